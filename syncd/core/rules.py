@@ -1,0 +1,474 @@
+"""A mapping as values: what settings builds from YAML and the core evaluates (MAPPING.md).
+
+Names are neutral. On every rule stands its place in the file, for `explain` and for problems.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncd.core.template import Template
+from syncd.model.ids import ConnectionName, MappingName, Side
+from syncd.model.ticket import MISSING, CommentKind, Missing, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a rule stands: `telenor-incidents.yaml:27`."""
+
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        """Give it as an operator reads it."""
+        return f"{self.file}:{self.line}" if self.file else ""
+
+
+# --- expressions -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOf:
+    """A field of the source ticket, or a name from `derive`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A fixed value."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class TextOf:
+    """A text template over the source ticket's fields, `itsm`, `vendor` and derived names."""
+
+    template: Template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A CSV table; cells are text; `*` in a key column matches anything.
+
+    Attributes:
+        name: file stem, as mappings name it.
+        columns: header, in order.
+        rows: each as long as columns.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """`{table: sites, by: site, get: telenor_lu}`; the most specific row wins, an empty cell is none."""
+
+    table: Table
+    by: tuple[str, ...]
+    get: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Find:
+    """`{find: pattern, in: field}`: the first match; its first group where it has one."""
+
+    pattern: re.Pattern[str]
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The first of several expressions that gives something."""
+
+    options: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """A value computed from the source ticket.
+
+    Attributes:
+        source: where the value comes from.
+        labels: `map`: source label -> written label; None for no map. A label not in it gives nothing.
+        default: used when nothing came of it; MISSING for none.
+        place: where it stands.
+    """
+
+    source: FieldOf | Constant | TextOf | Lookup | Find | First
+    labels: Mapping[str, str] | None = None
+    default: Value | Missing = MISSING
+    place: Place = Place()
+
+
+# --- conditions ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldTest:
+    """One condition on a field: equal to one of, or matching a pattern.
+
+    Attributes:
+        field: a neutral name, a derived name, `number`, or `phase`.
+        one_of: accepted values (compared after N); empty when `pattern` is used.
+        pattern: searched in the value's text.
+        place: where it stands.
+    """
+
+    field: str
+    one_of: tuple[str, ...] = ()
+    pattern: re.Pattern[str] | None = None
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every one must hold; none at all holds."""
+
+    conditions: tuple["Condition", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one must hold."""
+
+    conditions: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotAny:
+    """None may hold."""
+
+    conditions: tuple["Condition", ...]
+
+
+Condition = FieldTest | AllOf | AnyOf | NotAny
+
+
+# --- fields ----------------------------------------------------------------------------------
+
+
+class LongPolicy(StrEnum):
+    """What happens to a text longer than the target takes."""
+
+    PARK = "park"
+    CUT = "cut"
+    COMMENT = "comment"
+
+
+class ChangePolicy(StrEnum):
+    """What happens when the source changes after creation."""
+
+    UPDATE = "update"
+    COMMENT = "comment"
+    IGNORE = "ignore"
+
+
+class ConflictPolicy(StrEnum):
+    """Who wins when both sides changed one field differently."""
+
+    ITSM = "itsm"
+    VENDOR = "vendor"
+    NEWEST = "newest"
+    PARK = "park"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRule:
+    """One field written in one direction.
+
+    Attributes:
+        slot: its name in baselines, conflicts and journal: `to_vendor.title`.
+        target_side: the side that is written.
+        target: the field that is written.
+        expression: what is written.
+        missing_parks: `missing: park`: a ticket is not opened or updated without it.
+        long: for texts over the target's limit.
+        changes: for changes after creation.
+        place: where it stands.
+    """
+
+    slot: str
+    target_side: Side
+    target: str
+    expression: Expression
+    missing_parks: bool = False
+    long: LongPolicy = LongPolicy.PARK
+    changes: ChangePolicy = ChangePolicy.UPDATE
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedField:
+    """One field kept equal in both directions.
+
+    Attributes:
+        slot: `both.priority`.
+        itsm: the field's name there.
+        vendor: the field's name there.
+        to_vendor: ITSM label -> vendor label; None: as it is. A label not in it is unknown (R7).
+        to_itsm: the reverse.
+        conflict: who wins.
+        place: where it stands.
+    """
+
+    slot: str
+    itsm: str
+    vendor: str
+    to_vendor: Mapping[str, str] | None = None
+    to_itsm: Mapping[str, str] | None = None
+    conflict: ConflictPolicy = ConflictPolicy.PARK
+    place: Place = Place()
+
+
+# --- status ----------------------------------------------------------------------------------
+
+
+class StatusEffect(StrEnum):
+    """What a status of one side does on the other."""
+
+    NOTHING = "nothing"
+    SET = "set"
+    SAY = "say"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusAction:
+    """The effect of one status label.
+
+    Attributes:
+        effect: what to do.
+        status: for SET: the label to set.
+        fields: for SET: further fields that go with it (`with:`), templates over the source ticket.
+        only_from: for SET: the target's status must be one of these; None: any.
+        otherwise: for SET with only_from unmet.
+        kind: for SAY: the kind of comment.
+        place: where it stands.
+    """
+
+    effect: StatusEffect = StatusEffect.NOTHING
+    status: str = ""
+    fields: Mapping[str, Template] = field(default_factory=dict)
+    only_from: tuple[str, ...] | None = None
+    otherwise: "StatusAction | None" = None
+    kind: CommentKind = CommentKind.COMMENT
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusRules:
+    """Both status tables.
+
+    Attributes:
+        to_itsm: vendor label -> what it does on the ITSM.
+        to_vendor: ITSM label -> what it does at the vendor.
+        unknown_to_itsm: for a vendor label not listed.
+        unknown_to_vendor: for an ITSM label not listed.
+        conflict: who wins when both sides changed and neither follows from the other.
+    """
+
+    to_itsm: Mapping[str, StatusAction] = field(default_factory=dict)
+    to_vendor: Mapping[str, StatusAction] = field(default_factory=dict)
+    unknown_to_itsm: StatusAction = StatusAction()
+    unknown_to_vendor: StatusAction = StatusAction()
+    conflict: ConflictPolicy = ConflictPolicy.ITSM
+
+    def toward(self, side: Side) -> tuple[Mapping[str, StatusAction], StatusAction]:
+        """Return the table that writes `side` and its action for unknown labels."""
+        if side is Side.ITSM:
+            return self.to_itsm, self.unknown_to_itsm
+        return self.to_vendor, self.unknown_to_vendor
+
+
+# --- comments and attachments -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentTest:
+    """Selects comments; every part that is given must hold.
+
+    Attributes:
+        kind: the kind it names; None: any.
+        authors: accepted authors; empty: any.
+        authors_not: authors refused.
+        body: searched in the text; None: any.
+        place: where it stands.
+    """
+
+    kind: CommentKind | None = None
+    authors: tuple[str, ...] = ()
+    authors_not: tuple[str, ...] = ()
+    body: re.Pattern[str] | None = None
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentRules:
+    """Comments in one direction.
+
+    Attributes:
+        share: what leaves (R9). A public comment leaves when any test holds; one that is private or
+            of unknown visibility only under a test that names its kind. None: everything public.
+        skip: what does not leave although shared.
+        text: how it reads on the other side; over `author`, `body`, `itsm`, `vendor`; None: as it is.
+        kind: the kind of comment it becomes.
+        history: comments from before linking are carried too.
+        place: where it stands.
+    """
+
+    share: tuple[CommentTest, ...] | None = None
+    skip: tuple[CommentTest, ...] = ()
+    text: Template | None = None
+    kind: CommentKind = CommentKind.COMMENT
+    history: bool = False
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentRules:
+    """Attachments in one direction.
+
+    Attributes:
+        max_bytes: larger ones are not carried; None: the target's own limit only.
+        allow: accepted extensions (lower case, no dot); empty: any.
+        deny: refused extensions.
+        otherwise: kind of comment that names what cannot be carried; None: shown as not carried.
+        place: where it stands.
+    """
+
+    max_bytes: int | None = None
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    otherwise: CommentKind | None = None
+    place: Place = Place()
+
+
+# --- opening ---------------------------------------------------------------------------------
+
+
+class NoLonger(StrEnum):
+    """What happens when a linked ticket stops matching `when`."""
+
+    KEEP = "keep"
+    DETACH = "detach"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningRules:
+    """When a ticket of one side gets a partner on the other.
+
+    Attributes:
+        target_side: the side the partner is opened on.
+        when: what must hold of the source ticket.
+        fixed: `set:` fields of the new partner beside the field rules.
+        exclusive: two mappings with this word that match one ticket: park, name both.
+        no_longer: what happens when a linked ticket stops matching.
+        ask_after_s: a create delayed longer than this waits for a person; None: never.
+        place: where it stands.
+    """
+
+    target_side: Side
+    when: Condition
+    fixed: Mapping[str, Expression] = field(default_factory=dict)
+    exclusive: str = ""
+    no_longer: NoLonger = NoLonger.KEEP
+    ask_after_s: float | None = None
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """At most `count` in `per_s` seconds."""
+
+    count: int
+    per_s: float
+
+
+class MappingMode(StrEnum):
+    """Whether a mapping writes."""
+
+    DRY_RUN = "dry_run"
+    LIVE = "live"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """`references.on_itsm: {field: vendor_ref, value: number}`: one side shows the other's number.
+
+    Attributes:
+        side: the side that is written.
+        field: the field there that takes it.
+        value: `number` or `id` of the partner.
+        place: where it stands.
+    """
+
+    side: Side
+    field: str
+    value: str = "number"
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingRules:
+    """One mapping, whole and checked.
+
+    Attributes:
+        name: its name.
+        was: a former name, for a rename (R13).
+        mode: whether it writes.
+        itsm: the ITSM connection.
+        itsm_kind: kind of ticket there.
+        vendor: the vendor connection.
+        vendor_kind: kind of ticket there.
+        tell_problems: kind of comment on the ITSM ticket for what it lacks; None: not told.
+        derive: names computed first, over the ITSM ticket; in order.
+        open_to_vendor: when an ITSM ticket gets a vendor ticket; None: never.
+        open_to_itsm: when a vendor ticket gets an ITSM ticket; None: never.
+        at_most: creations by this mapping; None: no limit.
+        references: numbers shown on the other side.
+        fields: one-directional rules.
+        paired: two-directional rules.
+        status: status tables; None: status is not carried.
+        comments: by the side written; absent: not carried that way.
+        attachments: by the side written; absent: not carried that way.
+        revision: digest of the file and tables it came from.
+        place: the file.
+    """
+
+    name: MappingName
+    mode: MappingMode
+    itsm: ConnectionName
+    itsm_kind: str
+    vendor: ConnectionName
+    vendor_kind: str
+    was: MappingName | None = None
+    tell_problems: CommentKind | None = None
+    derive: Mapping[str, Expression] = field(default_factory=dict)
+    open_to_vendor: OpeningRules | None = None
+    open_to_itsm: OpeningRules | None = None
+    at_most: Rate | None = None
+    references: tuple[Reference, ...] = ()
+    fields: tuple[FieldRule, ...] = ()
+    paired: tuple[PairedField, ...] = ()
+    status: StatusRules | None = None
+    comments: Mapping[Side, CommentRules] = field(default_factory=dict)
+    attachments: Mapping[Side, AttachmentRules] = field(default_factory=dict)
+    revision: str = ""
+    place: Place = Place()
+
+    def connection(self, side: Side) -> ConnectionName:
+        """Return the connection on a side."""
+        return self.itsm if side is Side.ITSM else self.vendor
+
+    def kind(self, side: Side) -> str:
+        """Return the kind of ticket on a side."""
+        return self.itsm_kind if side is Side.ITSM else self.vendor_kind
+
+    def opening(self, target: Side) -> OpeningRules | None:
+        """Return the rules that open partners on `target`."""
+        return self.open_to_itsm if target is Side.ITSM else self.open_to_vendor

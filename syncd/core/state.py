@@ -1,0 +1,324 @@
+"""What the decision is made from and what it yields: a link's state in, a plan out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from syncd.core.rules import MappingRules
+from syncd.model.features import Features
+from syncd.model.ids import LinkRow, OperationId, OperationKey, Side
+from syncd.model.operation import AttachmentDraft, CommentDraft, OperationState, ParkReason, WriteKind
+from syncd.model.ticket import MISSING, FieldInfo, Missing, Ticket, Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideTraits:
+    """What the core must know of a connection.
+
+    Attributes:
+        features: the provider's declared abilities.
+        normalise: N of R5 for (field, value): the provider's own, then the connection's `values`.
+        fields: neutral name -> what is known of the field.
+        phases: phase -> status labels (`phases:` of the connection).
+    """
+
+    features: Features
+    normalise: Callable[[str, Value], Value]
+    fields: Mapping[str, FieldInfo] = field(default_factory=dict)
+    phases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class BaselineState(StrEnum):
+    """How sure a baseline is."""
+
+    AGREED = "agreed"
+    PROVISIONAL = "provisional"
+    ALTERED = "altered"
+    UNVERIFIED = "unverified"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """Per link, side and slot, the last value accounted for.
+
+    Attributes:
+        value: after N; for an expression its inputs.
+        previous: the value before our last write there; MISSING when we never wrote.
+        written_at: when the outcome of our last write there was committed.
+        state: how sure it is.
+    """
+
+    value: Value
+    previous: Value | Missing = MISSING
+    written_at: datetime | None = None
+    state: BaselineState = BaselineState.AGREED
+
+
+class ItemKind(StrEnum):
+    """Events that cross once each."""
+
+    COMMENT = "comment"
+    ATTACHMENT = "attachment"
+
+
+class PairState(StrEnum):
+    """What became of a comment or attachment.
+
+    PLANNED: an operation carries it. PAIRED: both ids known. HISTORY: from before linking.
+    SKIPPED: the mapping does not share it. NOT_CARRIED: the other side cannot take it. GIVEN_UP:
+    discarded by a person. DUPLICATE: a second effect of one of our writes, never given a partner.
+    STRAY: it carries a marker of syncd that nobody here knows.
+    """
+
+    PLANNED = "planned"
+    PAIRED = "paired"
+    HISTORY = "history"
+    SKIPPED = "skipped"
+    NOT_CARRIED = "not_carried"
+    GIVEN_UP = "given_up"
+    DUPLICATE = "duplicate"
+    STRAY = "stray"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemPair:
+    """One comment or attachment known to a link.
+
+    Attributes:
+        kind: comment or attachment.
+        origin: the side it was first on.
+        source_id: its id there.
+        target_id: its copy's id on the other side; empty until known.
+        state: what became of it.
+        reason: why, where the state needs one.
+        key: of the operation that carries it; empty for none.
+    """
+
+    kind: ItemKind
+    origin: Side
+    source_id: str
+    target_id: str = ""
+    state: PairState = PairState.PLANNED
+    reason: str = ""
+    key: OperationKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotMove:
+    """What a field operation accounts for when it is applied: both baselines move together (R7).
+
+    Attributes:
+        source: the side the change came from.
+        source_value: becomes that side's baseline.
+        target_value: becomes the other side's baseline; MISSING leaves it.
+    """
+
+    source: Side
+    source_value: Value
+    target_value: Value | Missing = MISSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOperation:
+    """An operation of this link that is open or parked: it counts as planned (R7)."""
+
+    id: OperationId
+    key: OperationKey
+    target: Side
+    kind: WriteKind
+    state: OperationState
+    park_reason: ParkReason | None = None
+    slots: Mapping[str, SlotMove] = field(default_factory=dict)
+    item: tuple[ItemKind, Side, str] | None = None
+    attachment: AttachmentDraft | None = None
+    sent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkState:
+    """Everything the decision about one link is made from.
+
+    Attributes:
+        link_id: the link.
+        rules: its mapping.
+        traits: both connections.
+        tickets: newest snapshot by side; a side without a ticket yet is absent.
+        numbers: ticket numbers by side, for templates; empty text while unknown.
+        baselines: by (side, slot).
+        pairs: comments and attachments known so far.
+        operations: open and parked operations.
+        conflicts: slots frozen by an unresolved conflict.
+        own_keys: keys of every operation of this store that were looked up for this decision:
+            key -> (link, target side); a marker whose key is not here is a stranger's.
+        now: aware UTC instant of the decision.
+    """
+
+    link_id: LinkRow
+    rules: MappingRules
+    traits: Mapping[Side, SideTraits]
+    tickets: Mapping[Side, Ticket]
+    numbers: Mapping[Side, str]
+    baselines: Mapping[tuple[Side, str], Baseline]
+    pairs: tuple[ItemPair, ...]
+    operations: tuple[OpenOperation, ...]
+    conflicts: frozenset[str]
+    own_keys: Mapping[OperationKey, tuple[LinkRow, Side]]
+    now: datetime
+
+
+class Reason(StrEnum):
+    """Why an operation was planned; each has its own smallest test."""
+
+    OPENED = "opened"
+    FIELD_CHANGED = "field_changed"
+    STATUS_FOLLOWS = "status_follows"
+    STATUS_SAID = "status_said"
+    CHANGE_SAID = "change_said"
+    REST_SAID = "rest_said"
+    COMMENTED = "commented"
+    ATTACHED = "attached"
+    ATTACHMENT_SAID = "attachment_said"
+    REFERENCE = "reference"
+    PROBLEM_SAID = "problem_said"
+    RESOLVED_BY_HAND = "resolved_by_hand"
+
+
+class Rank(StrEnum):
+    """Order within one target ticket (R6)."""
+
+    CREATE = "create"
+    NORMAL = "normal"
+    CLOSING = "closing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedOperation:
+    """One write to be stored in the outbox; the store's caller gives it key and id.
+
+    Attributes:
+        target: the side that is written.
+        kind: what is written.
+        fields, comment, attachment: the payload, as in `Write`.
+        slots: baselines that move when it is applied.
+        item: the comment or attachment it carries: (kind, origin side, source id).
+        reason: why.
+        rank: its order within the target's queue.
+        only_from: the target's status must be one of these when it is sent; None: any.
+        place: the rule behind it.
+    """
+
+    target: Side
+    kind: WriteKind
+    reason: Reason
+    fields: Mapping[str, Value] = field(default_factory=dict)
+    comment: CommentDraft | None = None
+    attachment: AttachmentDraft | None = None
+    slots: Mapping[str, SlotMove] = field(default_factory=dict)
+    item: tuple[ItemKind, Side, str] | None = None
+    rank: Rank = Rank.NORMAL
+    only_from: tuple[str, ...] | None = None
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineMove:
+    """A baseline that moves without a write."""
+
+    side: Side
+    slot: str
+    value: Value
+    state: BaselineState = BaselineState.AGREED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundConflict:
+    """A slot both sides changed differently, to be resolved by a person."""
+
+    slot: str
+    itsm_value: Value
+    vendor_value: Value
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """One line for the journal: `event` is a past-tense name, detail is for people."""
+
+    event: str
+    detail: str
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to store after one decision; all of it in one transaction, or nothing.
+
+    Attributes:
+        operations: new writes, in the order they are to be queued.
+        superseded: open operations replaced by newer ones or no longer wanted.
+        applied: operations whose effect was seen in a snapshot: (operation, effect's item id).
+        baselines: baselines that move now.
+        pairs: comments and attachments accounted for (new, or with a target id learnt).
+        conflicts: newly found conflicts.
+        notes: journal lines.
+        recheck_s: decide again after so many seconds, because something was held; None: no need.
+    """
+
+    operations: tuple[PlannedOperation, ...] = ()
+    superseded: tuple[OperationId, ...] = ()
+    applied: tuple[tuple[OperationKey, str], ...] = ()
+    baselines: tuple[BaselineMove, ...] = ()
+    pairs: tuple[ItemPair, ...] = ()
+    conflicts: tuple[FoundConflict, ...] = ()
+    notes: tuple[Note, ...] = ()
+    recheck_s: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to store."""
+        return not (
+            self.operations
+            or self.superseded
+            or self.applied
+            or self.baselines
+            or self.pairs
+            or self.conflicts
+            or self.notes
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A ticket gets a partner.
+
+    Attributes:
+        plan: the CREATE, what follows it, baselines and history pairs.
+        target: the side the partner is opened on.
+    """
+
+    plan: Plan
+    target: Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestResult:
+    """One condition's result, for `explain`: what was asked, whether it held, the actual value."""
+
+    asked: str
+    holds: bool
+    actual: str
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotOpened:
+    """A ticket gets no partner from this mapping.
+
+    Attributes:
+        tests: the conditions in order up to the first that failed.
+        problems: what the ticket lacks although it matched (`missing: park`).
+    """
+
+    tests: tuple[TestResult, ...] = ()
+    problems: tuple[str, ...] = ()
