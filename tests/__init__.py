@@ -1,0 +1,1 @@
+"""Tests of syncd; the folders mirror the package."""

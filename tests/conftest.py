@@ -1,0 +1,49 @@
+"""What every test can use, and how the tools behind the tests are set up."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support.mocked_http import repair_aioresponses
+from tests.support.postgres import Server, running_server
+
+repair_aioresponses()
+
+# Time limits per example say more about the machine than about the code.
+settings.register_profile(
+    "dev",
+    deadline=None,
+    derandomize=False,
+    max_examples=50,
+    print_blob=True,
+)
+settings.register_profile(
+    "ci",
+    parent=settings.get_profile("dev"),
+    max_examples=200,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
+)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The run's PostgreSQL, started by the first worker that asks and stopped by the last."""
+    folder = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        folder = folder.parent
+    with running_server(Path(folder) / "postgres") as server:
+        yield server
+
+
+@pytest.fixture
+async def postgres_url(postgres_server: Server) -> AsyncIterator[str]:
+    """The address of an empty database of this test's own, dropped after it."""
+    name = await postgres_server.create_database()
+    yield postgres_server.url(name)
+    await postgres_server.drop_database(name)
