@@ -1,0 +1,61 @@
+"""The vendor's refusals: documented codes (section 3) and the gateway's own (section 9).
+
+The document does not show the shape of an error body. With oddities on, the service's errors
+come in four shapes by turns; the gateway's are Apigee's.
+"""
+
+from typing import Any
+
+from syncd.sandbox.calls import Answer, json_answer
+
+MEANINGS = {
+    "400001": "Missing mandatory inputs",
+    "400002": "Invalid inputs",
+    "401001": "Invalid resource",
+    "401002": "Not authorized",
+    "401003": "Invalid or expired token",
+    "403001": "Forbidden",
+    "404001": "Path or method not found",
+    "404002": "Data or entity not found",
+    "500001": "Internal server error",
+    "503001": "External server error",
+    "40102": "Missing authorization header",
+    "40107": "Invalid basic authorization",
+    "42901": "Rate limit quota violation",
+    "42902": "Spike arrest violation",
+    "50001": "Internal error",
+}
+
+
+class Refusal(Exception):
+    """A call is refused with a documented code; `rule` names what it broke, if it broke a rule.
+
+    Args:
+        code: six digits; the first three are the HTTP status.
+        detail: what was wrong, for the body and the list of violations.
+        rule: section of the document; None when the client could not know.
+    """
+
+    def __init__(self, code: str, detail: str, rule: str | None = None) -> None:
+        super().__init__(f"{code} {detail}")
+        self.code = code
+        self.detail = detail
+        self.rule = rule
+
+
+def service_error(code: str, detail: str = "", shape: int = 0) -> Answer:
+    """Answer one of the six-digit codes in one of four shapes."""
+    message = f"{MEANINGS[code]}: {detail}" if detail else MEANINGS[code]
+    bodies: list[dict[str, Any]] = [
+        {"code": code, "message": message},
+        {"errorCode": int(code), "errorMessage": message},
+        {"error": {"code": code, "message": message}},
+        {"errors": [{"code": code, "message": message}]},
+    ]
+    return json_answer(bodies[shape % len(bodies)], int(code[:3]))
+
+
+def gateway_error(code: str) -> Answer:
+    """Answer one of the gateway's five-digit codes in Apigee's shape."""
+    body = {"fault": {"faultstring": MEANINGS[code], "detail": {"errorcode": code}}}
+    return json_answer(body, int(code[:3]))

@@ -1,0 +1,245 @@
+"""The Telenor sandbox itself: its calls put together, and what people at Telenor can do."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from syncd.sandbox.calls import Answer, Call, Handler, Operation, Refused
+from syncd.sandbox.clock import iso
+from syncd.sandbox.record import PERSON, Who
+from syncd.sandbox.server import Sandbox
+from syncd.sandbox.telenor.errors import Refusal, gateway_error, service_error
+from syncd.sandbox.telenor.incidents import IncidentCalls, check_query
+from syncd.sandbox.telenor.model import Incident
+from syncd.sandbox.telenor.oauth import TokenCalls
+from syncd.sandbox.telenor.settings import TelenorSandboxSettings
+from syncd.sandbox.telenor.state import Incidents
+from syncd.sandbox.tokens import TokenState
+
+AGENT = "Tone Telenor"
+"""Who acts here when nobody is named."""
+
+
+class TelenorSandbox(Sandbox):
+    """Telenor's Service Ticket API v2, incidents, as telenor.md describes it.
+
+    A person may do what a client may not: set any status, write root causes, close and reopen.
+    Tickets are named by technical id or case number.
+    """
+
+    def __init__(self, settings: TelenorSandboxSettings | None = None) -> None:
+        self.settings = settings or TelenorSandboxSettings()
+        super().__init__(self.settings)
+
+    def build(self) -> list[Operation]:
+        self.incidents = Incidents(self.settings, self.clock, self.record)
+        self._calls = IncidentCalls(self.settings, self.incidents, self.bodies)
+        self.logins = TokenCalls(self.settings, self.tokens)
+        return [
+            Operation(
+                name="token",
+                method="POST",
+                path="/oauth/v2/token",
+                handler=self.logins.token,
+                is_open=True,
+            ),
+            Operation(
+                name="logout",
+                method="GET",
+                path="/oauth/v2/logout",
+                handler=self.logins.logout,
+                reads=True,
+            ),
+            *self._calls.table(self._guarded),
+        ]
+
+    # --- people ----------------------------------------------------------------------------------
+
+    def person_creates(
+        self, fields: Mapping[str, Any], by: str = AGENT, *, internal: bool = True
+    ) -> str:
+        """Open an incident with the document's field names; return its technical id.
+
+        `contact` and `localContact` are objects. `internal` False makes the author a customer.
+        """
+        return self.incidents.create(fields, _person(by, internal)).id
+
+    def person_updates(
+        self, ticket: str, fields: Mapping[str, Any], by: str = AGENT, *, internal: bool = True
+    ) -> None:
+        """Change fields, root cause and assignment included."""
+        self.incidents.update(self.incidents.need(ticket), fields, _person(by, internal))
+
+    def person_comments(
+        self, ticket: str, text: str, by: str = AGENT, *, internal: bool = True
+    ) -> str:
+        """Add a remark, as an agent (`internal`) or a customer; return its id."""
+        return self.incidents.comment(self.incidents.need(ticket), text, _person(by, internal)).id
+
+    def person_attaches(
+        self,
+        ticket: str,
+        name: str,
+        content: bytes | Path,
+        content_type: str = "application/octet-stream",
+        by: str = AGENT,
+        *,
+        internal: bool = True,
+    ) -> str:
+        """Add a file; a Path is served from where it lies, not copied. Return its id."""
+        if isinstance(content, Path):
+            body = self.bodies.keep_file(content)
+        else:
+            body = self.bodies.keep(content)
+        return self.incidents.attach(
+            self.incidents.need(ticket), name, content_type, body, _person(by, internal)
+        ).id
+
+    def person_deletes_attachment(self, ticket: str, attachment: str, by: str = AGENT) -> None:
+        """Delete a file by its id."""
+        incident = self.incidents.need(ticket)
+        found = [each for each in incident.attachments if each.id == attachment]
+        if not found:
+            raise LookupError(f"no attachment {attachment}")
+        self.incidents.detach(incident, found[0], _person(by, True))
+
+    def person_sets_status(
+        self,
+        ticket: str,
+        status: str,
+        by: str = AGENT,
+        text: str | None = None,
+        *,
+        internal: bool = True,
+    ) -> None:
+        """Set any status, known to clients or not."""
+        self.incidents.set_status(self.incidents.need(ticket), status, _person(by, internal), text)
+
+    def person_removes(self, ticket: str, by: str = AGENT) -> None:
+        """Make an incident vanish."""
+        self.incidents.remove(self.incidents.need(ticket), _person(by, True))
+
+    def person_locks_login(self, is_locked: bool = True) -> None:
+        """Refuse every login and end every token, as after a password was changed."""
+        self.logins.is_locked = is_locked
+        if is_locked:
+            self.tokens.expire_all()
+
+    @property
+    def acts(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "create": self.person_creates,
+            "update": self.person_updates,
+            "comment": self.person_comments,
+            "attach": self.person_attaches,
+            "delete_attachment": self.person_deletes_attachment,
+            "status": self.person_sets_status,
+            "remove": self.person_removes,
+            "lock_login": self.person_locks_login,
+        }
+
+    def tickets(self) -> list[dict[str, Any]]:
+        return [_dump(incident) for incident in self.incidents.all()]
+
+    # --- answers ---------------------------------------------------------------------------------
+
+    def refuse_path(self, call: Call) -> Answer:
+        return self._error(call, "404001", call.request.path)
+
+    def refuse_token(self, call: Call, state: TokenState | None) -> Answer:
+        # The gateway misses the header before the service sees the call (section 9).
+        return gateway_error("40102") if state is None else self._error(call, "401003")
+
+    def refuse_rate(self, call: Call) -> Answer:
+        return gateway_error("42902" if call.number % 2 else "42901")
+
+    def refuse_size(self, call: Call) -> Answer:
+        return self._error(call, "400002", "the body is too large")
+
+    def fail(self, call: Call, status: int) -> Answer:
+        code = {500: "500001", 503: "503001"}.get(status)
+        if code is not None:
+            return self._error(call, code)
+        answer = gateway_error("50001")
+        answer.set_status(status)
+        return answer
+
+    def drift(self, call: Call) -> None:
+        """Add a remark to the oldest incident, or open one where new incidents are listed."""
+        incidents = self.incidents.all()
+        if call.name == "list_incidents" or not incidents:
+            self.person_creates({"subject": f"Drift {call.number}"}, "Dag Drift")
+        else:
+            self.person_comments(incidents[0].id, f"Drift {call.number}", "Dag Drift")
+
+    def settled_at(self, call: Call) -> datetime | None:
+        settings = self.settings
+        lag_s = 0.0
+        if call.name == "list_incidents" and call.request.query.get("search"):
+            lag_s = settings.search_lag_s
+        elif call.name in ("list_incidents", "count_incidents"):
+            lag_s = settings.list_lag_s
+        elif call.name in ("list_activities", "list_incident_activities"):
+            lag_s = settings.feed_lag_s
+        return call.look_back(self.clock.now(), lag_s)
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def answered(call: Call) -> Answer:
+            try:
+                check_query(call)
+                return await handler(call)
+            except Refusal as refusal:
+                if refusal.rule is not None:
+                    self.violation(call, refusal.rule, refusal.detail)
+                answer = self._error(call, refusal.code, refusal.detail)
+                raise Refused(answer) from refusal
+
+        return answered
+
+    def _error(self, call: Call, code: str, detail: str = "") -> Answer:
+        return service_error(code, detail, call.number if self.settings.oddities else 0)
+
+
+def _person(by: str, internal: bool) -> Who:
+    return Who(actor=PERSON, by=by, internal=internal)
+
+
+def _dump(incident: Incident) -> dict[str, Any]:
+    return {
+        "id": incident.id,
+        "number": incident.number,
+        "created_at": iso(incident.created_at),
+        "created_by": incident.created_by.by,
+        "actor": incident.created_by.actor,
+        "status": incident.status,
+        "status_reason": incident.status_reason,
+        "closed_at": iso(incident.closed_at) if incident.closed_at else None,
+        "fields": dict(incident.fields),
+        "contact": incident.contact,
+        "local_contact": incident.local_contact,
+        "comments": [
+            {
+                "id": each.id,
+                "at": iso(each.at),
+                "kind": "comment",
+                "text": each.text,
+                "by": each.who.by,
+                "actor": each.who.actor,
+            }
+            for each in incident.comments
+        ],
+        "attachments": [
+            {
+                "id": each.id,
+                "at": iso(each.at),
+                "name": each.name,
+                "content_type": each.content_type,
+                "size": each.body.size_bytes,
+                "sha256": each.body.sha256,
+                "by": each.who.by,
+                "actor": each.who.actor,
+            }
+            for each in incident.attachments
+        ],
+    }
