@@ -34,7 +34,8 @@ class Transport(Protocol):
 
         Raises:
             OutcomeUnknown: it left and its answer is none, 5xx, 408, 409, 3xx, or unreadable.
-            TokenRejected: 401 with a cached token (which is dropped). CredentialsRejected: 401 on a fresh one.
+            TokenRejected: 401 with a cached token (which is dropped).
+            CredentialsRejected: 401 on a fresh one.
             Unreachable (never left), RateLimited, NotFound, Refused: no effect.
         """
         ...

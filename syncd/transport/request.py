@@ -1,7 +1,8 @@
 """What adapters hand to the transport and get back."""
 
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import orjson
 
@@ -26,7 +27,7 @@ class FilePart:
     content_type: str
     size_bytes: int
     open: Callable[[], AsyncIterator[bytes]]
-    others: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Request:
     method: str
     path: str
     query: Sequence[tuple[str, str]] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     json: object | None = None
     form: Mapping[str, str] | None = None
     file: FilePart | None = None

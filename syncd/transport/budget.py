@@ -1,0 +1,148 @@
+"""What one login may ask of its vendor: pace, concurrency, pauses, and the circuit breaker.
+
+Connections with the same login share one Budget (MAPPING: "token and rate budget are shared").
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from syncd.model.errors import ensure
+from syncd.ports.clock import Clock
+from syncd.ports.errors import RateLimited, RemoteContext
+from syncd.transport.breaker import BreakerState, CircuitBreaker
+from syncd.transport.options import Pace
+
+RETRY_AFTER_MAX_S = 3600.0
+"""Longest pause a vendor can put us into at once, in seconds."""
+_ROUNDING_S = 1e-9
+"""Slack for the rounding of a wait that was slept exactly."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetState:
+    """A budget as `status` and the metrics show it.
+
+    Attributes:
+        breaker: where the circuit breaker stands, and the failure that opened it.
+        reason: why it is open; empty while closed.
+        probe_in_s: seconds until the next probe.
+        paused_s: seconds left of a pause the vendor asked for.
+        in_flight: requests under way.
+        waiting: calls waiting for their turn.
+    """
+
+    breaker: BreakerState
+    reason: str
+    probe_in_s: float
+    paused_s: float
+    in_flight: int
+    waiting: int
+
+
+class TurnTooFar(RateLimited):
+    """Our own pace says no for longer than a call waits; nothing was sent."""
+
+
+class Budget:
+    """Turns for requests: first come, first served."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        pace: Pace,
+        on_open: Callable[[str, float], None] | None = None,
+        on_close: Callable[[float], None] | None = None,
+    ) -> None:
+        """Start with a full bucket and a closed breaker.
+
+        Args:
+            clock: where time comes from; waits are slept on it.
+            pace: the limits.
+            on_open: told once when the breaker opens: the failure, seconds until the first probe.
+            on_close: told once when it closes: seconds it was open.
+        """
+        ensure(pace.requests_per_s is None or pace.requests_per_s > 0, "a rate is above 0")
+        ensure(pace.burst >= 1 and pace.concurrency >= 1, "a burst and a concurrency are above 0")
+        self.breaker = CircuitBreaker(clock=clock, on_open=on_open, on_close=on_close)
+        self._clock = clock
+        self._pace = pace
+        self._interval_s = 1 / pace.requests_per_s if pace.requests_per_s else 0.0
+        self._places = asyncio.Semaphore(pace.concurrency)
+        self._turn = asyncio.Lock()
+        self._next_s = clock.monotonic_s()
+        self._paused_until_s = clock.monotonic_s()
+        self._in_flight = 0
+        self._waiting = 0
+
+    def state(self) -> BudgetState:
+        """Say how things stand."""
+        return BudgetState(
+            breaker=self.breaker.state,
+            reason=self.breaker.reason,
+            probe_in_s=self.breaker.probe_in_s,
+            paused_s=max(0.0, self._paused_until_s - self._clock.monotonic_s()),
+            in_flight=self._in_flight,
+            waiting=self._waiting,
+        )
+
+    async def acquire(self, context: RemoteContext) -> None:
+        """Wait for a place, a turn and the breaker; every return needs one `release`.
+
+        Raises:
+            CircuitOpen: the breaker is open.
+            TurnTooFar: the turn would come later than `wait_max_s` from now.
+        """
+        self.breaker.check(context)
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        self._in_flight += 1
+        try:
+            await self.take_turn(context)
+            self.breaker.enter(context)
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Give the place back."""
+        self._in_flight -= 1
+        self._places.release()
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody send for a while: the vendor asked for it."""
+        until_s = self._clock.monotonic_s() + min(seconds, RETRY_AFTER_MAX_S)
+        self._paused_until_s = max(self._paused_until_s, until_s)
+
+    async def take_turn(self, context: RemoteContext) -> None:
+        """Wait until one more request may go, in the order of asking.
+
+        Raises:
+            TurnTooFar: that is more than `wait_max_s` away.
+        """
+        if not self._turn.locked() and self._wait_s() <= 0:
+            self._count_one()
+            return
+        deadline_s = self._clock.monotonic_s() + self._pace.wait_max_s
+        async with self._turn:
+            while (wait_s := self._wait_s()) > 0:
+                if self._clock.monotonic_s() + wait_s > deadline_s:
+                    raise TurnTooFar(
+                        "not sent: the connection's turn comes later than we wait",
+                        context,
+                        retry_after_s=wait_s,
+                    )
+                await self._clock.sleep(wait_s)
+            self._count_one()
+
+    def _wait_s(self) -> float:
+        slack_s = (self._pace.burst - 1) * self._interval_s + _ROUNDING_S
+        due_s = max(self._next_s - slack_s, self._paused_until_s)
+        return due_s - self._clock.monotonic_s()
+
+    def _count_one(self) -> None:
+        self._next_s = max(self._next_s, self._clock.monotonic_s()) + self._interval_s

@@ -1,0 +1,186 @@
+"""One send and its answer, over aiohttp; the only code that knows aiohttp's errors."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import aiohttp
+
+from syncd.transport.multipart import MultipartBody
+from syncd.transport.options import Timeouts
+from syncd.transport.outgoing import Outgoing
+from syncd.transport.pool import Trip
+
+CHUNK_BYTES = 64 * 1024
+"""Largest chunk a streamed answer is handed out in."""
+
+
+class ExchangeFailed(Exception):
+    """No whole answer came.
+
+    Attributes:
+        left: False when provably not one byte of the request left (R3).
+    """
+
+    def __init__(self, reason: str, *, left: bool) -> None:
+        """Keep the reason, which names no secret."""
+        super().__init__(reason)
+        self.reason = reason
+        self.left = left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What was read of an answer's body.
+
+    Attributes:
+        data: the bytes, at most the limit.
+        too_large: there was more.
+    """
+
+    data: bytes
+    too_large: bool = False
+
+
+class LiveAnswer:
+    """An answer whose head has arrived. Ends with `release` or `close`."""
+
+    def __init__(self, response: aiohttp.ClientResponse, trip: Trip) -> None:
+        """Wrap aiohttp's answer."""
+        self._response = response
+        self.trip = trip
+        self.status = response.status
+        self.headers: Mapping[str, str] = {
+            name.lower(): value for name, value in response.headers.items()
+        }
+
+    async def read(self, limit_bytes: int) -> Body:
+        """Read the body, stopping at the limit (counted after decompression).
+
+        Raises:
+            ExchangeFailed: it broke off.
+        """
+        if (self._response.content_length or 0) > limit_bytes:
+            self.close()
+            return Body(data=b"", too_large=True)
+        parts: list[bytes] = []
+        received = 0
+        with _reading():
+            while part := await self._response.content.readany():
+                received += len(part)
+                if received > limit_bytes:
+                    self.close()
+                    return Body(data=b"".join(parts), too_large=True)
+                parts.append(part)
+        return Body(data=parts[0] if len(parts) == 1 else b"".join(parts))
+
+    async def next_chunk(self) -> bytes:
+        """Read on; empty at the end.
+
+        Raises:
+            ExchangeFailed: it broke off.
+        """
+        with _reading():
+            return await self._response.content.read(CHUNK_BYTES)
+
+    def release(self) -> None:
+        """Give the connection back; it is kept only when the body was read to its end."""
+        self._response.release()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._response.close()
+
+
+async def send(
+    session: aiohttp.ClientSession,
+    outgoing: Outgoing,
+    *,
+    headers: Mapping[str, str],
+    timeouts: Timeouts,
+    is_stream: bool = False,
+) -> LiveAnswer:
+    """Send a request once and wait for the head of its answer.
+
+    Args:
+        session: from the pool.
+        outgoing: what to send.
+        headers: the token's, added to it.
+        timeouts: in seconds.
+        is_stream: the answer's body may take long.
+
+    Raises:
+        ExchangeFailed: no answer came.
+    """
+    trip = Trip()
+    multipart = outgoing.body if isinstance(outgoing.body, MultipartBody) else None
+    long = is_stream or multipart is not None
+    timeout = aiohttp.ClientTimeout(
+        total=timeouts.transfer_total_s if long else timeouts.total_s,
+        connect=timeouts.connect_s,
+        sock_read=timeouts.read_s,
+    )
+    merged = {**outgoing.headers, **headers}
+    try:
+        async with _watched(multipart, merged, timeouts) as data:
+            response = await session.request(
+                outgoing.method, outgoing.url, headers=merged,
+                data=outgoing.body if multipart is None else data,
+                timeout=timeout, allow_redirects=False, trace_request_ctx=trip,
+            )  # fmt: skip
+    except (aiohttp.ClientError, TimeoutError, OSError) as err:
+        raise _failure(err, trip, multipart) from err
+    return LiveAnswer(response, trip)
+
+
+@contextlib.asynccontextmanager
+async def _watched(
+    multipart: MultipartBody | None, headers: dict[str, str], timeouts: Timeouts
+) -> AsyncIterator[AsyncIterator[bytes] | None]:
+    """Give up an upload that stands still: aiohttp's own time-outs look at reading only."""
+    if multipart is None:
+        yield None
+        return
+    headers["Content-Length"] = str(multipart.size_bytes)
+    async with asyncio.timeout(timeouts.connect_s + timeouts.read_s) as guard:
+        yield multipart.chunks(_postponing(guard, timeouts.read_s))
+
+
+def _postponing(guard: asyncio.Timeout, seconds: float) -> Callable[[], None]:
+    loop = asyncio.get_running_loop()
+
+    def postpone() -> None:
+        # RuntimeError: the answer came before the upload was done, and the guard is over.
+        with contextlib.suppress(RuntimeError):
+            guard.reschedule(loop.time() + seconds)
+
+    return postpone
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, OSError) as err:
+        raise ExchangeFailed(f"the answer broke off: {_told(err)}", left=True) from err
+
+
+def _failure(err: Exception, trip: Trip, multipart: MultipartBody | None) -> ExchangeFailed:
+    never_left = not trip.connected and isinstance(
+        err, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
+    )
+    if multipart is not None and multipart.failure is not None:
+        return ExchangeFailed(f"cut off while sending: {multipart.failure}", left=not never_left)
+    if never_left:
+        return ExchangeFailed(f"could not connect: {_told(err)}", left=False)
+    kept = " on a kept connection" if trip.reused else ""
+    return ExchangeFailed(f"no answer{kept}: {_told(err)}", left=True)
+
+
+def _told(err: Exception) -> str:
+    if isinstance(err, aiohttp.ClientConnectorError):
+        return str(err)
+    if isinstance(err, TimeoutError):
+        return "timed out"
+    return str(err) or type(err).__name__
