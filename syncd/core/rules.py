@@ -66,7 +66,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """`{table: sites, by: site, get: telenor_lu}`; the most specific row wins, an empty cell is none."""
+    """`{table: sites, by: site, get: lu}`; the most specific row wins, an empty cell is none."""
 
     table: Table
     by: tuple[str, ...]
@@ -94,7 +94,7 @@ class Expression:
 
     Attributes:
         source: where the value comes from.
-        labels: `map`: source label -> written label; None for no map. A label not in it gives nothing.
+        labels: `map`: source label -> written label; None for no map. Others give nothing.
         default: used when nothing came of it; MISSING for none.
         place: where it stands.
     """
@@ -314,7 +314,7 @@ class CommentRules:
         share: what leaves (R9). A public comment leaves when any test holds; one that is private or
             of unknown visibility only under a test that names its kind. None: everything public.
         skip: what does not leave although shared.
-        text: how it reads on the other side; over `author`, `body`, `itsm`, `vendor`; None: as it is.
+        text: how it reads there; over `author`, `body`, `itsm`, `vendor`; None: as it is.
         kind: the kind of comment it becomes.
         history: comments from before linking are carried too.
         place: where it stands.

@@ -8,7 +8,13 @@ from enum import StrEnum
 from syncd.core.rules import MappingRules
 from syncd.model.features import Features
 from syncd.model.ids import LinkRow, OperationId, OperationKey, Side
-from syncd.model.operation import AttachmentDraft, CommentDraft, OperationState, ParkReason, WriteKind
+from syncd.model.operation import (
+    AttachmentDraft,
+    CommentDraft,
+    OperationState,
+    ParkReason,
+    WriteKind,
+)
 from syncd.model.ticket import MISSING, FieldInfo, Missing, Ticket, Value
 
 
@@ -151,6 +157,8 @@ class LinkState:
         conflicts: slots frozen by an unresolved conflict.
         own_keys: keys of every operation of this store that were looked up for this decision:
             key -> (link, target side); a marker whose key is not here is a stranger's.
+        origin: the side the link was opened from; None when people paired existing tickets.
+        is_fresh: no decision about both tickets was ever stored.
         now: aware UTC instant of the decision.
     """
 
@@ -164,6 +172,8 @@ class LinkState:
     operations: tuple[OpenOperation, ...]
     conflicts: frozenset[str]
     own_keys: Mapping[OperationKey, tuple[LinkRow, Side]]
+    origin: Side | None
+    is_fresh: bool
     now: datetime
 
 
@@ -263,6 +273,7 @@ class Plan:
         conflicts: newly found conflicts.
         notes: journal lines.
         recheck_s: decide again after so many seconds, because something was held; None: no need.
+        detach: why the link ends (`no_longer: detach`); empty: it stays.
     """
 
     operations: tuple[PlannedOperation, ...] = ()
@@ -273,6 +284,7 @@ class Plan:
     conflicts: tuple[FoundConflict, ...] = ()
     notes: tuple[Note, ...] = ()
     recheck_s: float | None = None
+    detach: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -285,6 +297,7 @@ class Plan:
             or self.pairs
             or self.conflicts
             or self.notes
+            or self.detach
         )
 
 

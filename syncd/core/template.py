@@ -1,4 +1,4 @@
-"""Text templates: sandboxed, compiled when settings load, rendered here (MAPPING.md, Reading YAML)."""
+"""Text templates: sandboxed, compiled when settings load, rendered here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,5 +52,7 @@ def compile_template(text: str) -> Template:
     except jinja2.TemplateSyntaxError as err:
         raise ValueError(f"template line {err.lineno}: {err.message}") from err
     for node in tree.find_all(_LOOPS):
-        raise ValueError(f"template line {node.lineno}: loops, macros and includes are not accepted")
+        raise ValueError(
+            f"template line {node.lineno}: loops, macros and includes are not accepted"
+        )
     return Template(text, frozenset(meta.find_undeclared_variables(tree)))

@@ -1,4 +1,4 @@
-"""What a provider can do, declared by its adapter and asked by the core; never guessed from a name."""
+"""What a provider can do: declared by its adapter, never guessed from a name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,7 +81,7 @@ class Features:
         settle_s: after one of our writes, a read may show the state before it for this long (R1).
         field_times: it tells when each field was changed (needed by the policy `newest`).
         limits: rates and sizes.
-        statuses: the status labels its document or settings list, for the totality of status tables.
+        statuses: labels its document or settings list; status tables must name them all.
     """
 
     reading: Reading

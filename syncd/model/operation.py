@@ -98,7 +98,7 @@ class Write:
         ticket_kind: the provider's kind of ticket (`incident`).
         ticket_id: the target; None for a create.
         ticket_number: the target's number for people; empty when unknown.
-        fields: neutral name -> value for create, update and status (`status` and what goes with it).
+        fields: neutral name -> value for create, update and status (with what goes with it).
         comment: for kind COMMENT.
         attachment: for kind ATTACHMENT.
     """

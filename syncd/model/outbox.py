@@ -87,11 +87,11 @@ class Outcome:
     """The outcome of one attempt, committed fenced on (owner, attempt) (DESIGN R2, R3).
 
     Attributes:
-        kind: APPLIED (with `receipt`); PARKED (with `park_reason`); LATER: back to READY, or to UNKNOWN
-            when it was being probed, at `not_before`; UNKNOWN: to be probed at `not_before`;
+        kind: APPLIED (with `receipt`); PARKED (with `park_reason`); LATER: back to READY, or to
+            UNKNOWN when it was being probed, at `not_before`; UNKNOWN: to be probed at `not_before`;
             SUPERSEDED: no longer wanted (the precondition does not hold, or nothing to change).
         receipt: what was applied.
-        others: further effects seen of the same write: recorded as DUPLICATE, never given a partner.
+        others: further effects of the same write: recorded as DUPLICATE, never given a partner.
         park_reason: why a person is needed.
         not_before: when to go on.
         costs_attempt: whether it counts against the bounded tries.

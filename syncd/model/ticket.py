@@ -22,7 +22,7 @@ class Missing(Enum):
 MISSING: Final = Missing.MISSING
 
 Value = str | int | bool | None | Mapping[str, str]
-"""What a field holds. Decimal amounts travel as text; instants as ISO 8601 UTC text; a contact as a mapping."""
+"""What a field holds: amounts as text, instants as ISO 8601 UTC text, a contact as a mapping."""
 
 
 class Visibility(StrEnum):
@@ -125,7 +125,7 @@ class FieldInfo:
         name: neutral name.
         kind: `text`, `number`, `label`, `contact`, `time` or `list`.
         max_chars: longest accepted text; None where there is no known limit.
-        writable: the kinds of write that can set it (`create`, `update`, `status`); empty: read only.
+        writable: the writes that can set it (`create`, `update`, `status`); empty: read only.
         readable: False when it can be written but never read back.
         values: accepted values where the provider's document lists them.
         source: the document's section.

@@ -1,17 +1,17 @@
 """Errors about a vendor's system, as delivery and intake act on them (STYLE section 6, DESIGN R3).
 
-    RemoteError                 connection, endpoint, status, code, request id, detail
-    ├── Unreachable             provably never left (DNS, refused connection, TLS), or a failed read: later
-    │   └── CircuitOpen         not even tried: the connection's breaker is open
-    ├── RateLimited             429 or Retry-After: later, costs no attempt
-    ├── TokenRejected           401 on a write with a cached token: back to ready once, with a fresh token
-    ├── CredentialsRejected     the token endpoint refuses us, or 401 on a fresh token: pause the connection
-    ├── StaleVersion            412 on a conditional write: read and plan again
-    ├── NotFound                404 on a ticket: plan decides
-    ├── Refused                 the provider said no, without effect: parked with the reason
-    │   └── Unsupported         the provider cannot do that at all (an undeclared Feature)
-    ├── OddAnswer               a read whose answer cannot be understood; kept for the operator
-    └── OutcomeUnknown          a write was sent and nobody knows: probed before it is sent again
+RemoteError                 connection, endpoint, status, code, request id, detail
+├── Unreachable             provably never left (DNS, refused connection, TLS), or a read: later
+│   └── CircuitOpen         not even tried: the connection's breaker is open
+├── RateLimited             429 or Retry-After: later, costs no attempt
+├── TokenRejected           401 on a write with a cached token: again, with a fresh one
+├── CredentialsRejected     refused by the token endpoint, or 401 on a fresh token: pause
+├── StaleVersion            412 on a conditional write: read and plan again
+├── NotFound                404 on a ticket: plan decides
+├── Refused                 the provider said no, without effect: parked with the reason
+│   └── Unsupported         the provider cannot do that at all (an undeclared Feature)
+├── OddAnswer               a read whose answer cannot be understood; kept for the operator
+└── OutcomeUnknown          a write was sent and nobody knows: probed before it is sent again
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,11 @@ class RateLimited(RemoteError):
     """The provider asks us to wait; no effect, costs no attempt."""
 
     def __init__(
-        self, message: str, context: RemoteContext | None = None, *, retry_after_s: float | None = None
+        self,
+        message: str,
+        context: RemoteContext | None = None,
+        *,
+        retry_after_s: float | None = None,
     ) -> None:
         """Keep what the provider asked for, in seconds; None when it said nothing."""
         super().__init__(message, context)
@@ -59,7 +63,7 @@ class RateLimited(RemoteError):
 
 
 class TokenRejected(RemoteError):
-    """A write was answered 401 with a cached token: no effect; back to ready, costing no attempt."""
+    """A write was answered 401 with a cached token: no effect, costs no attempt."""
 
 
 class CredentialsRejected(RemoteError):

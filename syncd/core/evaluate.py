@@ -1,0 +1,269 @@
+"""A ticket seen through a mapping: normalised fields, derived names, expressions, conditions."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from syncd.core.rules import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Constant,
+    Expression,
+    FieldOf,
+    FieldTest,
+    Find,
+    First,
+    Lookup,
+    NotAny,
+    TextOf,
+)
+from syncd.core.state import SideTraits, TestResult
+from syncd.model.ids import Side
+from syncd.model.ticket import MISSING, Missing, Ticket, Value
+
+LONG_CHARS = 200
+"""Longer inputs are kept in baselines as digests."""
+
+UNRULED_PHASE = ""
+"""The phase of a status no phase lists."""
+
+
+def phase_of(status: Value | Missing, traits: SideTraits) -> str:
+    """Return the phase whose list has this status; empty when none has."""
+    if not isinstance(status, str):
+        return UNRULED_PHASE
+    wanted = traits.normalise("status", status)
+    for phase, labels in traits.phases.items():
+        if any(traits.normalise("status", label) == wanted for label in labels):
+            return phase
+    return UNRULED_PHASE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One ticket as rules see it.
+
+    Attributes:
+        ticket: the snapshot.
+        traits: its connection.
+        derived: names from `derive` that gave something.
+        context: what templates read.
+    """
+
+    ticket: Ticket
+    traits: SideTraits
+    derived: Mapping[str, Value] = field(default_factory=dict)
+    context: Mapping[str, object] = field(default_factory=dict)
+
+    def get(self, name: str) -> Value | Missing:
+        """Return a name's value after N; MISSING when nothing is known under it."""
+        if name in self.derived:
+            return self.derived[name]
+        if name == "number":
+            return self.ticket.number
+        if name == "phase":
+            return phase_of(self.ticket.get("status"), self.traits)
+        value = self.ticket.get(name)
+        return value if isinstance(value, Missing) else self.traits.normalise(name, value)
+
+    def text(self, name: str) -> str:
+        """Return a name's value as text; empty for MISSING and None."""
+        return as_text(self.get(name))
+
+
+def as_text(value: Value | Missing) -> str:
+    """Give a value as text: empty for MISSING and None, `true`/`false` for booleans."""
+    if value is None or isinstance(value, Missing):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {part}" for key, part in value.items())
+    return str(value)
+
+
+def _template_context(
+    ticket: Ticket, traits: SideTraits, numbers: Mapping[Side, str]
+) -> dict[str, object]:
+    fields: dict[str, object] = {
+        name: traits.normalise(name, value) for name, value in ticket.fields.items()
+    }
+    fields["number"] = ticket.number
+    fields["itsm"] = {"number": numbers.get(Side.ITSM, "")}
+    fields["vendor"] = {"number": numbers.get(Side.VENDOR, "")}
+    return fields
+
+
+def view_of(
+    ticket: Ticket,
+    traits: SideTraits,
+    *,
+    derive: Mapping[str, Expression] | None = None,
+    numbers: Mapping[Side, str] | None = None,
+) -> View:
+    """Look at a ticket through its connection's traits and, for the ITSM side, `derive`."""
+    context = _template_context(ticket, traits, numbers or {})
+    derived: dict[str, Value] = {}
+    for name, expression in (derive or {}).items():
+        so_far = View(ticket=ticket, traits=traits, derived=derived, context=context | derived)
+        value = evaluate(expression, so_far)
+        if not isinstance(value, Missing):
+            derived[name] = value
+    return View(ticket=ticket, traits=traits, derived=derived, context=context | derived)
+
+
+def with_derived(view: View, derived: Mapping[str, Value]) -> View:
+    """Give a view of the other side's ticket the names derived from the ITSM's."""
+    return View(ticket=view.ticket, traits=view.traits, context={**derived, **view.context})
+
+
+# --- expressions -----------------------------------------------------------------------------
+
+
+def _is_nothing(value: Value | Missing) -> bool:
+    return value is None or isinstance(value, Missing) or value == ""
+
+
+def evaluate(expression: Expression, view: View) -> Value | Missing:
+    """Compute an expression over a ticket; MISSING when it gives nothing."""
+    value = _of_source(expression, view)
+    if expression.labels is not None:
+        value = expression.labels.get(as_text(value), MISSING)
+    if _is_nothing(value) and not isinstance(expression.default, Missing):
+        return expression.default
+    return value
+
+
+def _of_source(expression: Expression, view: View) -> Value | Missing:
+    source = expression.source
+    match source:
+        case FieldOf(name):
+            return view.get(name)
+        case Constant(value):
+            return value
+        case TextOf(template):
+            return template.render(view.context)
+        case Lookup():
+            return _look_up(source, view)
+        case Find():
+            found = source.pattern.search(view.text(source.field))
+            if found is None:
+                return MISSING
+            return found.group(1) if source.pattern.groups else found.group(0)
+        case First(options):
+            values = (evaluate(option, view) for option in options)
+            return next((value for value in values if not _is_nothing(value)), MISSING)
+
+
+def _look_up(lookup: Lookup, view: View) -> Value | Missing:
+    """Find the most specific row: the one with the fewest `*`; the earlier of equals."""
+    table = lookup.table
+    keys = [table.columns.index(name) for name in lookup.by]
+    wanted = [view.text(name) for name in lookup.by]
+    column = table.columns.index(lookup.get)
+    best: tuple[int, str] | None = None
+    for row in table.rows:
+        cells = [row[key] for key in keys]
+        if any(cell not in ("*", want) for cell, want in zip(cells, wanted, strict=True)):
+            continue
+        stars = cells.count("*")
+        if best is None or stars < best[0]:
+            best = (stars, row[column])
+    return best[1] if best and best[1] != "" else MISSING
+
+
+def inputs(expression: Expression, derive: Mapping[str, Expression]) -> frozenset[str]:
+    """Name the fields of the source ticket that an expression depends on."""
+    names: set[str] = set()
+    match expression.source:
+        case FieldOf(name):
+            names = {name}
+        case TextOf(template):
+            names = set(template.names) - {"itsm", "vendor"}
+        case Lookup(by=by):
+            names = set(by)
+        case Find(field=name):
+            names = {name}
+        case First(options):
+            names = set().union(*(inputs(option, derive) for option in options))
+        case Constant():
+            pass
+    return _expand(names, derive)
+
+
+def _expand(names: set[str], derive: Mapping[str, Expression]) -> frozenset[str]:
+    plain = {name for name in names if name not in derive}
+    for name in names - plain:
+        # A derived name depends on those derived before it only, so this ends.
+        earlier = {key: derive[key] for key in list(derive)[: list(derive).index(name)]}
+        plain |= inputs(derive[name], earlier)
+    return frozenset(plain)
+
+
+def fingerprint(view: View, names: frozenset[str]) -> Mapping[str, str]:
+    """Give the inputs' values as a baseline keeps them: short ones whole, long ones as digests."""
+    return {name: _short(view.text(name)) for name in sorted(names)}
+
+
+def _short(text: str) -> str:
+    if len(text) <= LONG_CHARS:
+        return text
+    return "blake2b:" + hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+# --- conditions ------------------------------------------------------------------------------
+
+
+def examine(condition: Condition, view: View) -> tuple[bool, tuple[TestResult, ...]]:
+    """Evaluate a condition.
+
+    Returns:
+        Whether it holds, and the tests made, in order, ending with the first that failed (all of
+        them where alternatives were tried).
+    """
+    match condition:
+        case FieldTest():
+            result = _test(condition, view)
+            return result.holds, (result,)
+        case AllOf(conditions):
+            return _all(conditions, view)
+        case AnyOf(conditions):
+            results = [examine(each, view) for each in conditions]
+            won = next((tests for holds, tests in results if holds), None)
+            if won is not None:
+                return True, won
+            return False, tuple(test for _, tests in results for test in tests)
+        case NotAny(conditions):
+            results = [examine(each, view) for each in conditions]
+            tests = tuple(_negated(test) for _, group in results for test in group)
+            return not any(holds for holds, _ in results), tests
+
+
+def _all(conditions: tuple[Condition, ...], view: View) -> tuple[bool, tuple[TestResult, ...]]:
+    tests: list[TestResult] = []
+    for each in conditions:
+        holds, made = examine(each, view)
+        tests.extend(made)
+        if not holds:
+            return False, tuple(tests)
+    return True, tuple(tests)
+
+
+def _negated(test: TestResult) -> TestResult:
+    return TestResult(
+        asked=f"not {test.asked}", holds=not test.holds, actual=test.actual, place=test.place
+    )
+
+
+def _test(test: FieldTest, view: View) -> TestResult:
+    actual = view.text(test.field)
+    if test.pattern is not None:
+        asked = f"{test.field} matches {test.pattern.pattern}"
+        holds = test.pattern.search(actual) is not None
+    else:
+        asked = f"{test.field}={' or '.join(test.one_of)}"
+        normalise: Callable[[str, Value], Value] = view.traits.normalise
+        accepted = {as_text(normalise(test.field, each)) for each in test.one_of}
+        holds = actual in accepted or actual in test.one_of
+    return TestResult(asked=asked, holds=holds, actual=actual, place=str(test.place))

@@ -1,0 +1,279 @@
+"""One-directional and two-directional fields of a link (DESIGN R7)."""
+
+from collections.abc import Mapping
+
+from syncd.core.cutting import cut
+from syncd.core.evaluate import View, as_text, evaluate, fingerprint, inputs
+from syncd.core.rules import ChangePolicy, ConflictPolicy, FieldRule, LongPolicy, PairedField
+from syncd.core.slots import Draft, FieldWrite, Slots, directed, is_unsent, paired_values
+from syncd.core.state import FoundConflict, PlannedOperation, Reason, SideTraits, SlotMove
+from syncd.model.ids import Side
+from syncd.model.operation import CommentDraft, WriteKind
+from syncd.model.ticket import MISSING, CommentKind, Missing, Value
+
+UPDATE = "update"
+
+
+# --- what changed ----------------------------------------------------------------------------
+
+
+def changed_inputs(slots: Slots, rule: FieldRule, view: View) -> bool | None:
+    """Whether a rule's inputs changed; None when nothing was ever accounted for."""
+    now = fingerprint(view, inputs(rule.expression, slots.state.rules.derive))
+    before = slots.accounted(rule.target_side.other, rule.slot)
+    if not isinstance(before, Mapping):
+        return None
+    return any(before[name] != value for name, value in now.items() if name in before)
+
+
+def changed_sides(slots: Slots, paired: PairedField) -> frozenset[Side]:
+    """Name the sides whose value of a two-directional field is news."""
+    changed: set[Side] = set()
+    for side, value in paired_values(paired, slots.views).items():
+        if isinstance(value, Missing) or value == slots.accounted(side, paired.slot):
+            continue
+        if not slots.is_stale(side, paired.slot, value) and not _landed(slots, side, paired, value):
+            changed.add(side)
+    return frozenset(changed)
+
+
+def _landed(slots: Slots, side: Side, paired: PairedField, value: Value) -> bool:
+    """Whether a value is what an open operation writes there, seen before its outcome."""
+    operation = slots.carrying(paired.slot)
+    return operation is not None and operation.slots[paired.slot].target_value == value
+
+
+def changed_slots(slots: Slots) -> frozenset[str]:
+    """Name the slots that are news on either side."""
+    changed = {rule.slot for rule, view in directed(slots) if changed_inputs(slots, rule, view)}
+    changed |= {paired.slot for paired in slots.state.rules.paired if changed_sides(slots, paired)}
+    return frozenset(changed)
+
+
+# --- one direction ---------------------------------------------------------------------------
+
+
+def plan_directed(slots: Slots, draft: Draft) -> None:
+    """Decide every one-directional field."""
+    for rule, view in directed(slots):
+        if rule.slot in slots.state.conflicts:
+            continue
+        names = inputs(rule.expression, slots.state.rules.derive)
+        source_value = fingerprint(view, names)
+        changed = changed_inputs(slots, rule, view)
+        if changed:
+            _write_directed(slots, draft, rule, view, source_value)
+        elif changed is None or slots.accounted(rule.target_side.other, rule.slot) != source_value:
+            draft.account(rule.target_side.other, rule.slot, source_value)
+
+
+def _write_directed(
+    slots: Slots, draft: Draft, rule: FieldRule, view: View, source_value: Value
+) -> None:
+    target, source = rule.target_side, rule.target_side.other
+    value = evaluate(rule.expression, view)
+    traits = slots.state.traits[target]
+    if rule.changes is ChangePolicy.IGNORE or is_empty(value):
+        if is_empty(value) and rule.missing_parks:
+            draft.note("field.missing", f"{rule.target} has no value any more", rule.place)
+        draft.account(source, rule.slot, source_value)
+        return
+    if rule.changes is ChangePolicy.COMMENT:
+        draft.early.append(_said(rule, value, SlotMove(source=source, source_value=source_value)))
+        return
+    written, rest = fit(rule.target, value, traits, rule.long)
+    if written is None or not is_writable(rule.target, traits, UPDATE):
+        why = "too long" if written is None else "cannot be changed there"
+        draft.note("field.not_carried", f"{rule.target}: {why}", rule.place)
+        draft.account(source, rule.slot, source_value)
+        return
+    if _is_there(slots, target, rule.target, written) and slots.carrying(rule.slot) is None:
+        draft.account(source, rule.slot, source_value)
+        draft.account(target, rule.slot, traits.normalise(rule.target, written))
+        return
+    move = SlotMove(
+        source=source,
+        source_value=source_value,
+        target_value=traits.normalise(rule.target, written),
+    )
+    draft.writes[target].append(
+        FieldWrite(
+            slot=rule.slot, name=rule.target, value=written, move=move, place=str(rule.place)
+        )
+    )
+    if rest:
+        draft.early.append(rest_said(rule, rest))
+
+
+def is_empty(value: Value | Missing) -> bool:
+    """Whether an expression gave nothing to write."""
+    return isinstance(value, Missing) or value is None or value == ""
+
+
+def is_writable(name: str, traits: SideTraits, how: str) -> bool:
+    """Whether a field can be written by a kind of write; unknown fields are left to the adapter."""
+    known = traits.fields.get(name)
+    return known is None or how in known.writable
+
+
+def fit(
+    name: str, value: Value | Missing, traits: SideTraits, policy: LongPolicy
+) -> tuple[Value, str]:
+    """Make a value fit the field's limit.
+
+    Returns:
+        What is written and what was cut off; (None, "") when it is too long and may not be cut.
+    """
+    if isinstance(value, Missing):
+        return None, ""
+    known = traits.fields.get(name)
+    if not isinstance(value, str) or known is None or known.max_chars is None:
+        return value, ""
+    if len(value) <= known.max_chars:
+        return value, ""
+    if policy is LongPolicy.PARK:
+        return None, ""
+    kept, rest = cut(value, known.max_chars)
+    return kept, rest if policy is LongPolicy.COMMENT else ""
+
+
+def _is_there(slots: Slots, side: Side, name: str, value: Value) -> bool:
+    view = slots.views.get(side)
+    return view is not None and view.get(name) == view.traits.normalise(name, value)
+
+
+def _said(rule: FieldRule, value: Value | Missing, move: SlotMove) -> PlannedOperation:
+    text = f"{rule.target} changed: {as_text(value)}"
+    return PlannedOperation(
+        target=rule.target_side,
+        kind=WriteKind.COMMENT,
+        reason=Reason.CHANGE_SAID,
+        comment=CommentDraft(body=text, author="", kind=CommentKind.COMMENT),
+        slots={rule.slot: move},
+        place=str(rule.place),
+    )
+
+
+def rest_said(rule: FieldRule, rest: str) -> PlannedOperation:
+    """Plan the comment that carries what was cut off a long field."""
+    return PlannedOperation(
+        target=rule.target_side,
+        kind=WriteKind.COMMENT,
+        reason=Reason.REST_SAID,
+        comment=CommentDraft(body=f"{rule.target}, continued: {rest}", author=""),
+        place=str(rule.place),
+    )
+
+
+# --- both directions -------------------------------------------------------------------------
+
+
+def plan_paired(slots: Slots, draft: Draft) -> None:
+    """Decide every two-directional field."""
+    for paired in slots.state.rules.paired:
+        if paired.slot not in slots.state.conflicts:
+            _plan_pair(slots, draft, paired)
+
+
+def _plan_pair(slots: Slots, draft: Draft, paired: PairedField) -> None:
+    values = paired_values(paired, slots.views)
+    changed = changed_sides(slots, paired)
+    operation = slots.carrying(paired.slot)
+    if operation is not None and not is_unsent(operation) and operation.target in changed:
+        return  # The target changed while our write is unsettled: decided once that is settled.
+    if not changed:
+        return
+    if _is_new_rule(slots, paired):
+        _account_all(draft, paired, values)
+    elif len(values) < len(Side):
+        _write_paired(slots, draft, paired, next(iter(changed)))
+    elif _agree(paired, values):
+        _account_all(draft, paired, values)
+    elif len(changed) == 1:
+        _write_paired(slots, draft, paired, next(iter(changed)))
+    else:
+        _resolve(slots, draft, paired, values)
+
+
+def _is_new_rule(slots: Slots, paired: PairedField) -> bool:
+    """Whether an edit of the mapping brought the rule: it waits for a change (R13)."""
+    accounted = [slots.accounted(side, paired.slot) for side in Side]
+    return not slots.state.is_fresh and all(isinstance(each, Missing) for each in accounted)
+
+
+def _account_all(draft: Draft, paired: PairedField, values: Mapping[Side, Value | Missing]) -> None:
+    for side, value in values.items():
+        if not isinstance(value, Missing):
+            draft.account(side, paired.slot, value)
+
+
+def mapped(paired: PairedField, source: Side, value: Value | Missing) -> Value | Missing:
+    """Translate a value of one side for the other; MISSING when the map does not know it."""
+    labels = paired.to_vendor if source is Side.ITSM else paired.to_itsm
+    if labels is None or isinstance(value, Missing):
+        return value
+    return labels.get(as_text(value), MISSING)
+
+
+def _agree(paired: PairedField, values: Mapping[Side, Value | Missing]) -> bool:
+    """Whether any declared direction maps one side's value to the other's."""
+    itsm, vendor = values[Side.ITSM], values[Side.VENDOR]
+    return mapped(paired, Side.ITSM, itsm) == vendor or mapped(paired, Side.VENDOR, vendor) == itsm
+
+
+def _resolve(
+    slots: Slots, draft: Draft, paired: PairedField, values: Mapping[Side, Value | Missing]
+) -> None:
+    """Settle a two-sided change by the field's policy (R7)."""
+    is_unrelated = slots.baseline(Side.ITSM, paired.slot) is None
+    winner = {
+        ConflictPolicy.ITSM: Side.ITSM,
+        ConflictPolicy.VENDOR: Side.VENDOR,
+    }.get(paired.conflict)
+    if is_unrelated:
+        winner = slots.state.origin  # Opened by us: the ticket it was opened from. By hand: nobody.
+    shown = {side: None if isinstance(each, Missing) else each for side, each in values.items()}
+    if winner is None:
+        draft.conflicts.append(
+            FoundConflict(
+                slot=paired.slot,
+                itsm_value=shown[Side.ITSM],
+                vendor_value=shown[Side.VENDOR],
+                place=str(paired.place),
+            )
+        )
+        return
+    loser = winner.other
+    draft.note(
+        "field.overruled",
+        f"{paired.slot}: {winner} says {as_text(values[winner])!r}, "
+        f"which overrules {as_text(values[loser])!r}",
+        paired.place,
+    )
+    if not isinstance(values[loser], Missing):
+        draft.account(loser, paired.slot, shown[loser])
+    _write_paired(slots, draft, paired, winner)
+
+
+def _write_paired(slots: Slots, draft: Draft, paired: PairedField, source: Side) -> None:
+    values = paired_values(paired, slots.views)
+    value = values[source]
+    if isinstance(value, Missing):
+        return
+    target = source.other
+    name = paired.vendor if target is Side.VENDOR else paired.itsm
+    wanted = mapped(paired, source, value)
+    traits = slots.state.traits[target]
+    if isinstance(wanted, Missing) or wanted == "" or wanted is None:
+        draft.note("field.unknown_label", f"{paired.slot}: {as_text(value)!r} is not in its map")
+        draft.account(source, paired.slot, value)
+        return
+    if target in slots.views and not is_writable(name, traits, UPDATE):
+        draft.note("field.not_carried", f"{name} cannot be changed on the {target} side")
+        draft.account(source, paired.slot, value)
+        return
+    written = traits.normalise(name, wanted)
+    move = SlotMove(source=source, source_value=value, target_value=written)
+    draft.writes[target].append(
+        FieldWrite(slot=paired.slot, name=name, value=wanted, move=move, place=str(paired.place))
+    )

@@ -1,0 +1,337 @@
+"""Comments and attachments: each crosses once (DESIGN R5, R6, R9, R10)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from syncd.core.cutting import parts
+from syncd.core.evaluate import View
+from syncd.core.marker import MARKER_CHARS_MAX
+from syncd.core.rules import AttachmentRules, CommentRules, CommentTest
+from syncd.core.slots import Draft, Slots
+from syncd.core.state import ItemKind, ItemPair, OpenOperation, PairState, PlannedOperation, Reason
+from syncd.model.ids import LinkRow, OperationKey, Side
+from syncd.model.operation import (
+    AttachmentDraft,
+    CommentDraft,
+    OperationState,
+    ParkReason,
+    WriteKind,
+)
+from syncd.model.ticket import Attachment, Comment, Visibility
+
+_Item = TypeVar("_Item", Comment, Attachment)
+
+DIGEST_PLACE = "{sha256}"
+"""Stands in a note about an attachment that is not carried; delivery fills in the digest."""
+
+HELD_RECHECK_S = 30.0
+"""How soon a held attachment is looked at again when nothing else wakes the link."""
+
+
+@dataclass(slots=True)
+class ItemDraft:
+    """What is gathered about comments and attachments.
+
+    Attributes:
+        pairs: newly accounted for.
+        operations: to be planned, in order.
+        applied: open operations whose effect was seen, with the effect's id.
+        held: something was set aside until an operation is settled.
+    """
+
+    pairs: list[ItemPair]
+    operations: list[PlannedOperation]
+    applied: list[tuple[OperationKey, str]]
+    held: bool = False
+
+
+def plan_items(slots: Slots, draft: Draft) -> ItemDraft:
+    """Decide about every comment and attachment not known yet, on both sides."""
+    items = ItemDraft(pairs=[], operations=[], applied=[])
+    for side in Side:
+        view = slots.views.get(side)
+        if view is None:
+            continue
+        for comment in _unknown(slots, side, ItemKind.COMMENT, view.ticket.comments):
+            _plan_comment(slots, draft, items, (side, view, comment))
+        for attachment in _unknown(slots, side, ItemKind.ATTACHMENT, view.ticket.attachments):
+            _plan_attachment(slots, draft, items, (side, view, attachment))
+    return items
+
+
+def _unknown(slots: Slots, side: Side, kind: ItemKind, items: Iterable[_Item]) -> Iterator[_Item]:
+    known = {
+        pair.source_id if pair.origin is side else pair.target_id
+        for pair in slots.state.pairs
+        if pair.kind is kind
+    }
+    return (item for item in items if item.id not in known)
+
+
+# --- comments --------------------------------------------------------------------------------
+
+
+def _plan_comment(
+    slots: Slots, draft: Draft, items: ItemDraft, seen: tuple[Side, View, Comment]
+) -> None:
+    side, view, comment = seen
+    if comment.keys and _claim_own(slots, items, side, comment):
+        return
+    rules = slots.state.rules.comments.get(side.other)
+    if slots.state.is_fresh and slots.state.origin is None:
+        _account(items, side, comment, (PairState.HISTORY, "it was there before linking"))
+    elif rules is None:
+        _account(items, side, comment, (PairState.NOT_CARRIED, "the mapping carries no comments"))
+    elif reason := withheld(rules, comment):
+        _account(items, side, comment, (PairState.SKIPPED, reason))
+    else:
+        carry_comment(slots, items, (side, view, comment), rules)
+
+
+def _account(items: ItemDraft, side: Side, comment: Comment, why: tuple[PairState, str]) -> None:
+    state, reason = why
+    items.pairs.append(
+        ItemPair(
+            kind=ItemKind.COMMENT, origin=side, source_id=comment.id, state=state, reason=reason
+        )
+    )
+
+
+def _claim_own(slots: Slots, items: ItemDraft, side: Side, comment: Comment) -> bool:
+    """Account for a comment that carries a marker of ours; False when a person quotes one."""
+    for key in comment.keys:
+        owner = slots.state.own_keys.get(key)
+        if owner is None:
+            _account(items, side, comment, (PairState.STRAY, f"marker {key} is not of this store"))
+            return True
+        if _is_spent(slots, items, side, comment, key):
+            continue
+        if owner[0] != slots.state.link_id:
+            reason = f"it came from link {owner[0]}"
+            _account(items, side, comment, (PairState.SKIPPED, reason))
+            return True
+        if owner[1] is side:
+            _own_effect(slots, items, side, comment, key)
+            return True
+    return False
+
+
+def _is_spent(
+    slots: Slots, items: ItemDraft, side: Side, comment: Comment, key: OperationKey
+) -> bool:
+    """Whether a marker already named another, earlier comment: then a later one is a quotation."""
+    ticket = slots.views[side].ticket
+    first = next((each for each in ticket.comments if key in each.keys), comment)
+    if first.id == comment.id:
+        return False
+    if first.body == comment.body:
+        reason = f"a second effect of {key}"
+        _account(items, side, comment, (PairState.DUPLICATE, reason))
+    return first.body != comment.body
+
+
+def _own_effect(
+    slots: Slots, items: ItemDraft, side: Side, comment: Comment, key: OperationKey
+) -> None:
+    """Pair our own comment with what it carries, and settle its operation if that is open."""
+    if any(pair.source_id == comment.id for pair in items.pairs):
+        return
+    operation = next((each for each in slots.state.operations if each.key == key), None)
+    if operation is not None and operation.state not in (
+        OperationState.CLAIMED,
+        OperationState.SENDING,
+    ):
+        items.applied.append((key, comment.id))
+    carried = next((pair for pair in slots.state.pairs if pair.key == key), None)
+    if carried is not None and not carried.target_id:
+        items.pairs.append(
+            ItemPair(
+                kind=carried.kind,
+                origin=carried.origin,
+                source_id=carried.source_id,
+                target_id=comment.id,
+                state=PairState.PAIRED,
+                key=key,
+            )
+        )
+    else:
+        _account(items, side, comment, (PairState.SKIPPED, f"written by syncd ({key})"))
+
+
+def withheld(rules: CommentRules, comment: Comment) -> str:
+    """Say why a comment is not shared (R9); empty when it is."""
+    if any(_matches(test, comment) for test in rules.skip):
+        return "a skip rule matches"
+    is_public = comment.visibility is Visibility.PUBLIC
+    if rules.share is None:
+        return "" if is_public else f"it is {comment.visibility}"
+    for test in rules.share:
+        if _matches(test, comment) and (is_public or test.kind is not None):
+            return ""
+    return (
+        "no share rule matches"
+        if is_public
+        else f"it is {comment.visibility}, and no rule names it"
+    )
+
+
+def _matches(test: CommentTest, comment: Comment) -> bool:
+    if test.kind is not None and test.kind is not comment.kind:
+        return False
+    if test.authors and comment.author not in test.authors:
+        return False
+    if comment.author in test.authors_not:
+        return False
+    return test.body is None or test.body.search(comment.body) is not None
+
+
+def carry_comment(
+    slots: Slots, items: ItemDraft, seen: tuple[Side, View, Comment], rules: CommentRules
+) -> None:
+    """Plan the comment's copy on the other side, in as many parts as its length needs."""
+    side, view, comment = seen
+    traits = slots.state.traits[side.other]
+    if WriteKind.COMMENT not in traits.features.writes:
+        reason = "the other side takes no comments"
+        _account(items, side, comment, (PairState.NOT_CARRIED, reason))
+        return
+    text = comment.body
+    if rules.text is not None:
+        text = rules.text.render({**view.context, "author": comment.author, "body": comment.body})
+    if not text.strip():
+        _account(items, side, comment, (PairState.SKIPPED, "it has no text"))
+        return
+    room = traits.features.limits.comment_bytes
+    item = (ItemKind.COMMENT, side, str(comment.id))
+    for at, part in enumerate(parts(text, room and room - MARKER_CHARS_MAX)):
+        items.operations.append(
+            PlannedOperation(
+                target=side.other,
+                kind=WriteKind.COMMENT,
+                reason=Reason.COMMENTED if at == 0 else Reason.REST_SAID,
+                comment=CommentDraft(body=part, author=comment.author, kind=rules.kind),
+                item=item if at == 0 else None,
+                place=str(rules.place),
+            )
+        )
+
+
+# --- attachments -----------------------------------------------------------------------------
+
+
+def _plan_attachment(
+    slots: Slots, draft: Draft, items: ItemDraft, seen: tuple[Side, View, Attachment]
+) -> None:
+    side, _, attachment = seen
+    if _may_be_ours(slots.state.operations, slots.state.link_id, side, attachment):
+        items.held = True
+        draft.note("attachment.held", f"{attachment.name!r}: a write of ours is unsettled")
+        return
+    carry_attachment(slots, items, side, attachment)
+
+
+def _may_be_ours(
+    operations: Iterable[OpenOperation], link_id: LinkRow, side: Side, attachment: Attachment
+) -> bool:
+    """Whether an unsettled upload of ours may have made this file (R5, held)."""
+    unsettled = (OperationState.CLAIMED, OperationState.SENDING, OperationState.UNKNOWN)
+    for operation in operations:
+        draft = operation.attachment
+        if operation.kind is not WriteKind.ATTACHMENT or operation.target is not side:
+            continue
+        is_open = operation.state in unsettled or operation.park_reason is ParkReason.IN_DOUBT
+        if is_open and draft is not None and draft.name == attachment.name:
+            sizes = (draft.size_bytes, attachment.size_bytes)
+            if None in sizes or sizes[0] == sizes[1]:
+                return True
+    return False
+
+
+def carry_attachment(slots: Slots, items: ItemDraft, side: Side, attachment: Attachment) -> None:
+    """Plan an attachment's copy, or the comment that stands for it, or say it is not carried."""
+    if slots.state.is_fresh and slots.state.origin is None:
+        _account_file(items, side, attachment, (PairState.HISTORY, "it was there before linking"))
+        return
+    rules = slots.state.rules.attachments.get(side.other)
+    draft = AttachmentDraft(
+        source_id=attachment.id,
+        name=attachment.name,
+        content_type=attachment.content_type,
+        size_bytes=attachment.size_bytes,
+    )
+    item = (ItemKind.ATTACHMENT, side, str(attachment.id))
+    reason = _not_carried(slots, side, attachment, rules)
+    if not reason:
+        items.operations.append(
+            PlannedOperation(
+                target=side.other,
+                kind=WriteKind.ATTACHMENT,
+                reason=Reason.ATTACHED,
+                attachment=draft,
+                item=item,
+                place=str(rules.place) if rules else "",
+            )
+        )
+    elif rules is not None and rules.otherwise is not None:
+        comment = CommentDraft(body=_note_text(attachment, reason), author="", kind=rules.otherwise)
+        items.operations.append(
+            PlannedOperation(
+                target=side.other,
+                kind=WriteKind.COMMENT,
+                reason=Reason.ATTACHMENT_SAID,
+                comment=comment,
+                attachment=draft,
+                item=item,
+                place=str(rules.place),
+            )
+        )
+    else:
+        _account_file(items, side, attachment, (PairState.NOT_CARRIED, reason))
+
+
+def _account_file(
+    items: ItemDraft, side: Side, attachment: Attachment, why: tuple[PairState, str]
+) -> None:
+    state, reason = why
+    items.pairs.append(
+        ItemPair(
+            kind=ItemKind.ATTACHMENT,
+            origin=side,
+            source_id=attachment.id,
+            state=state,
+            reason=reason,
+        )
+    )
+
+
+def _not_carried(
+    slots: Slots, side: Side, attachment: Attachment, rules: AttachmentRules | None
+) -> str:
+    """Say why an attachment cannot cross as a file (R10); empty when it can."""
+    features = slots.state.traits[side.other].features
+    if rules is None:
+        return "the mapping carries no attachments that way"
+    if WriteKind.ATTACHMENT not in features.writes:
+        return "the other side takes no attachments"
+    size, extension = attachment.size_bytes, extension_of(attachment.name)
+    limit = min(features.limits.attachment_bytes, rules.max_bytes or 2**62)
+    if size is not None and size > limit:
+        return f"{size} bytes are more than the {limit} allowed"
+    if rules.allow and extension not in rules.allow:
+        return f"files of type {extension or 'none'!r} are not allowed"
+    if extension in rules.deny:
+        return f"files of type {extension!r} are refused"
+    return ""
+
+
+def extension_of(name: str) -> str:
+    """Return a file name's extension in lower case without its dot; empty for none."""
+    stem, dot, extension = name.strip().rpartition(".")
+    return extension.lower().strip() if dot and stem else ""
+
+
+def _note_text(attachment: Attachment, reason: str) -> str:
+    size = "unknown size" if attachment.size_bytes is None else f"{attachment.size_bytes} bytes"
+    name = "".join(char if char.isprintable() else "?" for char in attachment.name)
+    return f"Attachment not copied ({reason}): {name}, {size}, SHA-256 {DIGEST_PLACE}"

@@ -1,0 +1,266 @@
+"""When a ticket gets a partner on the other side, and what that partner starts with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from syncd.core.evaluate import View, evaluate, examine, fingerprint, inputs, view_of
+from syncd.core.fields import fit, is_empty, is_writable, mapped, rest_said
+from syncd.core.items import ItemDraft, carry_attachment, carry_comment, withheld
+from syncd.core.rules import LongPolicy, MappingRules, OpeningRules, StatusEffect
+from syncd.core.slots import STATUS, Slots
+from syncd.core.state import (
+    ItemKind,
+    ItemPair,
+    LinkState,
+    Note,
+    NotOpened,
+    Opening,
+    PairState,
+    Plan,
+    PlannedOperation,
+    Rank,
+    Reason,
+    SideTraits,
+    SlotMove,
+)
+from syncd.core.status import closing_rank, status_of
+from syncd.model.ids import LinkRow, Side
+from syncd.model.operation import WriteKind
+from syncd.model.ticket import Missing, Ticket, Value
+
+CREATE = "create"
+UNBORN = LinkRow(0)
+"""Stands for a link that is not stored yet."""
+
+
+@dataclass(slots=True)
+class _Birth:
+    """The CREATE being gathered."""
+
+    fields: dict[str, Value] = field(default_factory=dict)
+    slots: dict[str, SlotMove] = field(default_factory=dict)
+    after: list[PlannedOperation] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+
+def plan_opening(
+    rules: MappingRules, ticket: Ticket, source: Side, traits: Mapping[Side, SideTraits]
+) -> Opening | NotOpened:
+    """Decide whether a ticket without a link gets a partner, and what is created.
+
+    Args:
+        rules: the mapping.
+        ticket: the ticket's newest snapshot.
+        source: the side it is on.
+        traits: both connections.
+
+    Returns:
+        The opening with everything to be stored, or the tests and problems that prevent it.
+    """
+    opening = rules.opening(source.other)
+    if opening is None:
+        return NotOpened()
+    view = source_view(rules, ticket, source, traits[source])
+    holds, tests = examine(opening.when, view)
+    if not holds:
+        return NotOpened(tests=tests)
+    birth = _birth(rules, opening, view, traits)
+    if birth.problems:
+        return NotOpened(tests=tests, problems=tuple(birth.problems))
+    return Opening(plan=_opening_plan(rules, opening, view, traits, birth), target=source.other)
+
+
+def source_view(rules: MappingRules, ticket: Ticket, source: Side, traits: SideTraits) -> View:
+    """Look at a ticket that has no partner yet."""
+    derive = rules.derive if source is Side.ITSM else {}
+    return view_of(ticket, traits, derive=derive, numbers={source: ticket.number})
+
+
+def _birth(
+    rules: MappingRules, opening: OpeningRules, view: View, traits: Mapping[Side, SideTraits]
+) -> _Birth:
+    birth, target = _Birth(), opening.target_side
+    _directed_fields(rules, view, traits[target], target, birth)
+    _paired_fields(rules, view, traits[target], target, birth)
+    for name, expression in opening.fixed.items():
+        value = evaluate(expression, view)
+        if not isinstance(value, Missing) and not is_empty(value):
+            birth.fields[name] = value
+    for reference in rules.references:
+        if reference.side is target and reference.field:
+            own = view.ticket.number if reference.value == "number" else str(view.ticket.id)
+            birth.fields[reference.field] = own
+    _status(rules, view, traits[target], target, birth)
+    return birth
+
+
+def _directed_fields(
+    rules: MappingRules, view: View, traits: SideTraits, target: Side, birth: _Birth
+) -> None:
+    for rule in rules.fields:
+        if rule.target_side is not target:
+            continue
+        names = inputs(rule.expression, rules.derive)
+        move = SlotMove(source=target.other, source_value=fingerprint(view, names))
+        value = evaluate(rule.expression, view)
+        if is_empty(value):
+            if rule.missing_parks:
+                birth.problems.append(f"{rule.target} missing ({rule.place})")
+            birth.slots[rule.slot] = move
+            continue
+        written, rest = fit(rule.target, value, traits, rule.long)
+        if written is None:
+            birth.problems.append(f"{rule.target} is too long ({rule.place})")
+            continue
+        if not is_writable(rule.target, traits, CREATE):
+            if is_writable(rule.target, traits, "update"):
+                birth.after.append(_later(rule.target, written, rule.slot, move, target))
+            continue
+        birth.fields[rule.target] = written
+        birth.slots[rule.slot] = SlotMove(
+            source=target.other,
+            source_value=move.source_value,
+            target_value=traits.normalise(rule.target, written),
+        )
+        if rest and rule.long is LongPolicy.COMMENT:
+            birth.after.append(rest_said(rule, rest))
+
+
+def _later(name: str, value: Value, slot: str, move: SlotMove, target: Side) -> PlannedOperation:
+    """Plan a field that can be written only once the ticket exists."""
+    return PlannedOperation(
+        target=target,
+        kind=WriteKind.UPDATE,
+        reason=Reason.FIELD_CHANGED,
+        fields={name: value},
+        slots={slot: move},
+    )
+
+
+def _paired_fields(
+    rules: MappingRules, view: View, traits: SideTraits, target: Side, birth: _Birth
+) -> None:
+    for paired in rules.paired:
+        names = {Side.ITSM: paired.itsm, Side.VENDOR: paired.vendor}
+        value = view.get(names[target.other])
+        wanted = mapped(paired, target.other, value)
+        if isinstance(value, Missing) or is_empty(value):
+            continue
+        if isinstance(wanted, Missing) or is_empty(wanted):
+            birth.notes.append(
+                Note(
+                    event="field.unknown_label",
+                    detail=f"{paired.slot}: {value!r} is not in its map",
+                )
+            )
+            continue
+        name, written = names[target], traits.normalise(names[target], wanted)
+        move = SlotMove(source=target.other, source_value=value, target_value=written)
+        if is_writable(name, traits, CREATE):
+            birth.fields[name] = wanted
+            birth.slots[paired.slot] = move
+        elif is_writable(name, traits, "update"):
+            birth.after.append(_later(name, wanted, paired.slot, move, target))
+
+
+def _status(
+    rules: MappingRules, view: View, traits: SideTraits, target: Side, birth: _Birth
+) -> None:
+    """Account for the source's status; set the partner's where the table always does."""
+    if rules.status is None:
+        return
+    label = status_of(view)
+    table, unknown = rules.status.toward(target)
+    action = table.get(label, unknown)
+    birth.slots[STATUS] = SlotMove(source=target.other, source_value=label)
+    if action.effect is not StatusEffect.SET or action.only_from is not None:
+        return
+    fields: dict[str, Value] = {STATUS: action.status}
+    fields |= {name: text.render(view.context) for name, text in action.fields.items()}
+    birth.after.append(
+        PlannedOperation(
+            target=target,
+            kind=WriteKind.STATUS,
+            reason=Reason.STATUS_FOLLOWS,
+            fields={name: value for name, value in fields.items() if value},
+            slots={
+                STATUS: SlotMove(
+                    source=target.other, source_value=label, target_value=action.status
+                )
+            },
+            rank=closing_rank(action.status, traits),
+            place=str(action.place),
+        )
+    )
+
+
+def _opening_plan(
+    rules: MappingRules,
+    opening: OpeningRules,
+    view: View,
+    traits: Mapping[Side, SideTraits],
+    birth: _Birth,
+) -> Plan:
+    create = PlannedOperation(
+        target=opening.target_side,
+        kind=WriteKind.CREATE,
+        reason=Reason.OPENED,
+        fields=birth.fields,
+        slots=birth.slots,
+        rank=Rank.CREATE,
+        place=str(opening.place),
+    )
+    items = _items(rules, view, traits, opening.target_side.other)
+    return Plan(
+        operations=(create, *birth.after, *items.operations),
+        pairs=tuple(items.pairs),
+        notes=tuple(birth.notes),
+    )
+
+
+def _items(
+    rules: MappingRules, view: View, traits: Mapping[Side, SideTraits], source: Side
+) -> ItemDraft:
+    """Carry what the ticket brings: its attachments, and its comments where `history` says so."""
+    items = ItemDraft(pairs=[], operations=[], applied=[])
+    slots = Slots(state=_unborn(rules, view, traits, source), views={source: view})
+    comments = rules.comments.get(source.other)
+    for comment in view.ticket.comments:
+        reason = "" if comments is None else withheld(comments, comment)
+        if comments is not None and comments.history and not reason and not comment.keys:
+            carry_comment(slots, items, (source, view, comment), comments)
+        else:
+            items.pairs.append(
+                ItemPair(
+                    kind=ItemKind.COMMENT,
+                    origin=source,
+                    source_id=comment.id,
+                    state=PairState.SKIPPED if reason else PairState.HISTORY,
+                    reason=reason or "it was said before linking",
+                )
+            )
+    for attachment in view.ticket.attachments:
+        carry_attachment(slots, items, source, attachment)
+    return items
+
+
+def _unborn(
+    rules: MappingRules, view: View, traits: Mapping[Side, SideTraits], source: Side
+) -> LinkState:
+    return LinkState(
+        link_id=UNBORN,
+        rules=rules,
+        traits=traits,
+        tickets={source: view.ticket},
+        numbers={source: view.ticket.number},
+        baselines={},
+        pairs=(),
+        operations=(),
+        conflicts=frozenset(),
+        own_keys={},
+        origin=source,
+        is_fresh=True,
+        now=datetime.min.replace(tzinfo=UTC),
+    )

@@ -1,0 +1,204 @@
+"""The decision about one link: what is stored and which writes follow (DESIGN 3 and 4)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from syncd.core.evaluate import View, examine, view_of, with_derived
+from syncd.core.fields import changed_slots, plan_directed, plan_paired
+from syncd.core.items import HELD_RECHECK_S, ItemDraft, plan_items
+from syncd.core.opening import plan_opening
+from syncd.core.rules import NoLonger, Reference
+from syncd.core.slots import (
+    SETTLING_RECHECK_S,
+    STATUS,
+    Draft,
+    FieldWrite,
+    Slots,
+    is_unsent,
+    replaced,
+    settle_provisional,
+)
+from syncd.core.state import (
+    Baseline,
+    BaselineMove,
+    LinkState,
+    NotOpened,
+    Plan,
+    PlannedOperation,
+    Rank,
+    Reason,
+    SlotMove,
+)
+from syncd.core.status import has_status_changed, plan_status
+from syncd.model.ids import Side
+from syncd.model.operation import WriteKind
+from syncd.model.ticket import Value
+
+__all__ = ["plan_link", "plan_opening"]
+
+
+def plan_link(state: LinkState) -> Plan:
+    """Decide what one link needs now.
+
+    The same state yields the same plan; a state into which the plan was stored yields an empty one.
+    """
+    views = _views(state)
+    unborn = _reborn(state, views)
+    if unborn is not None:
+        return unborn
+    draft = Draft()
+    settle_provisional(Slots(state=state, views=views), draft)
+    state = _with_moves(state, draft.baselines)
+    slots = _replacing(Slots(state=state, views=views))
+    plan_directed(slots, draft)
+    plan_paired(slots, draft)
+    plan_status(slots, draft)
+    _plan_references(slots, draft)
+    items = plan_items(slots, draft)
+    return _gather(slots, draft, items)
+
+
+def _views(state: LinkState) -> dict[Side, View]:
+    views: dict[Side, View] = {}
+    derived: Mapping[str, Value] = {}
+    for side in Side:  # ITSM first: `derive` is computed there.
+        if side not in state.tickets:
+            continue
+        derive = state.rules.derive if side is Side.ITSM else {}
+        view = view_of(
+            state.tickets[side], state.traits[side], derive=derive, numbers=state.numbers
+        )
+        if side is Side.ITSM:
+            derived = view.derived
+        views[side] = view if side is Side.ITSM else with_derived(view, derived)
+    return views
+
+
+def _reborn(state: LinkState, views: Mapping[Side, View]) -> Plan | None:
+    """Plan a create anew when the ticket changed before it was sent; else None."""
+    create = next((each for each in state.operations if each.kind is WriteKind.CREATE), None)
+    if create is None or not is_unsent(create) or create.target in views:
+        return None
+    source = create.target.other
+    slots = Slots(state=state, views=views)
+    if not changed_slots(slots) and not has_status_changed(slots):
+        return None
+    opening = plan_opening(state.rules, state.tickets[source], source, state.traits)
+    if isinstance(opening, NotOpened):
+        return None
+    known = {pair.source_id for pair in state.pairs if pair.origin is source}
+    fresh = tuple(
+        operation
+        for operation in opening.plan.operations
+        if operation.item is None or operation.item[2] not in known
+    )
+    gone = tuple(each.id for each in state.operations if is_unsent(each) and each.item is None)
+    pairs = tuple(pair for pair in opening.plan.pairs if pair.source_id not in known)
+    return replace(opening.plan, operations=fresh, superseded=gone, pairs=pairs)
+
+
+def _with_moves(state: LinkState, moves: list[BaselineMove]) -> LinkState:
+    baselines = dict(state.baselines)
+    for move in moves:
+        before = baselines[move.side, move.slot]
+        baselines[move.side, move.slot] = Baseline(
+            value=move.value,
+            previous=before.previous,
+            written_at=before.written_at,
+            state=move.state,
+        )
+    return replace(state, baselines=baselines)
+
+
+def _replacing(slots: Slots) -> Slots:
+    """Set aside the unsent writes that newer changes replace."""
+    changed = changed_slots(slots) | ({STATUS} if has_status_changed(slots) else frozenset())
+    return replace(slots, superseded=replaced(slots, changed))
+
+
+def _plan_references(slots: Slots, draft: Draft) -> None:
+    """Write each side's number into the field of the other that shows it."""
+    for reference in slots.state.rules.references:
+        partner = slots.state.tickets.get(reference.side.other)
+        if partner is None or reference.side not in slots.views or not reference.field:
+            continue
+        slot = f"reference.{reference.side}.{reference.field}"
+        value = partner.number if reference.value == "number" else str(partner.id)
+        source = reference.side.other
+        if not value or slots.accounted(source, slot) == value:
+            continue
+        if slots.views[reference.side].get(reference.field) == value:
+            draft.account(source, slot, value)
+            continue
+        draft.writes[reference.side].append(_reference_write(reference, slot, value))
+
+
+def _reference_write(reference: Reference, slot: str, value: str) -> FieldWrite:
+    return FieldWrite(
+        slot=slot,
+        name=reference.field,
+        value=value,
+        move=SlotMove(source=reference.side.other, source_value=value, target_value=value),
+        place=str(reference.place),
+    )
+
+
+def _gather(slots: Slots, draft: Draft, items: ItemDraft) -> Plan:
+    early = draft.early + items.operations
+    updates = [_update(side, writes) for side, writes in draft.writes.items() if writes]
+    operations = sorted((*updates, *early), key=lambda operation: operation.rank is Rank.CLOSING)
+    stale = _is_any_stale(slots)
+    waits = [HELD_RECHECK_S] if items.held else []
+    if stale:
+        settle = max(traits.features.settle_s for traits in slots.state.traits.values())
+        waits.append(settle + SETTLING_RECHECK_S)
+    return Plan(
+        operations=tuple(operations),
+        superseded=tuple(sorted(slots.superseded)),
+        applied=tuple(items.applied),
+        baselines=tuple(draft.baselines),
+        pairs=tuple(items.pairs),
+        conflicts=tuple(draft.conflicts),
+        notes=tuple(draft.notes),
+        recheck_s=min(waits, default=None),
+        detach=_detach(slots),
+    )
+
+
+def _update(side: Side, writes: list[FieldWrite]) -> PlannedOperation:
+    """Put all changed fields of one target into one write."""
+    return PlannedOperation(
+        target=side,
+        kind=WriteKind.UPDATE,
+        reason=Reason.REFERENCE
+        if all(write.slot.startswith("reference.") for write in writes)
+        else Reason.FIELD_CHANGED,
+        fields={write.name: write.value for write in writes},
+        slots={write.slot: write.move for write in writes},
+        place=writes[0].place,
+    )
+
+
+def _is_any_stale(slots: Slots) -> bool:
+    rules = slots.state.rules
+    for side, view in slots.views.items():
+        label = view.get("status")
+        if isinstance(label, str) and slots.is_stale(side, STATUS, label):
+            return True
+        for paired in rules.paired:
+            value = view.get(paired.itsm if side is Side.ITSM else paired.vendor)
+            if isinstance(value, str) and slots.is_stale(side, paired.slot, value):
+                return True
+    return False
+
+
+def _detach(slots: Slots) -> str:
+    """Say why the link ends, where `no_longer: detach` holds; empty when it stays."""
+    for target in Side:
+        opening = slots.state.rules.opening(target)
+        view = slots.views.get(target.other)
+        if opening is None or view is None or slots.state.origin is not target.other:
+            continue
+        if opening.no_longer is NoLonger.DETACH and not examine(opening.when, view)[0]:
+            return f"it no longer matches {opening.place}"
+    return ""

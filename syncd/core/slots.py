@@ -1,0 +1,191 @@
+"""Fields: which slots changed, and what that means for the other side (DESIGN R5, R7)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from syncd.core.evaluate import View
+from syncd.core.rules import FieldRule, PairedField
+from syncd.core.state import (
+    Baseline,
+    BaselineMove,
+    BaselineState,
+    FoundConflict,
+    LinkState,
+    Note,
+    OpenOperation,
+    PlannedOperation,
+    SlotMove,
+)
+from syncd.model.ids import OperationId, Side
+from syncd.model.operation import UNSENT_STATES, OperationState, ParkReason, WriteKind
+from syncd.model.ticket import MISSING, Missing, Value
+
+STATUS = "status"
+"""The slot of both sides' status."""
+
+SETTLING_RECHECK_S = 5.0
+"""Added to the settle time when a read was set aside as stale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldWrite:
+    """One field of an UPDATE to be planned, with the baselines it moves."""
+
+    slot: str
+    name: str
+    value: Value
+    move: SlotMove
+    place: str = ""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A plan being gathered; turned into a frozen `Plan` at the end.
+
+    Attributes:
+        writes: by target side, fields to be written together.
+        early: operations that need no grouping, in order.
+        stale: a value was set aside as a stale read.
+    """
+
+    writes: dict[Side, list[FieldWrite]] = field(
+        default_factory=lambda: {Side.ITSM: [], Side.VENDOR: []}
+    )
+    early: list[PlannedOperation] = field(default_factory=list)
+    baselines: list[BaselineMove] = field(default_factory=list)
+    conflicts: list[FoundConflict] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    stale: bool = False
+
+    def account(self, side: Side, slot: str, value: Value) -> None:
+        """Move a baseline without a write."""
+        self.baselines.append(BaselineMove(side=side, slot=slot, value=value))
+
+    def note(self, event: str, detail: str, place: object = "") -> None:
+        """Add a journal line."""
+        self.notes.append(Note(event=event, detail=detail, place=str(place)))
+
+
+def is_unsent(operation: OpenOperation) -> bool:
+    """Whether an operation surely had no effect and may be replaced by a newer change."""
+    if operation.state in UNSENT_STATES:
+        return not operation.sent
+    refused = operation.park_reason not in (ParkReason.IN_DOUBT, ParkReason.EXHAUSTED)
+    return operation.state is OperationState.PARKED and refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """What is accounted for, per slot: stored baselines and the operations still open.
+
+    Attributes:
+        state: the link.
+        views: both tickets, as far as known.
+        superseded: operations a newer change replaces; they no longer count.
+    """
+
+    state: LinkState
+    views: Mapping[Side, View]
+    superseded: frozenset[OperationId] = frozenset()
+
+    def baseline(self, side: Side, slot: str) -> Baseline | None:
+        """Return the stored baseline."""
+        return self.state.baselines.get((side, slot))
+
+    def carrying(self, slot: str) -> OpenOperation | None:
+        """Return the newest open or parked operation that accounts for a slot."""
+        found = [
+            operation
+            for operation in self.state.operations
+            if slot in operation.slots and operation.id not in self.superseded
+        ]
+        return max(found, key=lambda operation: operation.id, default=None)
+
+    def accounted(self, side: Side, slot: str) -> Value | Missing:
+        """Return the value last accounted for on a side, open operations from there included."""
+        operation = self.carrying(slot)
+        if operation is not None and operation.slots[slot].source is side:
+            return operation.slots[slot].source_value
+        baseline = self.baseline(side, slot)
+        return MISSING if baseline is None else baseline.value
+
+    def is_stale(self, side: Side, slot: str, value: Value) -> bool:
+        """Whether a value is what stood there before our own write, read too early (R1)."""
+        baseline = self.baseline(side, slot)
+        if baseline is None or baseline.written_at is None:
+            return False
+        settle = timedelta(seconds=self.state.traits[side].features.settle_s)
+        return baseline.previous == value and self.state.now < baseline.written_at + settle
+
+
+def is_altered(sent: Value, read: Value) -> bool:
+    """Whether a read-back is what we sent, reshaped by the provider, and not somebody's change.
+
+    A provider may cut a text or change its case or white space; a different label is never an
+    alteration but news: taken as a change, both sides still converge, and nothing is lost.
+    """
+    if not isinstance(sent, str) or not isinstance(read, str) or not read:
+        return False
+    ours, theirs = " ".join(sent.split()).casefold(), " ".join(read.split()).casefold()
+    return theirs == ours or (len(theirs) >= 20 and ours.startswith(theirs.rstrip(" .…[]")))
+
+
+def replaced(slots: Slots, changed: frozenset[str]) -> frozenset[OperationId]:
+    """Name the unsent field writes that a newer change of one of their slots replaces."""
+    return frozenset(
+        operation.id
+        for operation in slots.state.operations
+        if is_unsent(operation)
+        and operation.slots
+        and operation.kind is not WriteKind.CREATE
+        and not changed.isdisjoint(operation.slots)
+    )
+
+
+def settle_provisional(slots: Slots, draft: Draft) -> None:
+    """Compare what was written with what is read back (R5): agreed, or altered by the provider."""
+    for (side, slot), baseline in slots.state.baselines.items():
+        if baseline.state is not BaselineState.PROVISIONAL or side not in slots.views:
+            continue
+        name = target_field(slots, side, slot)
+        value = slots.views[side].get(name) if name else MISSING
+        if isinstance(value, Missing) or slots.is_stale(side, slot, value):
+            continue
+        if value == baseline.value:
+            draft.account(side, slot, value)
+        elif is_altered(baseline.value, value):
+            draft.baselines.append(
+                BaselineMove(side=side, slot=slot, value=value, state=BaselineState.ALTERED)
+            )
+            draft.note(
+                "field.altered", f"{name} on the {side} side reads {value!r} after our write"
+            )
+
+
+def target_field(slots: Slots, side: Side, slot: str) -> str:
+    """Name the field of a side that a slot writes there; empty when it is not written."""
+    rules = slots.state.rules
+    if slot == STATUS:
+        return "status"
+    for paired in rules.paired:
+        if paired.slot == slot:
+            return paired.itsm if side is Side.ITSM else paired.vendor
+    for rule in rules.fields:
+        if rule.slot == slot and rule.target_side is side:
+            return rule.target
+    return ""
+
+
+def directed(slots: Slots) -> Iterator[tuple[FieldRule, View]]:
+    """Give each one-directional rule whose source ticket is known, with that ticket."""
+    for rule in slots.state.rules.fields:
+        view = slots.views.get(rule.target_side.other)
+        if view is not None:
+            yield rule, view
+
+
+def paired_values(paired: PairedField, views: Mapping[Side, View]) -> dict[Side, Value | Missing]:
+    """Give the value each known side shows of a two-directional field."""
+    names = {Side.ITSM: paired.itsm, Side.VENDOR: paired.vendor}
+    return {side: view.get(names[side]) for side, view in views.items()}

@@ -1,0 +1,202 @@
+"""The status of both sides: tables of what each label does on the other (MAPPING.md, status)."""
+
+from dataclasses import dataclass
+
+from syncd.core.evaluate import View, as_text
+from syncd.core.rules import ConflictPolicy, StatusAction, StatusEffect, StatusRules
+from syncd.core.slots import STATUS, Draft, Slots, is_unsent
+from syncd.core.state import FoundConflict, PlannedOperation, Rank, Reason, SideTraits, SlotMove
+from syncd.model.ids import Side
+from syncd.model.operation import CommentDraft, WriteKind
+from syncd.model.ticket import Missing, Value
+
+CLOSING_PHASES = ("resolved", "closed")
+"""Setting a status of these phases comes after all comments and attachments (R6)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Move:
+    """A changed status of one side and what it does on the other."""
+
+    source: Side
+    label: str
+    action: StatusAction
+
+
+def status_of(view: View) -> str:
+    """Return a ticket's status after N; empty when the provider does not tell it."""
+    return view.text(STATUS)
+
+
+def has_status_changed(slots: Slots) -> bool:
+    """Whether either side's status is news."""
+    return slots.state.rules.status is not None and bool(_changed(slots))
+
+
+def _changed(slots: Slots) -> tuple[Side, ...]:
+    found: list[Side] = []
+    for side, view in slots.views.items():
+        label = status_of(view)
+        if not label or label == slots.accounted(side, STATUS):
+            continue
+        operation = slots.carrying(STATUS)
+        landed = operation is not None and operation.slots[STATUS].target_value == label
+        if not slots.is_stale(side, STATUS, label) and not landed:
+            found.append(side)
+    return tuple(found)
+
+
+def plan_status(slots: Slots, draft: Draft) -> None:
+    """Decide what a changed status of either side does on the other."""
+    rules = slots.state.rules.status
+    if rules is None or STATUS in slots.state.conflicts:
+        return
+    changed = _changed(slots)
+    operation = slots.carrying(STATUS)
+    if operation is not None and not is_unsent(operation) and operation.target in changed:
+        return  # The target moved while our write is unsettled: decided once that is settled.
+    if not changed or _is_new_rule(slots, draft):
+        return
+    if len(changed) == len(Side) and _agree(rules, slots):
+        for side, view in slots.views.items():
+            draft.account(side, STATUS, status_of(view))
+        return
+    moves = [_move(rules, slots, side) for side in changed]
+    settings = [move for move in moves if move.action.effect is StatusEffect.SET]
+    if len(settings) == len(Side):
+        _resolve(rules, slots, draft, settings)
+        return
+    for move in moves:
+        _carry(slots, draft, move)
+
+
+def _is_new_rule(slots: Slots, draft: Draft) -> bool:
+    """Take both labels as they are when an edit of the mapping brought the tables (R13)."""
+    if slots.state.is_fresh or any(
+        not isinstance(slots.accounted(side, STATUS), Missing) for side in Side
+    ):
+        return False
+    for side, view in slots.views.items():
+        draft.account(side, STATUS, status_of(view))
+    return True
+
+
+def action_for(rules: StatusRules, target: Side, label: str, target_label: str) -> StatusAction:
+    """Return what a label does on `target`, whose own status is `target_label`."""
+    table, unknown = rules.toward(target)
+    action = table.get(label, unknown)
+    if action.effect is not StatusEffect.SET or action.only_from is None:
+        return action
+    if action.status == target_label or target_label in action.only_from:
+        return action
+    return action.otherwise or StatusAction(place=action.place)
+
+
+def _move(rules: StatusRules, slots: Slots, source: Side) -> _Move:
+    label = status_of(slots.views[source])
+    target = slots.views.get(source.other)
+    target_label = status_of(target) if target is not None else ""
+    return _Move(
+        source=source, label=label, action=action_for(rules, source.other, label, target_label)
+    )
+
+
+def _agree(rules: StatusRules, slots: Slots) -> bool:
+    itsm, vendor = (status_of(slots.views[side]) for side in (Side.ITSM, Side.VENDOR))
+    there = rules.to_vendor.get(itsm, StatusAction())
+    here = rules.to_itsm.get(vendor, StatusAction())
+    follows = there.effect is StatusEffect.SET and there.status == vendor
+    return follows or (here.effect is StatusEffect.SET and here.status == itsm)
+
+
+def _resolve(rules: StatusRules, slots: Slots, draft: Draft, moves: list[_Move]) -> None:
+    """Settle two statuses that contradict each other, by the policy."""
+    by_side = {move.source: move for move in moves}
+    winner = {ConflictPolicy.ITSM: Side.ITSM, ConflictPolicy.VENDOR: Side.VENDOR}.get(
+        rules.conflict
+    )
+    if slots.state.is_fresh and not any(slots.baseline(side, STATUS) for side in Side):
+        winner = slots.state.origin
+    if winner is None:
+        draft.conflicts.append(
+            FoundConflict(
+                slot=STATUS,
+                itsm_value=by_side[Side.ITSM].label,
+                vendor_value=by_side[Side.VENDOR].label,
+                place=str(by_side[Side.ITSM].action.place),
+            )
+        )
+        return
+    loser = by_side[winner.other]
+    draft.note(
+        "status.overruled",
+        f"{winner} says {by_side[winner].label!r}, which overrules {loser.label!r}",
+        loser.action.place,
+    )
+    draft.account(loser.source, STATUS, loser.label)
+    _carry(slots, draft, by_side[winner])
+
+
+def _carry(slots: Slots, draft: Draft, move: _Move) -> None:
+    target = move.source.other
+    target_view = slots.views.get(target)
+    match move.action.effect:
+        case StatusEffect.NOTHING:
+            draft.account(move.source, STATUS, move.label)
+        case StatusEffect.SET if target_view and status_of(target_view) == move.action.status:
+            draft.account(move.source, STATUS, move.label)
+            draft.account(target, STATUS, move.action.status)
+        case StatusEffect.SET:
+            draft.early.append(_set(slots, move))
+        case StatusEffect.SAY:
+            draft.early.append(_say(slots, move))
+
+
+def _set(slots: Slots, move: _Move) -> PlannedOperation:
+    target = move.source.other
+    context = slots.views[move.source].context
+    fields: dict[str, Value] = {STATUS: move.action.status}
+    for name, template in move.action.fields.items():
+        rendered = template.render(context)
+        if rendered:
+            fields[name] = rendered
+    return PlannedOperation(
+        target=target,
+        kind=WriteKind.STATUS,
+        reason=Reason.STATUS_FOLLOWS,
+        fields=fields,
+        slots={
+            STATUS: SlotMove(
+                source=move.source, source_value=move.label, target_value=move.action.status
+            )
+        },
+        rank=closing_rank(move.action.status, slots.state.traits[target]),
+        only_from=move.action.only_from,
+        place=str(move.action.place),
+    )
+
+
+def closing_rank(label: str, traits: SideTraits) -> Rank:
+    """Return CLOSING for a status after which the ticket may take nothing more."""
+    closing = (
+        traits.normalise(STATUS, each)
+        for phase in CLOSING_PHASES
+        for each in traits.phases.get(phase, ())
+    )
+    return Rank.CLOSING if traits.normalise(STATUS, label) in closing else Rank.NORMAL
+
+
+def _say(slots: Slots, move: _Move) -> PlannedOperation:
+    view = slots.views[move.source]
+    return PlannedOperation(
+        target=move.source.other,
+        kind=WriteKind.COMMENT,
+        reason=Reason.STATUS_SAID,
+        comment=CommentDraft(
+            body=f"{view.ticket.number}: status is now {as_text(move.label)}",
+            author="",
+            kind=move.action.kind,
+        ),
+        slots={STATUS: SlotMove(source=move.source, source_value=move.label)},
+        place=str(move.action.place),
+    )
