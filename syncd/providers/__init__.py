@@ -1,1 +1,1 @@
-"""One package per remote product; they do not know one another, and only the registry knows them."""
+"""One package per remote product; they do not know one another, only the registry knows them."""
