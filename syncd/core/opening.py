@@ -261,6 +261,5 @@ def _unborn(
         conflicts=frozenset(),
         own_keys={},
         origin=source,
-        is_fresh=True,
         now=datetime.min.replace(tzinfo=UTC),
     )

@@ -19,6 +19,7 @@ from syncd.core.slots import (
     settle_provisional,
 )
 from syncd.core.state import (
+    MET,
     Baseline,
     BaselineMove,
     LinkState,
@@ -55,6 +56,8 @@ def plan_link(state: LinkState) -> Plan:
     plan_status(slots, draft)
     _plan_references(slots, draft)
     items = plan_items(slots, draft)
+    if state.is_fresh and len(views) == len(Side):
+        draft.account(Side.ITSM, MET, value=True)
     return _gather(slots, draft, items)
 
 

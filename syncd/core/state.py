@@ -35,6 +35,10 @@ class SideTraits:
     phases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+MET = "met"
+"""The baseline slot that tells that both tickets of a link were once decided about together."""
+
+
 class BaselineState(StrEnum):
     """How sure a baseline is."""
 
@@ -158,7 +162,6 @@ class LinkState:
         own_keys: keys of every operation of this store that were looked up for this decision:
             key -> (link, target side); a marker whose key is not here is a stranger's.
         origin: the side the link was opened from; None when people paired existing tickets.
-        is_fresh: no decision about both tickets was ever stored.
         now: aware UTC instant of the decision.
     """
 
@@ -173,8 +176,12 @@ class LinkState:
     conflicts: frozenset[str]
     own_keys: Mapping[OperationKey, tuple[LinkRow, Side]]
     origin: Side | None
-    is_fresh: bool
     now: datetime
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether no decision about both tickets was ever stored."""
+        return (Side.ITSM, MET) not in self.baselines
 
 
 class Reason(StrEnum):

@@ -88,7 +88,7 @@ class Outcome:
 
     Attributes:
         kind: APPLIED (with `receipt`); PARKED (with `park_reason`); LATER: back to READY, or to
-            UNKNOWN when it was being probed, at `not_before`; UNKNOWN: to be probed at `not_before`;
+            UNKNOWN when it was being probed, at `not_before`; UNKNOWN: probed at `not_before`;
             SUPERSEDED: no longer wanted (the precondition does not hold, or nothing to change).
         receipt: what was applied.
         others: further effects of the same write: recorded as DUPLICATE, never given a partner.

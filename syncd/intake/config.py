@@ -1,0 +1,83 @@
+"""What intake works with: swapped as a whole when the configuration is reloaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from syncd.core.rules import MappingRules
+from syncd.core.state import SideTraits
+from syncd.model.ids import ConnectionName, MappingName, Side
+from syncd.ports.adapter import Adapter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeOptions:
+    """Limits of intake, each with its unit.
+
+    Attributes:
+        reads_per_round: tickets read of one connection in one round.
+        decisions_per_round: tickets decided about in one round.
+        rounds_max: rounds one `drain` makes before it lets others work.
+        inbox_per_round: pushed messages taken in one round.
+        retry_s: first pause after a failed read; doubles up to `retry_max_s`.
+        retry_max_s: longest pause after failed reads.
+        gone_after: reads in a row answered "not found" that make a ticket gone (R8).
+        closed_factor: closed tickets are watched this many times more rarely.
+        idle_s: longest pause between two drains without a wake-up.
+    """
+
+    reads_per_round: int = 64
+    decisions_per_round: int = 256
+    rounds_max: int = 20
+    inbox_per_round: int = 100
+    retry_s: float = 5.0
+    retry_max_s: float = 900.0
+    gone_after: int = 3
+    closed_factor: int = 20
+    idle_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeConfig:
+    """The configuration as intake sees it.
+
+    Attributes:
+        mappings: rules by name.
+        adapters: by connection.
+        traits: by connection.
+        poll_every_s: by connection: how often a watched ticket is read.
+        revision: of the configuration.
+    """
+
+    mappings: Mapping[MappingName, MappingRules]
+    adapters: Mapping[ConnectionName, Adapter]
+    traits: Mapping[ConnectionName, SideTraits]
+    poll_every_s: Mapping[ConnectionName, float] = field(default_factory=dict)
+    revision: str = ""
+
+    def sides(self, connection: ConnectionName, kind: str) -> list[tuple[MappingRules, Side]]:
+        """List the mappings that have this connection and kind of ticket on a side."""
+        found: list[tuple[MappingRules, Side]] = []
+        for rules in self.mappings.values():
+            found.extend(
+                (rules, side)
+                for side in Side
+                if rules.connection(side) == connection and rules.kind(side) == kind
+            )
+        return found
+
+    def kinds(self, connection: ConnectionName) -> tuple[str, ...]:
+        """List the kinds of ticket that any mapping uses of a connection."""
+        return tuple(
+            sorted(
+                {
+                    rules.kind(side)
+                    for rules in self.mappings.values()
+                    for side in Side
+                    if rules.connection(side) == connection
+                }
+            )
+        )
+
+    def traits_of(self, rules: MappingRules) -> Mapping[Side, SideTraits]:
+        """Return both sides' traits of a mapping."""
+        return {side: self.traits[rules.connection(side)] for side in Side}

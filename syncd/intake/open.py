@@ -1,0 +1,217 @@
+"""Whether a ticket gets a partner: conditions, age, exclusivity, pace, problems (R8, R13)."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from syncd.core.plan import plan_opening
+from syncd.core.rules import MappingMode, MappingRules
+from syncd.core.state import NotOpened, Opening, Plan, PlannedOperation, Reason, SlotMove
+from syncd.intake.records import Decider, Decision
+from syncd.model.ids import LinkRow, Side
+from syncd.model.operation import CommentDraft, WriteKind
+from syncd.model.ticket import Ticket
+from syncd.store import journal, links, mappings
+from syncd.store.database import Tx
+from syncd.store.records import Line, LinkParts, LinkRecord, PlanContext, StoredTicket
+
+PROBLEM = "problem"
+"""The baseline slot that remembers which problem the desk was told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A mapping that would open a partner for a ticket."""
+
+    rules: MappingRules
+    source: Side
+    found: Opening | NotOpened
+
+
+def consider_opening(
+    tx: Tx, stored: StoredTicket, linked: list[LinkRecord], decider: Decider
+) -> Decision:
+    """Open partners for a ticket where mappings say so, at most one per mapping."""
+    known = {link.mapping for link in linked}
+    candidates = []
+    for rules, source in decider.config.sides(stored.connection, stored.kind):
+        is_taken = rules.name in known or (source is Side.VENDOR and bool(linked))
+        if is_taken or stored.snapshot is None or not _is_young(tx, rules, stored.snapshot):
+            continue
+        found = plan_opening(rules, stored.snapshot, source, decider.config.traits_of(rules))
+        if isinstance(found, Opening) or found.problems:
+            candidates.append(Candidate(rules=rules, source=source, found=found))
+    decision = Decision()
+    for candidate in candidates:
+        rivals = _rivals(candidate, candidates)
+        if rivals:
+            _tell(tx, stored, candidate, decider, "opening.contested", f"also matches {rivals}")
+            decision += Decision(problems=1)
+        else:
+            decision += _open(tx, stored, candidate, decider)
+    return decision
+
+
+def _is_young(tx: Tx, rules: MappingRules, ticket: Ticket) -> bool:
+    """Whether a ticket was made after the mapping first went live (provider's time); R13."""
+    if rules.mode is MappingMode.DRY_RUN or ticket.created_at is None:
+        return True
+    first_live_at = mappings.live_since(tx, rules.name)
+    return first_live_at is None or ticket.created_at >= first_live_at
+
+
+def _rivals(candidate: Candidate, candidates: list[Candidate]) -> str:
+    """Name the other mappings that claim the ticket under the same exclusive word."""
+    opening = candidate.rules.opening(candidate.source.other)
+    word = opening.exclusive if opening else ""
+    rivals = []
+    for other in candidates:
+        theirs = other.rules.opening(other.source.other)
+        if word and other is not candidate and theirs and theirs.exclusive == word:
+            rivals.append(str(other.rules.name))
+    return ", ".join(rivals)
+
+
+def _open(tx: Tx, stored: StoredTicket, candidate: Candidate, decider: Decider) -> Decision:
+    rules, found = candidate.rules, candidate.found
+    if rules.mode is MappingMode.DRY_RUN:
+        would = "would open a partner" if isinstance(found, Opening) else "lacks something"
+        _tell(tx, stored, candidate, decider, "dry_run.would_open", would)
+        return Decision(told=1)
+    if isinstance(found, NotOpened):
+        return _problem(tx, stored, candidate, found, decider)
+    if not _is_within_pace(tx, rules, decider):
+        _tell(tx, stored, candidate, decider, "opening.held", "the mapping opened too many")
+        return Decision(held=1)
+    link = _new_link(tx, stored, candidate, decider)
+    return store_opening(tx, link, rules, found, decider)
+
+
+def _new_link(tx: Tx, stored: StoredTicket, candidate: Candidate, decider: Decider) -> LinkRow:
+    return links.create_link(
+        tx,
+        mapping=candidate.rules.name,
+        origin=candidate.source,
+        source_row=stored.row,
+        now=decider.now,
+    )
+
+
+def store_opening(
+    tx: Tx, link: LinkRow, rules: MappingRules, found: Opening, decider: Decider
+) -> Decision:
+    """Store an opening's plan into its link."""
+    opening = rules.opening(found.target)
+    links.apply_plan(
+        tx, link, found.plan, _context(rules, decider, opening.ask_after_s if opening else None)
+    )
+    return Decision(opened=1, planned=len(found.plan.operations))
+
+
+def _context(rules: MappingRules, decider: Decider, ask_after_s: float | None) -> PlanContext:
+    return PlanContext(
+        new_key=decider.new_key,
+        correlation_id=decider.correlation_id,
+        seen_at=decider.seen_at,
+        now=decider.now,
+        revision=rules.revision or decider.config.revision,
+        ask_after_s=ask_after_s,
+    )
+
+
+def _is_within_pace(tx: Tx, rules: MappingRules, decider: Decider) -> bool:
+    """Whether `at_most` allows one more; beyond it the mapping pauses, with one alert."""
+    if rules.at_most is None:
+        return True
+    since = decider.now - timedelta(seconds=rules.at_most.per_s)
+    if links.count_created_since(tx, rules.name, since) < rules.at_most.count:
+        return True
+    if rules.name not in mappings.paused(tx):
+        reason = f"more than {rules.at_most.count} openings in {rules.at_most.per_s:.0f} s"
+        mappings.pause(tx, rules.name, reason, by="syncd", now=decider.now)
+    return False
+
+
+def _problem(
+    tx: Tx, stored: StoredTicket, candidate: Candidate, found: NotOpened, decider: Decider
+) -> Decision:
+    """Keep a link for a ticket that lacks something, so that it is told once and opened later."""
+    text = "; ".join(found.problems)
+    _tell(tx, stored, candidate, decider, "opening.problem", text)
+    link = _new_link(tx, stored, candidate, decider)
+    _say_problem(tx, link, candidate.rules, text, decider)
+    return Decision(problems=1)
+
+
+def _say_problem(tx: Tx, link: LinkRow, rules: MappingRules, text: str, decider: Decider) -> None:
+    parts = links.load_link(tx, link)
+    source = parts.link.origin
+    move = SlotMove(source=source, source_value=text)
+    if rules.tell_problems is None or source is not Side.ITSM:
+        plan = Plan(baselines=(), notes=())
+    else:
+        plan = Plan(
+            operations=(
+                PlannedOperation(
+                    target=Side.ITSM,
+                    kind=WriteKind.COMMENT,
+                    reason=Reason.PROBLEM_SAID,
+                    comment=CommentDraft(
+                        body=f"Not sent: {text}", author="", kind=rules.tell_problems
+                    ),
+                    slots={PROBLEM: move},
+                    place=str(rules.place),
+                ),
+            )
+        )
+    if not plan.is_empty:
+        links.apply_plan(tx, link, plan, _context(rules, decider, None))
+
+
+def reconsider_opening(tx: Tx, parts: LinkParts, rules: MappingRules, decider: Decider) -> Decision:
+    """Open a ticket's partner once what it lacked is there; tell a different problem once."""
+    source = parts.link.origin
+    ticket = parts.tickets.get(source)
+    if ticket is None or rules.mode is MappingMode.DRY_RUN:
+        return Decision()
+    found = plan_opening(rules, ticket, source, decider.config.traits_of(rules))
+    if isinstance(found, Opening):
+        if not _is_within_pace(tx, rules, decider):
+            return Decision(held=1)
+        return store_opening(tx, parts.link.id, rules, found, decider)
+    text = "; ".join(found.problems)
+    if text and text not in _told(parts):
+        _say_problem(tx, parts.link.id, rules, text, decider)
+    return Decision(problems=1 if text else 0)
+
+
+def _told(parts: LinkParts) -> set[str]:
+    """List the problems that were told or are about to be."""
+    baseline = parts.baselines.get((parts.link.origin, PROBLEM))
+    told = {str(baseline.value)} if baseline is not None else set()
+    for operation in parts.operations:
+        if PROBLEM in operation.slots:
+            told.add(str(operation.slots[PROBLEM].source_value))
+    return told
+
+
+def _tell(
+    tx: Tx,
+    stored: StoredTicket,
+    candidate: Candidate,
+    decider: Decider,
+    event: str,
+    detail: str,
+) -> None:
+    journal.append(
+        tx,
+        Line(
+            at=decider.now,
+            event=event,
+            detail=detail,
+            connection=stored.connection,
+            ticket=stored.row,
+            mapping=candidate.rules.name,
+            correlation_id=decider.correlation_id,
+            place=str(candidate.rules.place),
+        ),
+    )

@@ -1,0 +1,62 @@
+"""Values that pass between intake's modules."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncd.intake.config import IntakeConfig
+from syncd.model.ids import CorrelationId, OperationKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decider:
+    """What a decision needs beside the store.
+
+    Attributes:
+        config: mappings and traits.
+        new_key: gives a fresh operation key.
+        correlation_id: follows this change.
+        seen_at: when the change was read.
+        now: the instant of the decision.
+    """
+
+    config: IntakeConfig
+    new_key: Callable[[], OperationKey]
+    correlation_id: CorrelationId
+    seen_at: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What decisions came to, counted.
+
+    Attributes:
+        opened: tickets that got a partner planned.
+        planned: operations planned.
+        superseded: operations replaced.
+        conflicts: conflicts found.
+        held: tickets to be looked at again later.
+        told: writes a dry run would have planned.
+        problems: tickets that match but lack something.
+    """
+
+    opened: int = 0
+    planned: int = 0
+    superseded: int = 0
+    conflicts: int = 0
+    held: int = 0
+    told: int = 0
+    problems: int = 0
+
+    def __add__(self, other: "Decision") -> "Decision":
+        """Add up two decisions' counts."""
+        return Decision(
+            opened=self.opened + other.opened,
+            planned=self.planned + other.planned,
+            superseded=self.superseded + other.superseded,
+            conflicts=self.conflicts + other.conflicts,
+            held=self.held + other.held,
+            told=self.told + other.told,
+            problems=self.problems + other.problems,
+        )

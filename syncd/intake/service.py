@@ -1,0 +1,436 @@
+"""The intake service: polls, pushed numbers, reads, decisions."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import orjson
+import structlog
+
+from syncd.intake.config import IntakeConfig, IntakeOptions
+from syncd.intake.decide import decide_ticket, ingest
+from syncd.intake.reading import (
+    Reading,
+    ReadResult,
+    failed,
+    is_outage,
+    next_poll_at,
+    retry_at,
+)
+from syncd.intake.records import Decider, Decision
+from syncd.model.features import Reading as FeatureReading
+from syncd.model.ids import ConnectionName, CorrelationId, OperationKey, TicketRow
+from syncd.ports.clock import Clock, IdSource
+from syncd.ports.errors import CredentialsRejected, OddAnswer, RemoteContext, RemoteError
+from syncd.store import connections, feeds, inbox, journal, tickets
+from syncd.store.database import Database, Tx
+from syncd.store.records import DueRead, InboxItem, Line, SaveResult
+
+KEY_CHARS = 12
+"""Random characters of an operation key, after the instance's prefix."""
+
+CORRELATION_CHARS = 8
+"""Characters of a correlation id."""
+
+
+class IntakeMetrics(Protocol):
+    """What intake tells the metrics."""
+
+    def polled(self, connection: str, *, complete: bool, at: datetime) -> None:
+        """A poll of a connection ended."""
+        ...
+
+    def read(self, connection: str, result: str) -> None:
+        """A ticket was read, or not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollRound:
+    """What one poll of one connection came to.
+
+    Attributes:
+        due: tickets made due for reading.
+        requests: requests it took.
+        gap: more is to be read: poll again soon.
+        error: why it failed; empty when it did not.
+    """
+
+    due: int = 0
+    requests: int = 0
+    gap: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one round of reading and deciding came to."""
+
+    pushed: int = 0
+    read: int = 0
+    changed: int = 0
+    failed: int = 0
+    discarded: int = 0
+    decided: int = 0
+    decision: Decision = field(default_factory=Decision)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there was nothing to do."""
+        return not (self.pushed or self.read or self.failed or self.discarded or self.decided)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakePorts:
+    """What the service is built on.
+
+    Attributes:
+        db: the store.
+        clock, ids: time and randomness.
+        prefix: the instance's, first part of every operation key.
+        metrics: told about polls and reads; None: nobody.
+    """
+
+    db: Database
+    clock: Clock
+    ids: IdSource
+    prefix: str
+    metrics: IntakeMetrics | None = None
+
+
+class Intake:
+    """Reads what is due and decides about it; knows nothing of sending."""
+
+    def __init__(
+        self,
+        ports: IntakePorts,
+        config: IntakeConfig,
+        *,
+        options: IntakeOptions | None = None,
+        wake: asyncio.Event | None = None,
+        delivery_wake: asyncio.Event | None = None,
+    ) -> None:
+        """Take what it works with.
+
+        Args:
+            ports: store, clock, ids.
+            config: mappings, adapters and traits; replaced by `reload`.
+            options: limits.
+            wake: rung when something may be due.
+            delivery_wake: rung by us when operations were planned.
+        """
+        self._ports = ports
+        self._config = config
+        self._options = options or IntakeOptions()
+        self._wake = wake or asyncio.Event()
+        self._delivery_wake = delivery_wake or asyncio.Event()
+        self._log = structlog.get_logger("syncd.intake")
+
+    def reload(self, config: IntakeConfig) -> None:
+        """Work with another configuration from the next round on."""
+        self._config = config
+        self._wake.set()
+
+    # --- polling -----------------------------------------------------------------------------
+
+    async def poll(self, connection: ConnectionName) -> PollRound:
+        """Read a connection's feed or scan once, for every kind of ticket that mappings use."""
+        config = self._config
+        adapter = config.adapters[connection]
+        if adapter.features.reading is FeatureReading.WATCH:
+            return PollRound()
+        if connection in await self._ports.db.read(connections.paused):
+            return PollRound(error="paused")
+        total = PollRound()
+        for kind in config.kinds(connection):
+            each = await self._poll_kind(config, connection, kind)
+            total = PollRound(
+                due=total.due + each.due,
+                requests=total.requests + each.requests,
+                gap=total.gap or each.gap,
+                error=total.error or each.error,
+            )
+        if total.due:
+            self._wake.set()
+        return total
+
+    async def _poll_kind(
+        self, config: IntakeConfig, connection: ConnectionName, kind: str
+    ) -> PollRound:
+        db, clock = self._ports.db, self._ports.clock
+        cursor = await db.read(feeds.load_cursor, connection, kind)
+        try:
+            result = await config.adapters[connection].poll(kind, cursor)
+        except RemoteError as error:
+            await self._poll_failed(connection, kind, error)
+            return PollRound(error=str(error))
+        except Exception as error:  # An adapter's bug must not stop the other connections.
+            self._log.exception("intake.poll_broke", connection=connection)
+            wrapped = OddAnswer(f"{type(error).__name__}: {error}", RemoteContext())
+            await self._poll_failed(connection, kind, wrapped)
+            return PollRound(error=str(wrapped))
+        due = await db.write(feeds.save_poll, connection, kind, result, now=clock.now())
+        if self._ports.metrics is not None:
+            self._ports.metrics.polled(connection, complete=not result.gap, at=clock.now())
+        self._log.info(
+            "intake.polled",
+            connection=connection,
+            kind=kind,
+            sighted=len(result.sightings),
+            due=due,
+            requests=result.requests,
+            gap=result.gap,
+            odd=len(result.notes),
+        )
+        return PollRound(due=due, requests=result.requests, gap=result.gap)
+
+    async def _poll_failed(self, connection: ConnectionName, kind: str, error: RemoteError) -> None:
+        """Keep a failed poll; the first of a row is told, the cursor stays."""
+        now = self._ports.clock.now()
+        row = await self._ports.db.write(
+            feeds.poll_failed, connection, kind, error=str(error), now=now
+        )
+        if row == 1:
+            self._log.warning("intake.poll_failed", connection=connection, error=str(error))
+        if isinstance(error, CredentialsRejected):
+            await self._pause(connection, str(error))
+
+    async def _pause(self, connection: ConnectionName, reason: str) -> None:
+        paused = await self._ports.db.read(connections.paused)
+        if connection in paused:
+            return
+        await self._ports.db.write(
+            connections.pause, connection, reason, by="syncd", now=self._ports.clock.now()
+        )
+        self._log.error("connection.paused", connection=connection, reason=reason)
+
+    # --- rounds ------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Drain whatever is due until told to stop."""
+        while not stop.is_set():
+            self._wake.clear()
+            total = await self.drain()
+            if total.is_idle:
+                await self._rest(stop)
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        """Wait for the doorbell, the stop, or the longest idle time."""
+        waits = [
+            asyncio.ensure_future(self._wake.wait()),
+            asyncio.ensure_future(stop.wait()),
+            asyncio.ensure_future(self._ports.clock.sleep(self._options.idle_s)),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+
+    async def drain(self) -> Round:
+        """Make rounds until nothing is due, at most `rounds_max` of them."""
+        total = Round()
+        for _ in range(self._options.rounds_max):
+            each = await self.run_round()
+            total = _add(total, each)
+            if each.is_idle:
+                break
+        return total
+
+    async def run_round(self) -> Round:
+        """Take pushed numbers, read what is due of every connection, decide what is due."""
+        config = self._config
+        pushed = await self._take_inbox(config)
+        paused = await self._ports.db.read(connections.paused)
+        rounds = await asyncio.gather(
+            *(self._read_due(config, name) for name in config.adapters if name not in paused)
+        )
+        decided = await self._decide_due(config)
+        total = _add(Round(pushed=pushed), decided)
+        for each in rounds:
+            total = _add(total, each)
+        if total.decision.planned or total.decision.opened:
+            self._delivery_wake.set()
+        return total
+
+    # --- inbox -------------------------------------------------------------------------------
+
+    async def _take_inbox(self, config: IntakeConfig) -> int:
+        items = await self._ports.db.read(inbox.take, limit=self._options.inbox_per_round)
+        if not items:
+            return 0
+        await self._ports.db.write(self._make_due, items, config, self._ports.clock.now())
+        return len(items)
+
+    def _make_due(
+        self, tx: Tx, items: list[InboxItem], config: IntakeConfig, now: datetime
+    ) -> None:
+        """Make pushed numbers known and due (a unit of the store)."""
+        for item in items:
+            kinds = config.kinds(item.connection)
+            if item.connection not in config.adapters or not kinds:
+                continue
+            connections.note_news(tx, item.connection, now)
+            for number in _numbers(item.body):
+                row = tickets.ensure_ticket(
+                    tx, item.connection, kinds[0], number=number, now=now, watched=True
+                )
+                tickets.hasten(tx, [row], now)
+                journal.append(
+                    tx,
+                    Line(
+                        at=now,
+                        event="ticket.notified",
+                        detail=f"by {item.received_from}",
+                        connection=item.connection,
+                        ticket=row,
+                    ),
+                )
+        inbox.done(tx, [item.id for item in items], now=now)
+
+    # --- reads -------------------------------------------------------------------------------
+
+    async def _read_due(self, config: IntakeConfig, connection: ConnectionName) -> Round:
+        db, clock = self._ports.db, self._ports.clock
+        due = await db.read(
+            tickets.due_reads, connection, now=clock.now(), limit=self._options.reads_per_round
+        )
+        if not due:
+            return Round()
+        limit = asyncio.Semaphore(config.traits[connection].features.limits.concurrency)
+        results = await asyncio.gather(*(self._read(config, each, limit) for each in due))
+        outage = is_outage([result for result, _ in results])
+        total = Round()
+        for result, each in results:
+            total = _add(total, each)
+            if result.reading is not Reading.READ:
+                await self._read_failed(config, result, outage=outage)
+                total = _add(total, Round(failed=1))
+        return total
+
+    async def _read(
+        self, config: IntakeConfig, due: DueRead, limit: asyncio.Semaphore
+    ) -> tuple[ReadResult, Round]:
+        async with limit:
+            try:
+                ticket = await config.adapters[due.connection].read(due.ref)
+            except RemoteError as error:
+                return failed(due, error), Round()
+            except Exception as error:  # An adapter's bug must not hide the other tickets.
+                self._log.exception("intake.read_broke", connection=due.connection)
+                text = f"{type(error).__name__}: {error}"
+                return ReadResult(due=due, reading=Reading.ODD, error=text), Round()
+        result = ReadResult(due=due, reading=Reading.READ, ticket=ticket)
+        return result, await self._store(config, result)
+
+    async def _store(self, config: IntakeConfig, result: ReadResult) -> Round:
+        due, ticket = result.due, result.ticket
+        if ticket is None:
+            return Round()
+        now, traits = self._ports.clock.now(), config.traits[due.connection]
+        poll_at = None
+        if traits.features.reading is FeatureReading.WATCH:
+            every_s = config.poll_every_s.get(due.connection, 60.0)
+            every_s *= 0.9 + 0.2 * self._ports.ids.jitter()
+            poll_at = next_poll_at(ticket, traits, now, every_s=every_s, options=self._options)
+        saved, decision = await self._ports.db.write(
+            ingest, due, ticket, poll_at, self._decider(config, now)
+        )
+        if self._ports.metrics is not None:
+            self._ports.metrics.read(due.connection, saved)
+        if saved is SaveResult.DISCARDED:
+            return Round(discarded=1)
+        if saved is SaveResult.CHANGED:
+            self._log.info(
+                "intake.read",
+                connection=due.connection,
+                ticket=ticket.number,
+                cause=due.cause,
+                planned=decision.planned,
+                opened=decision.opened,
+                conflicts=decision.conflicts,
+            )
+        return Round(read=1, changed=int(saved is SaveResult.CHANGED), decision=decision)
+
+    async def _read_failed(self, config: IntakeConfig, result: ReadResult, *, outage: bool) -> None:
+        """Keep a failed read: tried again later; a ticket missing again and again is gone (R8)."""
+        now, due = self._ports.clock.now(), result.due
+        is_missing = result.reading is Reading.NOT_FOUND and not outage
+        gone = is_missing and due.failures + 1 >= self._options.gone_after
+        await self._ports.db.write(
+            tickets.read_failed,
+            due.row,
+            now=now,
+            retry_at=retry_at(result, now, self._options),
+            error=result.error,
+            gone=gone,
+        )
+        if due.failures == 0 or gone:
+            self._log.warning(
+                "intake.read_failed",
+                connection=due.connection,
+                ticket=due.ref.number or due.ref.id,
+                error=result.error,
+                gone=gone,
+            )
+        if self._ports.metrics is not None:
+            self._ports.metrics.read(due.connection, result.reading)
+        if result.reading is Reading.REJECTED:
+            await self._pause(due.connection, result.error)
+
+    # --- decisions ---------------------------------------------------------------------------
+
+    async def _decide_due(self, config: IntakeConfig) -> Round:
+        db, clock = self._ports.db, self._ports.clock
+        rows = await db.read(
+            tickets.decide_due, now=clock.now(), limit=self._options.decisions_per_round
+        )
+        if not rows:
+            return Round()
+        decisions = await asyncio.gather(*(self._decide(config, row) for row in rows))
+        total = Decision()
+        for each in decisions:
+            total += each
+        return Round(decided=len(rows), decision=total)
+
+    async def _decide(self, config: IntakeConfig, row: TicketRow) -> Decision:
+        """Decide about one ticket; a bug there is told, put off, and spares the others."""
+        now = self._ports.clock.now()
+        try:
+            return await self._ports.db.write(decide_ticket, row, self._decider(config, now))
+        except Exception:
+            self._log.exception("intake.decision_broke", ticket=row)
+            later = now + timedelta(seconds=self._options.retry_max_s)
+            await self._ports.db.write(tickets.set_decide_due, row, later)
+            return Decision()
+
+    def _decider(self, config: IntakeConfig, now: datetime) -> Decider:
+        ids, prefix = self._ports.ids, self._ports.prefix
+        return Decider(
+            config=config,
+            new_key=lambda: OperationKey(f"{prefix}-{ids.token(KEY_CHARS)}"),
+            correlation_id=CorrelationId(ids.token(CORRELATION_CHARS)),
+            seen_at=now,
+            now=now,
+        )
+
+
+def _add(left: Round, right: Round) -> Round:
+    return Round(
+        pushed=left.pushed + right.pushed,
+        read=left.read + right.read,
+        changed=left.changed + right.changed,
+        failed=left.failed + right.failed,
+        discarded=left.discarded + right.discarded,
+        decided=left.decided + right.decided,
+        decision=left.decision + right.decision,
+    )
+
+
+def _numbers(body: str) -> tuple[str, ...]:
+    """Read a notify's stored body: `{"numbers": […]}`."""
+    parsed: object = orjson.loads(body)
+    numbers = parsed.get("numbers") if isinstance(parsed, Mapping) else None
+    return tuple(str(each) for each in numbers) if isinstance(numbers, list) else ()
