@@ -3,7 +3,7 @@
 Source: "API contracts for ITSM Integration"; sections and O numbers as in providers/smartops.md.
 
 Flow: settings name keys, paths and login; `adapter.login` gives the transport its tokens and
-`errors.read_error` its reading of errors; `adapter.build` joins client (three calls), mapping
+`errors.HttpErrors` its reading of errors; `adapter.build` joins client (three calls), mapping
 (neutral names, markers, comment ids) and wire (the payloads).
 
 Invariants: a ticket is fetched by number and updated by sysId, and an answer with another's is

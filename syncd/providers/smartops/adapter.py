@@ -68,7 +68,7 @@ def build(
     Args:
         name: the connection's name.
         settings: its provider keys.
-        transport: its way to the implementation, with `errors.read_error` as error reader.
+        transport: its way to the implementation, with `errors.HttpErrors` as error reader.
         clock: where time comes from.
     """
     return SmartOpsAdapter(name, settings, SmartOpsClient(transport, settings.calls, clock))
@@ -253,7 +253,7 @@ class SmartOpsAdapter:
     async def _create(self, write: Write) -> Receipt:
         body = mapping.ticket_json(write.kind, write.fields, self._template, key=write.key)
         names = mapping.answer_names(write.fields, self._template)
-        written = await self._client.create(body, names)
+        written = await self._client.create(body, names, write.key)
         return self._receipt(write, written.details, written.request_id)
 
     async def _update(self, write: Write) -> Receipt:

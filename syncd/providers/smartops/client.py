@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from syncd.model.ids import OperationKey
+from syncd.model.secret import Secret
 from syncd.ports.clock import Clock
 from syncd.ports.errors import NotFound, OddAnswer, OutcomeUnknown, Refused
-from syncd.providers.smartops.errors import code_error
+from syncd.providers.smartops.errors import Exchanged, code_error
 from syncd.providers.smartops.wire import (
     Details,
     Envelope,
@@ -40,6 +42,7 @@ class Calls:
         create, update, details: paths below the base URL, starting with `/`.
         fetch_method: of details.
         around: what stands in every request.
+        secrets: what no error may repeat.
     """
 
     create: str
@@ -47,6 +50,7 @@ class Calls:
     details: str
     fetch_method: FetchMethod
     around: Surroundings
+    secrets: tuple[Secret, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,29 +69,36 @@ class SmartOpsClient:
         self._calls = calls
         self._clock = clock
 
-    async def create(self, ticket_json: Mapping[str, str], ticket_fields: Sequence[str]) -> Written:
+    async def create(
+        self,
+        ticket_json: Mapping[str, str],
+        ticket_fields: Sequence[str],
+        key: OperationKey,
+    ) -> Written:
         """Create a ticket.
+
+        The key goes along as `Idempotency-Key`, which an implementation may honour.
 
         Raises:
             OutcomeUnknown: it may exist; also when the answer does not tell sysId and number.
             Refused: surely not made; a 404 of a create names something else than the ticket.
 
-        Spec: §1 Create a ticket; §6.
+        Spec: §1 Create a ticket; §5 O12 (further headers are ignored), O15; §6.
         """
         body = create_body(ticket_json, ticket_fields, self._calls.around)
         request = Request(
-            operation="create_ticket", method="POST", path=self._calls.create, json=body
+            operation="create_ticket",
+            method="POST",
+            path=self._calls.create,
+            headers={"Idempotency-Key": key},
+            json=body,
         )
         try:
             written, answer = await self._write(request)
         except NotFound as err:
             raise Refused(str(err), err.context) from err
         if not (written.details.sys_id and written.details.number):
-            raise OutcomeUnknown(
-                "created, but the answer lacks sysId or ticketNumber",
-                answer.context,
-                closed_at=self._clock.now(),
-            )
+            raise self._unknown("created, but the answer lacks sysId or ticketNumber", answer)
         return written
 
     async def update(
@@ -107,11 +118,7 @@ class SmartOpsClient:
         )
         written, answer = await self._write(request)
         if written.details.sys_id not in {"", sys_id}:
-            raise OutcomeUnknown(
-                f"the answer is that of sysId {written.details.sys_id}",
-                answer.context,
-                closed_at=self._clock.now(),
-            )
+            raise self._unknown(f"the answer is that of sysId {written.details.sys_id}", answer)
         return written
 
     async def details(self, number: str, ticket_fields: Sequence[str]) -> Details:
@@ -128,25 +135,31 @@ class SmartOpsClient:
             path=self._calls.details,
             json=details_body(number, ticket_fields, self._calls.around),
         )
-        answer = await self._transport.read(request)
+        return self._judged(await self._transport.read(request), is_write=False)
+
+    async def _write(self, request: Request) -> tuple[Written, Answer]:
+        answer = await self._transport.write(request)
+        try:
+            details = self._judged(answer, is_write=True)
+        except OddAnswer as err:
+            raise self._unknown(str(err), answer) from err
+        return Written(details=details, request_id=answer.context.request_id), answer
+
+    def _judged(self, answer: Answer, *, is_write: bool) -> Details:
+        exchanged = Exchanged(
+            context=answer.context,
+            is_write=is_write,
+            closed_at=self._clock.now(),
+            secrets=self._calls.secrets,
+        )
         envelope = _read_envelope(answer)
-        error = code_error(envelope, answer.context, is_write=False, closed_at=self._clock.now())
+        error = code_error(envelope, exchanged)
         if error is not None:
             raise error
         return envelope.details
 
-    async def _write(self, request: Request) -> tuple[Written, Answer]:
-        answer = await self._transport.write(request)
-        closed_at = self._clock.now()
-        try:
-            envelope = _read_envelope(answer)
-        except OddAnswer as err:
-            raise OutcomeUnknown(str(err), answer.context, closed_at=closed_at) from err
-        error = code_error(envelope, answer.context, is_write=True, closed_at=closed_at)
-        if error is not None:
-            raise error
-        written = Written(details=envelope.details, request_id=answer.context.request_id)
-        return written, answer
+    def _unknown(self, why: str, answer: Answer) -> OutcomeUnknown:
+        return OutcomeUnknown(why, answer.context, closed_at=self._clock.now())
 
 
 def _read_envelope(answer: Answer) -> Envelope:

@@ -1,6 +1,6 @@
 """What every failure the contract can answer means (DESIGN R3, STYLE section 6).
 
-The outcome stands twice: in the HTTP status (read_error) and in `statusCode` of a 2xx answer
+The outcome stands twice: in the HTTP status (HttpErrors) and in `statusCode` of a 2xx answer
 (code_error). One row per answer; O numbers are those of providers/smartops.md §5.
 
     HTTP                        read                  write
@@ -26,11 +26,13 @@ The outcome stands twice: in the HTTP status (read_error) and in `statusCode` of
 """
 
 import re
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
 
+from syncd.model.secret import Secret
 from syncd.ports.errors import (
     CredentialsRejected,
     NotFound,
@@ -42,7 +44,8 @@ from syncd.ports.errors import (
     RemoteError,
     Unreachable,
 )
-from syncd.providers.smartops.wire import Envelope, WireError, parse_envelope
+from syncd.providers.smartops.wire import Envelope, WireError, encode, parse_envelope
+from syncd.transport.redact import scrub
 
 SUCCESS_CODES = frozenset({"200", "201"})
 """`200` is success, `201` is tolerated (O3)."""
@@ -53,32 +56,56 @@ _REFUSED_STATUSES = frozenset({400, 403, 404, 405, 413, 415, 422})
 _DETAIL_CHARS_MAX = 2_000
 
 
-def read_error(status: int, body: bytes, *, is_write: bool) -> RemoteError | None:
-    """Read an HTTP error answer; the transport's ErrorReader.
-
-    Spec: §5 O3 (HTTP status and envelope); DESIGN R3.
-    """
-    if status not in _REFUSED_STATUSES:
-        return None
-    envelope = _envelope(body)
-    if is_write and envelope is not None and envelope.code and not _is_client_fault(envelope.code):
-        return OutcomeUnknown(f"HTTP {status}, yet statusCode {_said(envelope)}")
-    if status == 404:
-        return _not_found(envelope, is_write=is_write)
-    said = f": {_said(envelope)}" if envelope else ""
-    return Refused(f"HTTP {status}{said}")
-
-
-def code_error(
-    envelope: Envelope, context: RemoteContext, *, is_write: bool, closed_at: datetime
-) -> RemoteError | None:
-    """Read the `statusCode` of an answer whose HTTP status is a success.
+class HttpErrors:
+    """The transport's ErrorReader for one connection.
 
     Args:
-        envelope: the answer.
-        context: of the exchange.
+        secrets: never repeated, whatever an answer quotes (O9).
+    """
+
+    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
+        self._secrets = tuple(secrets)
+
+    def __call__(self, status: int, body: bytes, *, is_write: bool) -> RemoteError | None:
+        """Read an HTTP error answer.
+
+        Spec: §5 O3 (HTTP status and envelope); DESIGN R3.
+        """
+        if status not in _REFUSED_STATUSES:
+            return None
+        envelope = _envelope(body)
+        said = _said(envelope, self._secrets) if envelope is not None else ""
+        code = envelope.code if envelope is not None else ""
+        if is_write and code and not _is_client_fault(code):
+            return OutcomeUnknown(f"HTTP {status}, yet statusCode {said}")
+        if status == 404 and code:
+            return NotFound(f"HTTP 404: {said}")
+        if status == 404:
+            # Not the contract's own but a wrong path or a proxy: tells nothing of a ticket (R8).
+            text = "HTTP 404 without the contract's answer: is the path right?"
+            return Refused(text) if is_write else OddAnswer(text)
+        return Refused(f"HTTP {status}: {said}" if said else f"HTTP {status}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """What is known of an exchange beside its answer.
+
+    Attributes:
+        context: where it happened.
         is_write: the call has an effect.
-        closed_at: when the answer was there; the settle time of an unknown write counts from it.
+        closed_at: when the answer was there; an unknown write's settle time counts from it.
+        secrets: never repeated, whatever the answer quotes (O9).
+    """
+
+    context: RemoteContext
+    is_write: bool
+    closed_at: datetime
+    secrets: tuple[Secret, ...] = ()
+
+
+def code_error(envelope: Envelope, exchanged: Exchanged) -> RemoteError | None:
+    """Read the `statusCode` of an answer whose HTTP status is a success.
 
     Returns:
         None for success.
@@ -88,19 +115,20 @@ def code_error(
     code = envelope.code
     if code in SUCCESS_CODES:
         return None
-    context = replace(context, code=code, detail=envelope.message[:_DETAIL_CHARS_MAX])
-    said = f"statusCode {_said(envelope)}"
+    told = _said(envelope, exchanged.secrets)
+    context = replace(exchanged.context, code=code, detail=told)
+    said = f"statusCode {told}"
     if code == "401":
         return CredentialsRejected(said, context)
     if code == "404":
         return NotFound(said, context)
     if code == "429":
         return RateLimited(said, context)
-    if not is_write:
+    if not exchanged.is_write:
         return _read_code_error(code, said, context)
     if _is_client_fault(code):
         return Refused(said, context)
-    return OutcomeUnknown(said, context, closed_at=closed_at)
+    return OutcomeUnknown(said, context, closed_at=exchanged.closed_at)
 
 
 def _read_code_error(code: str, said: str, context: RemoteContext) -> RemoteError:
@@ -115,14 +143,6 @@ def _is_client_fault(code: str) -> bool:
     return re.fullmatch(r"4\d\d", code) is not None and code not in {"408", "409"}
 
 
-def _not_found(envelope: Envelope | None, *, is_write: bool) -> RemoteError:
-    if envelope is not None and envelope.code:
-        return NotFound(f"HTTP 404: {_said(envelope)}")
-    # Not the contract's own 404 but a wrong path or a proxy: says nothing about a ticket (R8).
-    text = "HTTP 404 without the contract's answer: is the path right?"
-    return Refused(text) if is_write else OddAnswer(text)
-
-
 def _envelope(body: bytes) -> Envelope | None:
     try:
         return parse_envelope(orjson.loads(body))
@@ -130,6 +150,9 @@ def _envelope(body: bytes) -> Envelope | None:
         return None
 
 
-def _said(envelope: Envelope) -> str:
-    code = envelope.code or "missing"
-    return f"{code} {envelope.message}".strip()[:_DETAIL_CHARS_MAX]
+def _said(envelope: Envelope, secrets: Iterable[Secret]) -> str:
+    text = f"{envelope.code or 'missing'} {envelope.message}".strip()
+    plain = tuple(secrets)
+    # connectionDetails travel encoded, and an answer may quote them so (§6).
+    encoded = [Secret(encode(secret.reveal())) for secret in plain]
+    return scrub(text, [*encoded, *plain])[:_DETAIL_CHARS_MAX]

@@ -4,7 +4,6 @@ Keys that every connection may have (`poll`, `notify`, `values`, `phases`, `expe
 time-outs) are read by `syncd.settings`.
 """
 
-import base64
 import re
 from typing import Annotated, Literal, Self
 
@@ -14,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    field_validator,
     model_validator,
 )
 
@@ -196,15 +196,28 @@ class SmartOpsSettings(_Frozen):
     statuses: tuple[str, ...] = Field(default=(), description="status labels of the ITSM")
     check_number: str = Field(default="", description="a ticket that `check --live` may read")
 
-    @model_validator(mode="after")
-    def _is_usable(self) -> Self:
-        if self.mode == "serve":
-            raise ValueError("mode: serve is not available yet; only call is accepted")
-        for name, one in self.fields.items():
+    @field_validator("mode")
+    @classmethod
+    def _can_do(cls, mode: Literal["call", "serve"]) -> Literal["call", "serve"]:
+        if mode == "serve":
+            raise ValueError("mode: serve is not available yet; accepted: call")
+        return mode
+
+    @field_validator("fields")
+    @classmethod
+    def _usable(cls, fields: dict[str, SmartOpsField]) -> dict[str, SmartOpsField]:
+        for name, one in fields.items():
             _check_field(name, one)
+        return fields
+
+    @model_validator(mode="after")
+    def _each_key_once(self) -> Self:
         keys = [one.key for one in self.fields.values()]
-        keys += [key for key in (self.writes.comment, self.writes.work_note) if key]
-        keys += [self.writes.closure_note] if self.writes.closure_note else []
+        keys += [
+            key
+            for key in (self.writes.comment, self.writes.work_note, self.writes.closure_note)
+            if key is not None
+        ]
         twice = sorted({key for key in keys if keys.count(key) > 1})
         if twice:
             raise ValueError(f"fields, writes: one key for two things: {', '.join(twice)}")
@@ -230,29 +243,29 @@ class SmartOpsSettings(_Frozen):
 
     @property
     def calls(self) -> Calls:
-        """Where and how the three calls are made, secrets of connectionDetails revealed."""
-        details = {
-            name: value.reveal() if isinstance(value, Secret) else value
-            for name, value in self.connection_details.items()
-        }
+        """Where and how the three calls are made."""
         return Calls(
             create=self.paths.create,
             update=self.paths.update,
             details=self.paths.details,
             fetch_method=self.fetch_method,
-            around=Surroundings(connection_details=details, time_zone_offset=self.time_zone_offset),
+            around=Surroundings(
+                connection_details=self.connection_details, time_zone_offset=self.time_zone_offset
+            ),
+            secrets=self.secrets,
         )
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """Every text that no log may show, connection details also as they are sent (§5 O9, §6)."""
+        """Every text that no log and no error may show (§5 O9)."""
         auth = self.auth
-        known = [one for one in (auth.client_secret, auth.offline_token, auth.access_token) if one]
-        for value in self.connection_details.values():
-            if isinstance(value, Secret):
-                encoded = base64.b64encode(value.reveal().encode()).decode()
-                known += [value, Secret(encoded)]
-        return tuple(known)
+        given = (
+            auth.client_secret,
+            auth.offline_token,
+            auth.access_token,
+            *self.connection_details.values(),
+        )
+        return tuple(one for one in given if isinstance(one, Secret))
 
 
 def _check_field(name: str, one: SmartOpsField) -> None:

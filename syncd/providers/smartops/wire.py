@@ -13,6 +13,8 @@ from enum import StrEnum
 
 import orjson
 
+from syncd.model.secret import Secret
+
 TEXT_NAMES = (
     "ticketNumber",
     "ticketStatus",
@@ -123,11 +125,11 @@ class Surroundings:
     """What stands in every request beside the call's own keys.
 
     Attributes:
-        connection_details: values not yet encoded.
+        connection_details: values not yet encoded; a secret is revealed when it is sent.
         time_zone_offset: itsmTimeZoneOffset; empty for none.
     """
 
-    connection_details: Mapping[str, str] = field(default_factory=dict)
+    connection_details: Mapping[str, str | Secret] = field(default_factory=dict)
     time_zone_offset: str = ""
 
 
@@ -174,15 +176,20 @@ def details_body(
     }
 
 
-def encode_connection_details(values: Mapping[str, str]) -> dict[str, str]:
+def encode_connection_details(values: Mapping[str, str | Secret]) -> dict[str, str]:
     """Encode every value in base64, save `itsmVersion`.
 
     Spec: §6, connectionDetails.
     """
     return {
-        name: value if name == "itsmVersion" else base64.b64encode(value.encode()).decode()
+        name: _plain(value) if name == "itsmVersion" else encode(_plain(value))
         for name, value in values.items()
     }
+
+
+def encode(value: str) -> str:
+    """Give base64 of a text. Spec: §6, connectionDetails."""
+    return base64.b64encode(value.encode()).decode()
 
 
 def parse_envelope(answer: object) -> Envelope:
@@ -274,6 +281,10 @@ def format_instant(at: datetime) -> str:
     Spec: §3 Timestamps.
     """
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def _plain(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
 
 
 def _unique(names: Iterable[str]) -> list[str]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
+from syncd.model.secret import Secret
 from syncd.ports.errors import (
     CredentialsRejected,
     NotFound,
@@ -16,7 +17,7 @@ from syncd.ports.errors import (
     RemoteError,
     Unreachable,
 )
-from syncd.providers.smartops.errors import code_error, read_error
+from syncd.providers.smartops.errors import Exchanged, HttpErrors, code_error
 from syncd.providers.smartops.wire import parse_envelope
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,7 +56,7 @@ def test_http_status(
     on_write: type[RemoteError] | None,
 ):
     for is_write, expected in ((False, on_read), (True, on_write)):
-        error = read_error(status, sent, is_write=is_write)
+        error = HttpErrors()(status, sent, is_write=is_write)
         assert (type(error) if error else None) is expected
 
 
@@ -84,9 +85,10 @@ def test_status_code_under_success(
 ):
     envelope = parse_envelope(orjson.loads(body(code)))
     for is_write, expected in ((False, on_read), (True, on_write)):
-        error = code_error(
-            envelope, RemoteContext(connection="desk"), is_write=is_write, closed_at=NOW
+        exchanged = Exchanged(
+            context=RemoteContext(connection="desk"), is_write=is_write, closed_at=NOW
         )
+        error = code_error(envelope, exchanged)
         assert (type(error) if error else None) is expected
         if isinstance(error, OutcomeUnknown):
             assert error.closed_at == NOW
@@ -96,5 +98,22 @@ def test_status_code_under_success(
 
 
 def test_the_operator_reads_the_implementations_own_words():
-    error = read_error(400, body("400"), is_write=True)
+    error = HttpErrors()(400, body("400"), is_write=True)
     assert "because" in str(error)
+
+
+def test_a_secret_the_implementation_quotes_is_not_repeated():
+    quoting = orjson.dumps(
+        {"statusCode": "400", "statusMessage": "cannot log in with hunter22, aHVudGVyMjI="}
+    )
+    secrets = (Secret("hunter22"),)
+    exchanged = Exchanged(context=RemoteContext(), is_write=True, closed_at=NOW, secrets=secrets)
+    errors = (
+        HttpErrors(secrets)(400, quoting, is_write=True),
+        code_error(parse_envelope(orjson.loads(quoting)), exchanged),
+    )
+    for error in errors:
+        assert error is not None
+        said = f"{error} {error.context}"
+        assert "hunter22" not in said
+        assert "aHVudGVyMjI" not in said

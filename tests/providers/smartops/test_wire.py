@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.model.secret import Secret
 from syncd.providers.smartops.wire import (
     FIELD_NAMES,
     Details,
@@ -24,7 +25,8 @@ from syncd.providers.smartops.wire import (
 )
 
 AROUND = Surroundings(
-    connection_details={"password": "pässword", "itsmVersion": "Tokyo"}, time_zone_offset="+05:30"
+    connection_details={"password": Secret("pässword"), "itsmVersion": "Tokyo"},
+    time_zone_offset="+05:30",
 )
 
 
