@@ -1,0 +1,144 @@
+"""Opening the store, and handing units of work to it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+import sqlalchemy as sa
+
+from syncd.model.errors import CommandRefused
+from syncd.ports.clock import Clock, SystemClock
+from syncd.store.lock import holder_of
+from syncd.store.records import HolderInfo
+from syncd.store.tx import Tx
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Unit = Callable[Concatenate[Tx, P], T]
+"""A plain function that works in one transaction; see the package's docstring for what it may do."""
+
+
+class Database(ABC):
+    """The store, open. Used by many tasks at once."""
+
+    is_shared: bool
+    """Whether other processes may work on the same store (PostgreSQL)."""
+
+    @staticmethod
+    async def open(
+        url: str,
+        *,
+        read_only: bool = False,
+        upgrade: bool = False,
+        what: str = "syncd",
+        clock: Clock | None = None,
+    ) -> "Database":
+        """Open a store.
+
+        Args:
+            url: `sqlite:////absolute/path` or `postgresql+asyncpg://…`.
+            read_only: never writes, needs no lock, works beside a running daemon.
+            upgrade: bring the schema up to date first (and make it in an empty database).
+            what: how we call ourselves to whoever meets our lock.
+            clock: for the start time in the lock; None: the machine's.
+
+        Raises:
+            CommandRefused: the address cannot be used.
+            StoreHeld: another process holds this SQLite file.
+            SchemaMismatch: the schema is older or newer than this version.
+            StoreUnavailable: it cannot be reached.
+        """
+        started_at = (clock or SystemClock()).now()
+        if is_sqlite(url):
+            from syncd.store.sqlite import SqliteDatabase
+
+            return await SqliteDatabase.start(
+                sqlite_path(url),
+                read_only=read_only,
+                upgrade=upgrade,
+                what=what,
+                started_at=started_at,
+            )
+        from syncd.store.postgres import PostgresDatabase
+
+        return await PostgresDatabase.start(url, read_only=read_only, upgrade=upgrade)
+
+    @abstractmethod
+    async def write(self, unit: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a unit in a transaction; return once it is stored for good.
+
+        A caller that is cancelled while waiting does not undo the unit.
+
+        Raises:
+            StoreUnavailable: it could not be stored.
+        """
+
+    @abstractmethod
+    async def read(self, unit: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a unit that only reads, on one consistent state of the store.
+
+        Raises:
+            StoreUnavailable: it could not be read.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what was handed in, then close."""
+
+    async def hold_owner(self, owner: str) -> None:
+        """Let others see, while this process lives, that the claims of `owner` are alive."""
+
+    async def __aenter__(self) -> Self:
+        """Use the store as a context."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        await self.close()
+
+
+def is_sqlite(url: str) -> bool:
+    """Say which database an address is of.
+
+    Raises:
+        CommandRefused: of none that syncd works on.
+    """
+    try:
+        backend = sa.make_url(url).get_backend_name()
+    except sa.exc.ArgumentError as error:
+        raise CommandRefused(f"the store's address cannot be read; {ACCEPTED}") from error
+    if backend not in ("sqlite", "postgresql"):
+        raise CommandRefused(f"syncd does not work on {backend}; {ACCEPTED}")
+    return backend == "sqlite"
+
+
+ACCEPTED = "accepted: sqlite:////absolute/path or postgresql+asyncpg://user@host/database"
+
+
+def sqlite_path(url: str) -> Path:
+    """Give the file of a SQLite address.
+
+    Raises:
+        CommandRefused: the path is missing or relative.
+    """
+    name = sa.make_url(url).database or ""
+    path = Path(name)
+    if not path.is_absolute():
+        raise CommandRefused(
+            f"the store's path {name!r} is relative, so it would depend on where syncd is started; "
+            f"write sqlite:////absolute/path (four slashes)"
+        )
+    return path
+
+
+def read_holder(url: str) -> HolderInfo | None:
+    """Say who holds a store for writing; None when nobody does, or on PostgreSQL."""
+    return holder_of(sqlite_path(url)) if is_sqlite(url) else None

@@ -1,0 +1,175 @@
+"""The store on PostgreSQL: units run through asyncpg, each in a transaction of its own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from syncd.model.errors import BrokenInvariant, CommandRefused
+from syncd.store import schema
+from syncd.store.database import ACCEPTED, Database, P, T, Unit
+from syncd.store.errors import StoreUnavailable
+from syncd.store.tx import Tx
+
+POOL_SIZE = 12
+POOL_WAIT_S = 30
+CONNECT_TIMEOUT_S = 10
+STATEMENT_TIMEOUT_MS = 30_000
+LOCK_TIMEOUT_MS = 20_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
+TRIES_MAX = 6
+"""Runs of one unit that meets deadlocks or serialization failures."""
+
+AGAIN = frozenset({"40001", "40P01"})
+"""serialization_failure, deadlock_detected: the transaction is undone and may be repeated."""
+UPGRADE_LOCK = 0x73796E6364
+"""Advisory lock of schema upgrades: the letters of syncd."""
+
+
+class PostgresDatabase(Database):
+    """The store on a server, shared by any number of processes."""
+
+    is_shared = True
+
+    def __init__(self, engine: AsyncEngine, *, read_only: bool) -> None:
+        """Use `start`."""
+        self._engine = engine
+        self._read_only = read_only
+        self._reading = engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        self._running: set[asyncio.Task[Any]] = set()
+        self._owner: AsyncConnection | None = None
+
+    @classmethod
+    async def start(cls, url: str, *, read_only: bool, upgrade: bool) -> "PostgresDatabase":
+        """Connect; see `Database.open`."""
+        if upgrade and not read_only:
+            await upgrade_database(url)
+        database = cls(_engine(url), read_only=read_only)
+        try:
+            await database.read(lambda tx: schema.check(tx.connection))
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def write(self, unit: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._read_only:
+            raise CommandRefused("this store was opened for reading only")
+
+        async def once() -> T:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(lambda sync: unit(Tx(sync), *args, **kwargs))
+
+        # A caller that is cancelled must not undo what it handed in.
+        task = asyncio.ensure_future(_repeated(once))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def read(self, unit: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        async def once() -> T:
+            async with self._reading.connect() as connection:
+                return await connection.run_sync(lambda sync: unit(Tx(sync), *args, **kwargs))
+
+        return await _repeated(once)
+
+    async def hold_owner(self, owner: str) -> None:
+        if self._owner is None:
+            self._owner = await self._engine.connect()
+            await self._owner.execution_options(isolation_level="AUTOCOMMIT")
+        await self._owner.execute(
+            sa.text("SELECT pg_advisory_lock(hashtextextended(:owner, 0))"), {"owner": owner}
+        )
+
+    async def close(self) -> None:
+        while self._running:
+            await asyncio.wait(self._running)
+        if self._owner is not None:
+            with suppress(Exception):
+                # Closing the session is what gives the lock back.
+                await self._owner.invalidate()
+                await self._owner.close()
+        await self._engine.dispose()
+
+
+async def upgrade_database(url: str) -> None:
+    """Bring a database's schema up to date; processes that start together take turns.
+
+    Raises:
+        SchemaMismatch: it is newer than this version of syncd.
+        StoreUnavailable: it cannot be reached.
+    """
+    engine = _engine(url)
+
+    async def once() -> None:
+        async with engine.begin() as connection:
+            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
+            await connection.run_sync(schema.migrate)
+
+    try:
+        await _repeated(once)
+    finally:
+        await engine.dispose()
+
+
+def _engine(url: str) -> AsyncEngine:
+    if sa.make_url(url).drivername != "postgresql+asyncpg":
+        raise CommandRefused(f"the store's address names another driver; {ACCEPTED}")
+    return create_async_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_S,
+        connect_args={
+            "timeout": CONNECT_TIMEOUT_S,
+            "server_settings": {
+                "application_name": "syncd",
+                "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+                "lock_timeout": str(LOCK_TIMEOUT_MS),
+                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+            },
+        },
+    )
+
+
+async def _repeated(once: Callable[[], Awaitable[T]]) -> T:
+    for tries in range(1, TRIES_MAX + 1):
+        try:
+            return await once()
+        except sa.exc.IntegrityError as error:
+            raise BrokenInvariant(f"the store forbids it: {error.orig}") from error
+        except sa.exc.DBAPIError as error:
+            if _state_of(error) not in AGAIN or tries == TRIES_MAX:
+                raise _translated(error) from error
+        except (
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            sa.exc.TimeoutError,
+        ) as error:
+            raise StoreUnavailable(f"PostgreSQL: {error or type(error).__name__}") from error
+    raise BrokenInvariant("the last try returns or raises")
+
+
+def _state_of(error: sa.exc.DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or "")
+
+
+def _translated(error: sa.exc.DBAPIError) -> Exception:
+    # Classes of SQLSTATE: 08 connection, 53 resources (disk full), 55 locks, 57 operator
+    # (shutdown, time-out), 58 system (I/O); without one the connection was lost.
+    state = _state_of(error)
+    if error.connection_invalidated or not state or state[:2] in ("08", "53", "55", "57", "58"):
+        return StoreUnavailable(f"PostgreSQL: {error.orig}")
+    if state in AGAIN:
+        return StoreUnavailable(
+            f"PostgreSQL: still in the way after {TRIES_MAX} tries: {error.orig}"
+        )
+    return error

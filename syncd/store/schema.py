@@ -1,0 +1,94 @@
+"""Which schema a database has, and bringing it up to date. Alembic is imported only to do that."""
+
+import asyncio
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from syncd.ports.clock import Clock, SystemClock
+from syncd.store.database import is_sqlite, sqlite_path
+from syncd.store.errors import SchemaMismatch
+
+REVISIONS = ("0001",)
+"""All revisions this version knows, oldest first; the last is the one it works with."""
+REVISION = REVISIONS[-1]
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+_VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text()))
+
+
+async def upgrade(url: str, *, clock: Clock | None = None) -> None:
+    """Make the schema in an empty database, or bring an older one up to date.
+
+    Raises:
+        StoreHeld: a running process has this SQLite file.
+        SchemaMismatch: the database is newer than this version of syncd.
+        StoreUnavailable: it cannot be reached.
+    """
+    if is_sqlite(url):
+        from syncd.store.sqlite import upgrade_file
+
+        await asyncio.to_thread(
+            upgrade_file,
+            sqlite_path(url),
+            what="syncd db upgrade",
+            started_at=(clock or SystemClock()).now(),
+        )
+        return
+    from syncd.store.postgres import upgrade_database
+
+    await upgrade_database(url)
+
+
+def migrate(connection: sa.Connection) -> None:
+    """Run what is missing, in the transaction the connection is in.
+
+    Raises:
+        SchemaMismatch: the database is newer than this version of syncd.
+    """
+    found = current(connection)
+    if found == REVISION:
+        return
+    if found is not None and found not in REVISIONS:
+        raise _newer(found)
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def current(connection: sa.Connection) -> str | None:
+    """Return the database's revision; None when it has no schema of ours."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    revision = connection.execute(sa.select(_VERSION.c.version_num)).scalar()
+    return None if revision is None else str(revision)
+
+
+def check(connection: sa.Connection) -> None:
+    """Refuse a database whose schema is not this version's.
+
+    Raises:
+        SchemaMismatch: it is empty, older or newer.
+    """
+    found = current(connection)
+    if found == REVISION:
+        return
+    if found is None:
+        raise SchemaMismatch("the store is empty; `syncd db upgrade` makes its tables")
+    if found not in REVISIONS:
+        raise _newer(found)
+    raise SchemaMismatch(
+        f"the store's schema is {found}, this syncd works with {REVISION}; stop every syncd that "
+        f"uses it, then run `syncd db upgrade`"
+    )
+
+
+def _newer(found: str) -> SchemaMismatch:
+    return SchemaMismatch(
+        f"the store's schema is {found}, newer than this syncd knows ({REVISION}); run the version "
+        f"that made it (`syncd db upgrade` of that version did)"
+    )
