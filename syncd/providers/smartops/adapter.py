@@ -219,9 +219,7 @@ class SmartOpsAdapter:
         try:
             details = await self._client.details(number, mapping.read_names(self._template))
         except NotFound as err:
-            ok = not self._settings.check_number
-            said = "login and path work; name a ticket as check_number to see its fields"
-            return [CheckFinding(ok=ok, what=said if ok else f"check_number {number}: {err}")]
+            return [self._check_absent(number, err)]
         except RemoteError as err:
             return [CheckFinding(ok=False, what=f"fetching {number}: {err}")]
         return [
@@ -345,6 +343,14 @@ class SmartOpsAdapter:
         return ProbeResult(finding=Finding.ABSENT, looked_at=f"{looked}; repeating it is harmless")
 
     # --- check -----------------------------------------------------------------------------------
+
+    def _check_absent(self, number: str, err: NotFound) -> CheckFinding:
+        if self._settings.check_number:
+            return CheckFinding(ok=False, what=f"check_number {number}: {err}")
+        hint = "name a ticket as check_number to see its fields"
+        if err.context.status == 404:
+            return CheckFinding(ok=False, what=f"{err}: a wrong path answers so as well; {hint}")
+        return CheckFinding(ok=True, what=f"login and path work; {hint}")
 
     def _check_details(self, details: Details) -> list[CheckFinding]:
         told = {*details.texts, *map(str, details.notes)}
