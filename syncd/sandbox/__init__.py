@@ -1,6 +1,69 @@
 """Simulators of the vendors' HTTP, written from their documents and from no adapter.
 
-They import nothing of syncd, keep their own time, and record everything they receive.
+They import nothing of syncd, keep their own time, answer a request that breaks the document as
+the document says (and list it under `violations`), and record everything.
+
+In a program::
+
+    sandbox = await serve("telenor", port=8081, seed=7)       # or TelenorSandbox(settings)
+    sandbox.base_url                                          # "http://127.0.0.1:8081"
+    ticket = sandbox.person_creates({"subject": "Link down"}, "Kari")
+    sandbox.faults.next("lost_answer", operation="create_incident")
+    await sandbox.stop()                                      # or: async with TelenorSandbox(…)
+
+**Every sandbox** (`server.Sandbox`): `start(host, port) -> base_url`, `stop()`, `app`, `base_url`,
+`clock`, `record`, `violations`, `faults`, `set_faults(rates, only)`, `tokens` (`issue()`,
+`expire(token)`, `expire_all()`), `operations`, `acts`, `tickets()`. Settings: `SandboxSettings`.
+
+**People** act by plain methods that never wait. A ticket is named by id or number; `by` is who.
+Both sandboxes: `person_creates(fields, by) -> id`, `person_updates(ticket, fields, by)`,
+`person_comments(ticket, text, by, internal=…) -> id`, `person_attaches(ticket, name, content,
+content_type, by)`, `person_sets_status(ticket, status, by, text)`, `person_removes(ticket, by)`,
+`person_locks_login(is_locked)`. Telenor: `internal` is an agent (else a customer), a Path as
+content is served where it lies, and there is `person_deletes_attachment(ticket, id, by)`.
+SmartOps: `internal` is a work note, `kind` any of the three lists; an attachment is recorded and
+never seen; `person_notifies(ticket)`, `person_revokes_token()`, `notify_to(url, token, loss)`,
+`await settle_notifies()`, `unheard` (number to what became of its last ring).
+
+**Record**: a list of dicts with `seq`, `at`, `what`. Changes also have `actor` ("person" or
+"client"), `by`, `request` (number of the HTTP request that made it, None for people), `ticket`,
+`number` and:
+
+- ticket_created: status, fields; ticket_removed
+- field_changed, field_unchanged: field, old, new (unchanged: written with the value it had)
+- status_changed: old, new (Telenor: text); status_unchanged
+- comment_added: comment (id), kind, text (Telenor's kind is "comment"; SmartOps: the list's name)
+- attachment_added: attachment (id), name, content_type, size, sha256 (SmartOps: is_visible False)
+- attachment_deleted: attachment, name
+- notify_sent, notify_failed, notify_lost: number (attempt, problem)
+- request: request, operation, method, path, query, headers (secrets as ***), body_bytes,
+  body_sha256, status (None when no answer was sent), fault; it follows what it caused
+- violation: request, operation, rule (section), detail
+
+`record.since(seq)`, `record.of(*what)` and `record.requests(operation)` pick from it.
+
+**Faults** (`faults.FaultKind`, fields in `faults.Fault`): error_before, error_after, lost_answer,
+reset_before, slow, rate_limited, expired_token, stale_read, search_lag, page_drift, garbage; and
+for SmartOps, which has no lists to lag or drift, envelope_before and envelope_after.
+`faults.next(kind, operation=None, method=None, path=None, count=1, skip=0, **fields)`,
+`faults.add(Fault(…))`, `faults.rates({kind: probability}, only=None, **fields)`,
+`faults.clear()`. Token calls meet only faults that name them.
+
+**Operations**: Telenor `token logout list_incidents create_incident list_activities
+count_incidents product_categories get_incident update_incident list_incident_activities
+get_activity list_attachments add_attachment get_attachment delete_attachment list_comments
+add_comment set_contact set_local_contact delete_local_contact set_status`; SmartOps `token
+create_ticket update_ticket get_ticket`.
+
+**Over HTTP**, JSON, under `/_control/` and not in the record:
+
+- `POST act` `{"do": …, …}`: a person acts; the other keys are the method's arguments, attachments
+  as `content_base64` or `size`. Both: create update comment attach status remove lock_login;
+  Telenor: delete_attachment; SmartOps: notify notify_to revoke_token. Answers `{"result": …}`.
+- `GET record?since=SEQ`, `GET tickets`, `GET violations`
+- `GET faults`; `POST faults` `{"clear": true, "next": [{"kind": …, …}], "rates": {…}, "only": […],
+  "options": {…}}`, each part optional
+- `GET clock`; `POST clock` `{"freeze": true or an instant, "advance": seconds, "resume": true}`
 """
 
 from collections.abc import Callable

@@ -8,16 +8,12 @@ import asyncio
 import hashlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 MEMORY_MAX_BYTES = 256 * 1024
 """Bodies up to this size stay in memory."""
-
-CHUNK_BYTES = 1024 * 1024
-"""Size of one read from a stored body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +24,6 @@ class StoredBody:
     sha256: str
     content: bytes | None
     path: Path | None
-
-    async def chunks(self, limit_bytes: int | None = None) -> AsyncIterator[bytes]:
-        """Yield the body, or its first `limit_bytes`, in pieces."""
-        left = self.size_bytes if limit_bytes is None else limit_bytes
-        if self.content is not None:
-            yield self.content[:left]
-            return
-        with await asyncio.to_thread(_open_read, self.path) as file:
-            while left > 0 and (piece := await asyncio.to_thread(_read, file, left)):
-                left -= len(piece)
-                yield piece
 
 
 class BodyWriter:
@@ -126,13 +111,3 @@ class Bodies:
         if self._made is None:
             self._made = Path(tempfile.mkdtemp(prefix="syncd-sandbox-"))
         return self._made
-
-
-def _open_read(path: Path | None) -> BinaryIO:
-    if path is None:
-        raise FileNotFoundError("this body was kept nowhere")
-    return path.open("rb")
-
-
-def _read(file: BinaryIO, left: int) -> bytes:
-    return file.read(min(left, CHUNK_BYTES))

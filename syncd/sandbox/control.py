@@ -2,26 +2,42 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import orjson
 from aiohttp import web
 
 from syncd.sandbox.calls import json_answer
-from syncd.sandbox.clock import iso
-
-if TYPE_CHECKING:
-    from syncd.sandbox.server import Sandbox
+from syncd.sandbox.clock import SandboxClock, iso
+from syncd.sandbox.faults import Faults
+from syncd.sandbox.record import Event, Record
 
 ZEROS_MAX_BYTES = 64 * 1024 * 1024
 """Largest attachment the control interface makes up from a size."""
 
 
+class Controlled(Protocol):
+    """What the control interface asks of a sandbox."""
+
+    clock: SandboxClock
+    record: Record
+    faults: Faults
+
+    @property
+    def acts(self) -> dict[str, Callable[..., Any]]: ...
+    @property
+    def operations(self) -> list[str]: ...
+    @property
+    def violations(self) -> list[Event]: ...
+    def tickets(self) -> list[dict[str, Any]]: ...
+
+
 class Control:
     """Answer the control calls of one sandbox; a wrong one gets 400 and the reason."""
 
-    def __init__(self, sandbox: "Sandbox") -> None:
+    def __init__(self, sandbox: Controlled) -> None:
         self._sandbox = sandbox
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -85,7 +101,7 @@ class Control:
         clock = self._sandbox.clock
         if body.get("freeze"):
             at = body["freeze"]
-            clock.freeze(datetime.fromisoformat(at) if isinstance(at, str) else None)
+            clock.freeze(_instant(at) if isinstance(at, str) else None)
         if body.get("resume"):
             clock.resume()
         if "advance" in body:
@@ -95,6 +111,13 @@ class Control:
     def _clock(self) -> dict[str, Any]:
         clock = self._sandbox.clock
         return {"now": iso(clock.now()), "frozen": clock.is_frozen}
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text}: an instant needs its zone")
+    return at
 
 
 def _content(body: dict[str, Any]) -> bytes:

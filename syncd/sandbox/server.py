@@ -43,6 +43,7 @@ class SandboxSettings:
         clock: the time of this world; None runs with the real time.
         rate_limit_per_s: requests a second allowed, beyond which 429 is answered; None no limit.
         rate_limit_burst: requests allowed at once on top of an idle second.
+        read_lag_s: how old a state reads by id show, in seconds.
         spool_dir: where large attachments go; None makes a temporary directory.
         token_lifetime_s: seconds an access token is good for.
         access_tokens: bearer tokens good for ever, given out by other means.
@@ -52,6 +53,7 @@ class SandboxSettings:
     clock: SandboxClock | None = None
     rate_limit_per_s: float | None = None
     rate_limit_burst: int = 10
+    read_lag_s: float = 0.0
     spool_dir: Path | None = None
     token_lifetime_s: float = 3600.0
     access_tokens: tuple[str, ...] = ()
@@ -86,6 +88,7 @@ class Sandbox(ABC):
         self.table = CallTable(self.build())
         self.faults = Faults(settings.seed, fault_kinds, self.table.names)
         self._limit = _Limit(self.clock, settings.rate_limit_per_s, settings.rate_limit_burst)
+        self._read_lag_s = settings.read_lag_s
         self._numbers = 0
         self._runner: web.AppRunner | None = None
         self._app: web.Application | None = None
@@ -186,7 +189,7 @@ class Sandbox(ABC):
 
     def settled_at(self, call: Call) -> datetime | None:
         """Return the instant whose state this read shows; None for now."""
-        return call.look_back(self.clock.now(), 0.0)
+        return call.look_back(self.clock.now(), self._read_lag_s)
 
     # --- one request -----------------------------------------------------------------------------
 

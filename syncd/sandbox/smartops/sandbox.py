@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -339,9 +339,8 @@ class SmartOpsSandbox(Sandbox):
             for note in ticket.notes
         )
 
-    def _is_recent(self, at: Any) -> bool:
-        window = timedelta(seconds=self.settings.duplicate_window_s)
-        return bool(self.clock.now() - at < window)
+    def _is_recent(self, at: datetime) -> bool:
+        return self.clock.now() - at < timedelta(seconds=self.settings.duplicate_window_s)
 
     def _changed(self, ticket: Ticket, who: Who) -> None:
         if who.actor == PERSON or self.settings.notify_own:

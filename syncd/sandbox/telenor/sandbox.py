@@ -175,13 +175,15 @@ class TelenorSandbox(Sandbox):
 
     def settled_at(self, call: Call) -> datetime | None:
         settings = self.settings
-        lag_s = 0.0
+        lags_s = {
+            "list_incidents": settings.list_lag_s,
+            "count_incidents": settings.list_lag_s,
+            "list_activities": settings.feed_lag_s,
+            "list_incident_activities": settings.feed_lag_s,
+        }
+        lag_s = lags_s.get(call.name or "", settings.read_lag_s)
         if call.name == "list_incidents" and call.request.query.get("search"):
             lag_s = settings.search_lag_s
-        elif call.name in ("list_incidents", "count_incidents"):
-            lag_s = settings.list_lag_s
-        elif call.name in ("list_activities", "list_incident_activities"):
-            lag_s = settings.feed_lag_s
         return call.look_back(self.clock.now(), lag_s)
 
     def _guarded(self, handler: Handler) -> Handler:
