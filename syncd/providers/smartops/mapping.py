@@ -104,6 +104,7 @@ class Template:
         fields: neutral name -> key; one named like a standard field says where that is written.
         note_keys: the key a comment of each kind is written under.
         visibilities: who may see each list (DESIGN R9).
+        business_times: the two clocks that run while nothing happens are part of a ticket.
     """
 
     fields: Mapping[str, TemplateField] = field(default_factory=dict)
@@ -111,6 +112,7 @@ class Template:
         default_factory=lambda: {kind: str(name) for kind, name in NOTE_LISTS.items()}
     )
     visibilities: Mapping[NoteList, Visibility] = field(default_factory=dict)
+    business_times: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +164,9 @@ STANDARD_NAMES = frozenset(_STANDARD)
 
 WRITABLE_STANDARD_NAMES = frozenset(row.name for row in _STANDARD.values() if row.writable)
 """Those of them that may be written (O8: the 25 names are accepted as keys)."""
+
+BUSINESS_TIMES = frozenset({"business_duration", "business_time_left"})
+"""Fields that change by themselves with every read (§2, rows 4 and 5)."""
 
 NOTE_NAMES = frozenset(str(kind) for kind in CommentKind)
 """Neutral names that write a comment of that kind."""
@@ -478,6 +483,9 @@ def describe_fields(template: Template) -> tuple[FieldInfo, ...]:
 
 def _describe_standard(row: _Standard, template: Template, anywhere: frozenset[str]) -> FieldInfo:
     own = template.fields.get(row.name)
+    hidden = None
+    if _read_key(row.name, template) is None:
+        hidden = ", read with `business_times: true`: it changes with every read"
     room = own.max_chars if own else None
     if room is not None and row.name == "description":
         room -= marker.MARKER_CHARS_MAX
@@ -486,7 +494,8 @@ def _describe_standard(row: _Standard, template: Template, anywhere: frozenset[s
         kind=str(row.kind),
         max_chars=room,
         writable=anywhere if row.writable else frozenset(),
-        source=f"§2 {row.wire}" + (f", written as {own.key}" if own else ""),
+        readable=hidden is None,
+        source=f"§2 {row.wire}" + (hidden or (f", written as {own.key}" if own else "")),
     )
 
 
@@ -496,6 +505,8 @@ def _is_own(one: TemplateField) -> bool:
 
 def _read_key(name: str, template: Template) -> str | None:
     standard = _STANDARD.get(name)
+    if name in BUSINESS_TIMES and not template.business_times:
+        return None
     if standard is not None:
         return standard.wire
     own = template.fields.get(name)

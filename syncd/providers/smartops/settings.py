@@ -193,6 +193,9 @@ class SmartOpsSettings(_Frozen):
     pace: SmartOpsPace = SmartOpsPace()
     probe: SmartOpsProbe = SmartOpsProbe()
     settle: SmartOpsSettle = SmartOpsSettle()
+    business_times: bool = Field(
+        default=False, description="read the two clocks too; every read then changes the ticket"
+    )
     statuses: tuple[str, ...] = Field(default=(), description="status labels of the ITSM")
     check_number: str = Field(default="", description="a ticket that `check --live` may read")
 
@@ -239,6 +242,7 @@ class SmartOpsSettings(_Frozen):
                 NoteList.WORK_NOTES: self.visibility.work_notes,
                 NoteList.CLOSURE_NOTES: self.visibility.closure_notes,
             },
+            business_times=self.business_times,
         )
 
     @property

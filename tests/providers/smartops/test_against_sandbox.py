@@ -80,6 +80,16 @@ async def test_a_ticket_is_created_and_read_back(desk: SmartOpsSandbox, adapter:
     assert not desk.violations
 
 
+async def test_a_ticket_nothing_happens_to_reads_the_same_an_hour_later(
+    desk: SmartOpsSandbox, adapter: SmartOpsAdapter
+):
+    ref = await opened(desk)
+    before = await adapter.read(ref)
+    desk.clock.advance(3600)
+    desk.tokens.expire_all()
+    assert await adapter.read(ref) == before
+
+
 async def test_the_three_lists_are_read_oldest_first(desk: SmartOpsSandbox, connecting: Connecting):
     visibility = {"comments": "public"}
     adapter = connecting.adapter(desk.base_url, offline(desk.base_url), visibility=visibility)

@@ -179,6 +179,15 @@ def test_what_was_not_answered_is_missing_and_what_is_empty_is_empty():
     assert "impact" not in ticket.fields
 
 
+def test_clocks_that_run_by_themselves_are_read_only_when_asked_for():
+    stored = {"ticketBusinessTimeLeft": "-60", "ticketBusinessDuration": "3600"}
+    assert not mapping.BUSINESS_TIMES & set(mapping.field_values(parse_details(stored), TEMPLATE))
+    infos = {info.name: info for info in mapping.describe_fields(TEMPLATE)}
+    assert not infos["business_duration"].readable
+    values = mapping.field_values(parse_details(stored), Template(business_times=True))
+    assert values == {"business_duration": "3600", "business_time_left": "-60"}
+
+
 def test_times_are_utc_text_and_odd_ones_stay():
     stored = {"createdTime": "2024-03-05T09:07:02.000000", "resolvedTime": "soon"}
     ticket = mapping.to_ticket(parse_details(stored), TEMPLATE)
