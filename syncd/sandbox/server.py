@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -107,8 +107,11 @@ class Sandbox(ABC):
         """Listen, on any free port when `port` is 0, and return the base URL without a slash."""
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        await site.start()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError:
+            await self.stop()
+            raise
         bound = self._runner.addresses[0]
         self.base_url = f"http://{host}:{bound[1]}"
         return self.base_url
@@ -121,7 +124,7 @@ class Sandbox(ABC):
             self._app = None
         self.bodies.close()
 
-    async def __aenter__(self) -> "Sandbox":
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
