@@ -145,6 +145,17 @@ def declare(settings: SmartOpsSettings) -> Features:
     )
 
 
+def describe(settings: SmartOpsSettings, kind: str) -> Sequence[FieldInfo]:
+    """List the fields of a kind of ticket; none for a kind the contract does not have."""
+    return mapping.describe_fields(settings.template) if kind == TICKET_KIND else ()
+
+
+def normaliser(settings: SmartOpsSettings) -> Callable[[str, Value], Value]:
+    """Give N of DESIGN R5 for a connection with these settings."""
+    template = settings.template
+    return lambda name, value: mapping.normalise(name, value, template)
+
+
 def _found_again(settings: SmartOpsSettings, settle_s: float, *, marker: bool) -> WriteFeature:
     return WriteFeature(
         settle_s=settle_s,
