@@ -1,0 +1,144 @@
+"""What delivery asks of the store, each in a transaction; nothing else in here touches it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from syncd.delivery.options import Options
+from syncd.delivery.outcomes import Verdict
+from syncd.model.ids import ConnectionName, MappingName, OperationId
+from syncd.model.operation import Receipt
+from syncd.model.outbox import ClaimedOperation, Outcome
+from syncd.ports.clock import Clock
+from syncd.store import connections, journal, mappings, outbox, tickets
+from syncd.store.database import Database
+from syncd.store.records import Claim, Line, Recovered
+from syncd.store.tx import Tx
+
+ACTOR = "delivery"
+"""Who did it, in the journal and on a pause."""
+
+
+class Ledger:
+    """The outbox as one owner sees it."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        clock: Clock,
+        options: Options,
+        live_mappings: Callable[[], frozenset[MappingName]],
+    ) -> None:
+        """Keep what every transaction needs.
+
+        Args:
+            db: the open store.
+            clock: where time comes from.
+            options: owner and lease.
+            live_mappings: mappings that may write, as the configuration stands now; those paused
+                by an operator are taken out in here.
+        """
+        self._db = db
+        self._clock = clock
+        self._options = options
+        self._live_mappings = live_mappings
+
+    async def recover(self) -> Recovered:
+        """Take over what dead owners left: never sent is ready again, maybe sent is unknown."""
+        await self._db.hold_owner(self._options.owner)
+        now = self._clock.now()
+        return await self._db.write(
+            outbox.recover,
+            owner=self._options.owner,
+            now=now,
+            probe_at=now,
+            alone=not self._db.is_shared,
+        )
+
+    async def claim(self, free: dict[ConnectionName, int]) -> list[ClaimedOperation]:
+        """Take due operations, at most `free` of each connection."""
+        now = self._clock.now()
+        claim = Claim(
+            owner=self._options.owner,
+            now=now,
+            lease_until=now + timedelta(seconds=self._options.lease_s),
+            free=free,
+            writable_mappings=self._live_mappings(),
+            limit=self._options.claim_max,
+        )
+        return await self._db.write(_claim, claim)
+
+    async def mark_sending(self, op: ClaimedOperation) -> bool:
+        """Commit that bytes may leave from now on; False: the lease was lost, send nothing."""
+        return await self._db.write(
+            outbox.mark_sending, op.id, op.owner, op.attempt, self._clock.now()
+        )
+
+    async def settle(self, op: ClaimedOperation, verdict: Verdict) -> bool:
+        """Commit an outcome and what goes with it; False: somebody else had settled it."""
+        return await self._db.write(_settle, op, verdict, now=self._clock.now())
+
+    async def extend_lease(self) -> None:
+        """Keep what is held for another lease."""
+        until = self._clock.now() + timedelta(seconds=self._options.lease_s)
+        await self._db.write(outbox.extend_lease, self._options.owner, until)
+
+    async def release(self) -> int:
+        """Give back what is claimed and was not sent; for stopping."""
+        return await self._db.write(
+            outbox.release_owner, self._options.owner, now=self._clock.now()
+        )
+
+    async def rechecks_due(self, limit: int) -> list[ClaimedOperation]:
+        """Read which applied operations are to be looked at once more."""
+        return await self._db.read(outbox.rechecks_due, now=self._clock.now(), limit=limit)
+
+    async def record_recheck(
+        self, op: ClaimedOperation, others: Sequence[Receipt], detail: str
+    ) -> None:
+        """Commit what a recheck saw."""
+        await self._db.write(
+            outbox.record_recheck,
+            op.id,
+            others=tuple(others),
+            detail=detail,
+            now=self._clock.now(),
+        )
+
+    async def journal(self, op: ClaimedOperation, event: str, detail: str) -> None:
+        """Commit a line about an operation for the operator."""
+        line = Line(
+            at=self._clock.now(),
+            event=event,
+            detail=detail,
+            correlation_id=op.correlation_id,
+            connection=op.connection,
+            ticket=op.target_row,
+            link=op.link_id,
+            operation=OperationId(op.id),
+            mapping=op.mapping,
+            actor=ACTOR,
+        )
+        await self._db.write(journal.append, line)
+
+    async def next_due(self) -> datetime | None:
+        """Read when the next operation is due; None: nothing waits."""
+        return await self._db.read(outbox.next_due)
+
+
+def _claim(tx: Tx, claim: Claim) -> list[ClaimedOperation]:
+    writable = claim.writable_mappings.difference(mappings.paused(tx))
+    if not writable:
+        return []
+    return outbox.claim(tx, replace(claim, writable_mappings=writable))
+
+
+def _settle(tx: Tx, op: ClaimedOperation, verdict: Verdict, *, now: datetime) -> bool:
+    outcome: Outcome = verdict.outcome
+    settled = outbox.settle(tx, op, outcome, now=now)
+    if verdict.pause is not None and verdict.pause not in connections.paused(tx):
+        connections.pause(tx, verdict.pause, outcome.detail, by=ACTOR, now=now)
+    if settled and verdict.hasten and op.target_row is not None:
+        tickets.hasten(tx, [op.target_row], now)
+    return settled

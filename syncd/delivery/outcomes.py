@@ -1,0 +1,367 @@
+"""From what happened to what is stored: the one place where errors become outcomes.
+
+The decisions are the tables of `syncd.core.retry`; here they meet the error classes of
+`syncd.ports.errors` and become an `Outcome`. Any exception not named is INTERNAL: while sending
+that means unknown, before it that nothing left.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from syncd.core.retry import (
+    Action,
+    Failure,
+    Meaning,
+    RetryPolicy,
+    Stage,
+    Wait,
+    first_look_at,
+    meaning,
+    retry_at,
+)
+from syncd.model.errors import ensure
+from syncd.model.features import WriteFeature
+from syncd.model.ids import ConnectionName
+from syncd.model.operation import OperationState, ParkReason, Receipt, Write
+from syncd.model.outbox import ClaimedOperation, Outcome, OutcomeKind
+from syncd.ports.errors import (
+    CircuitOpen,
+    CredentialsRejected,
+    NotFound,
+    OddAnswer,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    RemoteError,
+    StaleVersion,
+    TokenRejected,
+    Unreachable,
+    Unsupported,
+)
+
+DETAIL_CHARS_MAX = 500
+"""Longest line about an outcome kept for the operator."""
+
+# Subclasses before their bases: the first that fits counts.
+FAILURES: tuple[tuple[type[Exception], Failure], ...] = (
+    (CircuitOpen, Failure.CIRCUIT_OPEN),
+    (Unreachable, Failure.UNREACHABLE),
+    (RateLimited, Failure.RATE_LIMITED),
+    (TokenRejected, Failure.TOKEN_REJECTED),
+    (CredentialsRejected, Failure.CREDENTIALS_REJECTED),
+    (StaleVersion, Failure.STALE_VERSION),
+    (NotFound, Failure.NOT_FOUND),
+    (Unsupported, Failure.UNSUPPORTED),
+    (Refused, Failure.REFUSED),
+    (OddAnswer, Failure.ODD_ANSWER),
+    (OutcomeUnknown, Failure.OUTCOME_UNKNOWN),
+    # Our own limit on one attempt, below the transport's.
+    (TimeoutError, Failure.OUTCOME_UNKNOWN),
+)
+"""Error class -> class of failure."""
+
+BLIND = WriteFeature(can_probe=False)
+"""What is assumed of a write that the provider does not declare: nothing can be found out."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """How far one attempt has come; what an exception or a cancellation means depends on it.
+
+    Attributes:
+        stage: what is being done now.
+        connection: whom it is being done with.
+        started_at: when the attempt began; for a send, when the first byte might have left.
+        request: one line of what is sent or read; names fields, never their values.
+        write: what is sent, completed (attachment).
+    """
+
+    stage: Stage
+    connection: ConnectionName
+    started_at: datetime
+    request: str
+    write: Write
+
+    @classmethod
+    def begin(cls, op: ClaimedOperation, now: datetime) -> "Progress":
+        """Start an attempt of which nothing has left."""
+        return cls(
+            stage=Stage.PREPARE,
+            connection=op.connection,
+            started_at=now,
+            request=describe(op.write),
+            write=op.write,
+        )
+
+    def complete(self, write: Write) -> None:
+        """Take the write as it is really sent."""
+        self.write, self.request = write, describe(write)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """An outcome and what else is stored with it, in the same transaction.
+
+    Attributes:
+        outcome: what the attempt came to.
+        write: what was sent, completed.
+        pause: the connection whose credentials are refused; None: none.
+        hasten: the target is to be read again soon.
+        failure: class of failure; None when nothing failed.
+        error: what was raised, for the log.
+    """
+
+    outcome: Outcome
+    write: Write
+    pause: ConnectionName | None = None
+    hasten: bool = False
+    failure: Failure | None = None
+    error: BaseException | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What an outcome depends on beside the error.
+
+    Attributes:
+        feature: how this kind of write behaves at this provider.
+        policy: bounds of back-off.
+        jitter: a random number in [0, 1).
+        now: aware UTC instant at which the attempt ended.
+    """
+
+    feature: WriteFeature
+    policy: RetryPolicy
+    jitter: float
+    now: datetime
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Name an exception's class of failure; INTERNAL for whatever adapters may not raise."""
+    for kind, failure in FAILURES:
+        if isinstance(error, kind):
+            return failure
+    return Failure.INTERNAL
+
+
+def after_error(
+    op: ClaimedOperation, progress: Progress, error: BaseException, terms: Terms
+) -> Verdict:
+    """Turn what was raised during an attempt into its outcome.
+
+    Spec: DESIGN R3, R11; STYLE section 6.
+    """
+    failure = failure_of(error)
+    rule = meaning(progress.stage, failure)
+    outcome = _blank(progress, terms, error)
+    if rule.action is Action.UNKNOWN:
+        closed_at = error.closed_at if isinstance(error, OutcomeUnknown) else None
+        outcome = _unknown(outcome, closed_at or terms.now, terms.feature)
+    elif rule.action is Action.PARK:
+        outcome = replace(outcome, kind=OutcomeKind.PARKED, park_reason=rule.park_reason)
+    else:
+        outcome = _later(outcome, _wait_until(op, rule, error, terms), rule)
+    return Verdict(
+        outcome=outcome,
+        write=progress.write,
+        pause=progress.connection if rule.pauses else None,
+        hasten=rule.hastens,
+        failure=failure,
+        error=error,
+    )
+
+
+def after_interruption(progress: Progress, terms: Terms) -> Verdict:
+    """Say what an attempt came to that was cancelled: unknown if it was sending, else nothing."""
+    outcome = replace(_blank(progress, terms, None), detail="interrupted: the daemon is stopping")
+    if progress.stage is Stage.SEND:
+        outcome = _unknown(outcome, terms.now, terms.feature)
+    else:
+        outcome = replace(outcome, not_before=terms.now, costs_attempt=False)
+    return Verdict(outcome=outcome, write=progress.write)
+
+
+def applied(op: ClaimedOperation, progress: Progress, receipt: Receipt, terms: Terms) -> Verdict:
+    """Say that the provider confirmed the write.
+
+    Where bytes may have left before, it is looked at once more after the settle time (R3).
+    """
+    outcome = replace(
+        _blank(progress, terms, None),
+        kind=OutcomeKind.APPLIED,
+        receipt=receipt,
+        recheck_at=_recheck_at(op, before=1, terms=terms),
+        detail=f"request {receipt.request_id}" if receipt.request_id else "",
+    )
+    return Verdict(outcome=outcome, write=progress.write)
+
+
+def found(
+    op: ClaimedOperation, progress: Progress, effects: tuple[Receipt, ...], terms: Terms
+) -> Verdict:
+    """Say that a probe found the write, once or more often; the oldest effect comes first."""
+    ensure(effects, "a write that was found has an effect")
+    outcome = replace(
+        _blank(progress, terms, None),
+        kind=OutcomeKind.APPLIED,
+        receipt=effects[0],
+        others=effects[1:],
+        recheck_at=_recheck_at(op, before=2, terms=terms),
+    )
+    return Verdict(outcome=outcome, write=progress.write)
+
+
+def parked(progress: Progress, reason: ParkReason, detail: str, terms: Terms) -> Verdict:
+    """Say that a person is needed."""
+    outcome = replace(
+        _blank(progress, terms, None),
+        kind=OutcomeKind.PARKED,
+        park_reason=reason,
+        detail=one_line(detail),
+    )
+    return Verdict(outcome=outcome, write=progress.write)
+
+
+def unwanted(progress: Progress, detail: str, terms: Terms) -> Verdict:
+    """Say that the precondition does not hold, or that there is nothing to change."""
+    outcome = replace(
+        _blank(progress, terms, None),
+        kind=OutcomeKind.SUPERSEDED,
+        costs_attempt=False,
+        detail=one_line(detail),
+    )
+    return Verdict(outcome=outcome, write=progress.write)
+
+
+def unstorable(verdict: Verdict, error: BaseException) -> Verdict:
+    """Say what is stored instead of an outcome that cannot be stored: a bug, so a person looks.
+
+    Whatever was answered stands in the detail.
+    """
+    was = verdict.outcome
+    receipt = was.receipt
+    effect = f", ticket {receipt.ticket_id} {receipt.comment_id or ''}" if receipt else ""
+    outcome = replace(
+        was,
+        kind=OutcomeKind.PARKED,
+        park_reason=ParkReason.IN_DOUBT,
+        receipt=None,
+        others=(),
+        recheck_at=None,
+        saw_nothing=False,
+        resend=False,
+        detail=one_line(
+            f"came to {was.kind.value}{effect}, which could not be stored: {type(error).__name__}; "
+            f"{was.detail}"
+        ),
+    )
+    return replace(verdict, outcome=outcome, failure=Failure.INTERNAL, error=error)
+
+
+def again(
+    progress: Progress, terms: Terms, *, at: datetime, looked_at: str, resend: bool = False
+) -> Verdict:
+    """Say that a probe saw nothing: look again at that instant, or send again then."""
+    outcome = replace(
+        _blank(progress, terms, None),
+        not_before=at,
+        costs_attempt=False,
+        saw_nothing=True,
+        resend=resend,
+        detail=one_line(looked_at),
+    )
+    return Verdict(outcome=outcome, write=progress.write)
+
+
+def describe(write: Write) -> str:
+    """Return one line of what a write sends: kinds, ids and names of fields, never their values."""
+    target = write.ticket_number or write.ticket_id or "new"
+    words = [write.kind.value, write.ticket_kind, target]
+    if write.fields:
+        words.append(",".join(sorted(write.fields)))
+    if write.attachment is not None:
+        size = write.attachment.size_bytes
+        words.append(f"{write.attachment.name!r} {'?' if size is None else size} bytes")
+        words.append(f"sha256 {write.attachment.digest[:16]}" if write.attachment.digest else "")
+    if write.comment is not None:
+        words.append(f"{write.comment.kind.value} of {len(write.comment.body)} characters")
+    return " ".join(word for word in words if word)
+
+
+def one_line(text: str) -> str:
+    """Return a text as one short line."""
+    line = " ".join(text.split())
+    return line if len(line) <= DETAIL_CHARS_MAX else line[: DETAIL_CHARS_MAX - 1] + "…"
+
+
+def _blank(progress: Progress, terms: Terms, error: BaseException | None) -> Outcome:
+    """What every outcome of this attempt has: LATER, until something else is known."""
+    return Outcome(
+        kind=OutcomeKind.LATER,
+        started_at=progress.started_at,
+        ended_at=max(terms.now, progress.started_at),
+        what="probe" if progress.stage is Stage.LOOK else "send",
+        detail=_said(error) if error is not None else "",
+        status=error.context.status if isinstance(error, RemoteError) else None,
+        request=one_line(progress.request),
+    )
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no end within the time limit of one attempt"
+    # The text of an exception nobody foresaw may hold anything; its type cannot hold a secret.
+    if not isinstance(error, RemoteError):
+        return f"unexpected {type(error).__name__}; the log has more"
+    context = error.context
+    told = [str(error), context.code, context.detail]
+    where = f"({context.endpoint} request {context.request_id})" if context.request_id else ""
+    return one_line(" ".join(part for part in [*told, where] if part))
+
+
+def _unknown(outcome: Outcome, closed_at: datetime, feature: WriteFeature) -> Outcome:
+    if not feature.can_probe:
+        return replace(
+            outcome,
+            kind=OutcomeKind.PARKED,
+            park_reason=ParkReason.IN_DOUBT,
+            closed_at=closed_at,
+        )
+    return replace(
+        outcome,
+        kind=OutcomeKind.UNKNOWN,
+        closed_at=closed_at,
+        not_before=first_look_at(closed_at, feature),
+    )
+
+
+def _later(outcome: Outcome, at: datetime | None, rule: Meaning) -> Outcome:
+    if at is None:
+        return replace(outcome, kind=OutcomeKind.PARKED, park_reason=rule.park_reason)
+    return replace(outcome, not_before=at, costs_attempt=rule.costs_attempt)
+
+
+def _wait_until(
+    op: ClaimedOperation, rule: Meaning, error: BaseException, terms: Terms
+) -> datetime | None:
+    """When to go on; None: a person is asked."""
+    if rule.wait is Wait.AT_ONCE:
+        return terms.now + timedelta(seconds=terms.policy.at_once_s)
+    asked_s = None
+    if rule.wait is Wait.ASKED:
+        asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
+        asked_s = terms.policy.asked_s if asked_s is None else asked_s
+    bounds = terms.policy if rule.bounded else replace(terms.policy, attempts_max=None)
+    return retry_at(op.attempts + 1, terms.now, asked_s, terms.jitter, policy=bounds)
+
+
+def _recheck_at(op: ClaimedOperation, *, before: int, terms: Terms) -> datetime | None:
+    """When a write that may have left more than once is looked at once more (R3)."""
+    if op.sends < before or not terms.feature.can_probe:
+        return None
+    return terms.now + timedelta(seconds=terms.feature.settle_s)
+
+
+def is_probe(op: ClaimedOperation) -> bool:
+    """Say whether an operation was claimed to be looked for rather than sent."""
+    return op.state is OperationState.UNKNOWN

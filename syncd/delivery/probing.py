@@ -1,0 +1,105 @@
+"""An operation whose answer was lost is looked for; nothing in here sends (DESIGN R3)."""
+
+from dataclasses import replace
+
+from syncd.core.file_names import clean
+from syncd.core.retry import Look, Stage, after_look
+from syncd.delivery import outcomes
+from syncd.delivery.outcomes import Progress, Verdict
+from syncd.delivery.sending import normalised
+from syncd.delivery.tools import Tools
+from syncd.model.errors import BrokenInvariant
+from syncd.model.operation import Finding, ParkReason, ProbeResult
+from syncd.model.outbox import ClaimedOperation
+from syncd.ports.errors import NotFound, OddAnswer, Refused
+from syncd.store.spool import FileTooLarge
+
+
+class Unclear(OddAnswer):
+    """A probe could read, but not tell whether the write happened."""
+
+
+async def probe(op: ClaimedOperation, tools: Tools, progress: Progress) -> Verdict:
+    """Look for a write that may have happened.
+
+    Args:
+        op: claimed in state UNKNOWN.
+        tools: the ways to the outside.
+        progress: kept up to date, as in `sending.send`.
+
+    Raises:
+        Exception: whatever the adapter or the spool raise; `outcomes.after_error` knows.
+    """
+    progress.stage = Stage.LOOK
+    terms = tools.terms(op)
+    if not terms.feature.can_probe:
+        return outcomes.parked(
+            progress, ParkReason.IN_DOUBT, "the provider offers nothing to look for it", terms
+        )
+    result = await look(op, tools, progress)
+    terms = tools.terms(op)
+    if result.finding is Finding.UNCLEAR:
+        raise Unclear(f"looked, and cannot tell: {result.looked_at}")
+    if result.finding is Finding.FOUND:
+        if result.receipt is None:
+            raise BrokenInvariant("a probe that found something gives its receipt")
+        adapter = tools.adapters[op.connection]
+        effects = (normalised(result.receipt, adapter), *result.others)
+        return outcomes.found(op, progress, effects, terms)
+    return _absent(op, tools, progress, result)
+
+
+async def look(op: ClaimedOperation, tools: Tools, progress: Progress) -> ProbeResult:
+    """Ask the provider, with the write as it was sent."""
+    await _complete(op, tools, progress)
+    # What is looked at is as old as the start of the reading, not of what came before it.
+    progress.started_at = tools.clock.now()
+    sent_at = op.sent_at or op.planned_at
+    result = await tools.adapters[op.connection].probe(progress.write, sent_at)
+    progress.request = f"probe {outcomes.describe(progress.write)}: {result.looked_at}"
+    return result
+
+
+async def _complete(op: ClaimedOperation, tools: Tools, progress: Progress) -> None:
+    """Give an attachment the name, size and digest it was sent with."""
+    draft = op.write.attachment
+    if draft is None:
+        return
+    progress.connection = op.source_connection
+    try:
+        progress.complete((await tools.files.fetch(op)).write)
+    except (NotFound, Refused, OddAnswer, FileTooLarge):
+        # The source cannot show it any more; the target may still have it under its name.
+        progress.complete(replace(op.write, attachment=replace(draft, name=clean(draft.name))))
+    progress.connection = op.connection
+
+
+def _absent(op: ClaimedOperation, tools: Tools, progress: Progress, result: ProbeResult) -> Verdict:
+    terms = tools.terms(op)
+    closed_at = op.closed_at
+    if closed_at is None:
+        # A sender that died left no time: its socket was closed before this look began.
+        closed_at = progress.started_at
+    then = after_look(
+        Look(
+            looks=op.looks,
+            closed_at=closed_at,
+            started_at=progress.started_at,
+            ended_at=terms.now,
+            sends=op.sends,
+        ),
+        terms.feature,
+        sends_max=tools.options.sends_max,
+    )
+    if then.park_reason is not None:
+        detail = f"not there after {op.looks + 1} looks: {result.looked_at}"
+        verdict = outcomes.parked(progress, then.park_reason, detail, terms)
+    else:
+        verdict = outcomes.again(
+            progress,
+            terms,
+            at=then.look_at or terms.now,
+            looked_at=f"nothing seen: {result.looked_at}",
+            resend=then.resend,
+        )
+    return replace(verdict, outcome=replace(verdict.outcome, closed_at=closed_at))

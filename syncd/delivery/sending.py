@@ -1,0 +1,78 @@
+"""One operation is sent, once."""
+
+from dataclasses import replace
+
+from syncd.core.precondition import status_is_unknown, why_status_forbids
+from syncd.core.retry import Stage
+from syncd.delivery import outcomes
+from syncd.delivery.outcomes import Progress, Verdict
+from syncd.delivery.tools import Tools
+from syncd.model.operation import ParkReason, Receipt
+from syncd.model.outbox import ClaimedOperation
+from syncd.model.ticket import Ticket
+from syncd.ports.adapter import Adapter, FileSource, TicketRef
+from syncd.ports.errors import NotFound
+from syncd.store.spool import FileTooLarge
+
+
+async def send(op: ClaimedOperation, tools: Tools, progress: Progress) -> Verdict | None:
+    """Carry a write out.
+
+    Args:
+        op: claimed in state READY.
+        tools: the ways to the outside.
+        progress: kept up to date, so that whoever catches an exception knows what it means.
+
+    Returns:
+        What it came to; None when the lease was lost before anything was sent.
+
+    Raises:
+        Exception: whatever the adapter, the spool or the store raise; `outcomes.after_error` knows.
+    """
+    adapter = tools.adapters[op.connection]
+    if op.write.kind not in adapter.features.writes:
+        detail = f"the provider cannot do {op.write.kind.value}"
+        return outcomes.parked(progress, ParkReason.REFUSED, detail, tools.terms(op))
+    unwanted = await _why_unwanted(op, adapter)
+    if unwanted is not None:
+        return outcomes.unwanted(progress, unwanted, tools.terms(op))
+    file: FileSource | None = None
+    if op.write.attachment is not None:
+        progress.connection = op.source_connection
+        try:
+            fetched = await tools.files.fetch(op)
+        except FileTooLarge as err:
+            return outcomes.parked(progress, ParkReason.INVALID, str(err), tools.terms(op))
+        progress.complete(fetched.write)
+        file = fetched.file
+        progress.connection = op.connection
+    if not await tools.ledger.mark_sending(op):
+        return None
+    # Nothing may be awaited between the commit of *sending* and the call.
+    progress.stage, progress.started_at = Stage.SEND, tools.clock.now()
+    receipt = await adapter.write(progress.write, file)
+    return outcomes.applied(op, progress, normalised(receipt, adapter), tools.terms(op))
+
+
+def normalised(receipt: Receipt, adapter: Adapter) -> Receipt:
+    """Return the receipt with the answer's values in N's form, as baselines are kept (R5)."""
+    fields = {name: adapter.normalise(name, value) for name, value in receipt.fields.items()}
+    return replace(receipt, fields=fields)
+
+
+async def _why_unwanted(op: ClaimedOperation, adapter: Adapter) -> str | None:
+    snapshot = op.snapshot
+    if status_is_unknown(snapshot, op.only_from):
+        snapshot = await _read_target(op, adapter)
+    return why_status_forbids(snapshot, op.only_from, adapter.normalise)
+
+
+async def _read_target(op: ClaimedOperation, adapter: Adapter) -> Ticket | None:
+    """Read the target where its status was never read, such as right after its creation."""
+    if op.write.ticket_id is None:
+        return None
+    ref = TicketRef(kind=op.write.ticket_kind, id=op.write.ticket_id, number=op.write.ticket_number)
+    try:
+        return await adapter.read(ref)
+    except NotFound:
+        return None  # the write itself will be answered so, and parked with that reason

@@ -1,0 +1,45 @@
+"""What every part of delivery is handed: the ways to the outside, bundled once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from syncd.delivery.files import Files
+from syncd.delivery.ledger import Ledger
+from syncd.delivery.options import Options
+from syncd.delivery.outcomes import BLIND, Terms
+from syncd.model.ids import ConnectionName
+from syncd.model.outbox import ClaimedOperation
+from syncd.ports.adapter import Adapter
+from syncd.ports.clock import Clock, IdSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The ways to the outside.
+
+    Attributes:
+        ledger: the store.
+        adapters: connection -> adapter; read at each use, so a reload may change it.
+        files: spool and downloads.
+        clock: time.
+        ids: randomness.
+        options: bounds.
+    """
+
+    ledger: Ledger
+    adapters: Mapping[ConnectionName, Adapter]
+    files: Files
+    clock: Clock
+    ids: IdSource
+    options: Options
+
+    def terms(self, op: ClaimedOperation) -> Terms:
+        """Say what an outcome of this operation, ending now, depends on."""
+        adapter = self.adapters.get(op.connection)
+        feature = adapter.features.writes.get(op.write.kind) if adapter is not None else None
+        return Terms(
+            feature=feature or BLIND,
+            policy=self.options.retry,
+            jitter=self.ids.jitter(),
+            now=self.clock.now(),
+        )
