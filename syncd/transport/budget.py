@@ -140,9 +140,10 @@ class Budget:
             self._count_one()
 
     def _wait_s(self) -> float:
-        slack_s = (self._pace.burst - 1) * self._interval_s + _ROUNDING_S
-        due_s = max(self._next_s - slack_s, self._paused_until_s)
-        return due_s - self._clock.monotonic_s()
+        burst_s = (self._pace.burst - 1) * self._interval_s
+        due_s = max(self._next_s - burst_s, self._paused_until_s)
+        wait_s = due_s - self._clock.monotonic_s()
+        return wait_s if wait_s > _ROUNDING_S else 0.0
 
     def _count_one(self) -> None:
         self._next_s = max(self._next_s, self._clock.monotonic_s()) + self._interval_s

@@ -146,7 +146,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
     except ValueError:
         try:
             at = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if at.tzinfo is None:
             at = at.replace(tzinfo=UTC)
@@ -160,5 +160,5 @@ def request_id(headers: Mapping[str, str]) -> str:
     """Find the vendor's own id of the exchange; empty when it gives none."""
     for name in REQUEST_ID_HEADERS:
         if name in headers:
-            return headers[name][:_ID_CHARS_MAX]
+            return headers[name][:_ID_CHARS_MAX].encode("ascii", "replace").decode()
     return ""

@@ -50,6 +50,8 @@ RETRY_MAX_S = 10.0
 """Largest such bound, in seconds."""
 RETRY_AFTER_WAIT_MAX_S = 30.0
 """Longest Retry-After a read sits out by itself, in seconds; a longer one is the caller's."""
+PAUSE_DEFAULT_S = 1.0
+"""Pause of everybody after a 429 that does not say how long, in seconds."""
 REDIRECTS_MAX = 5
 """Redirects followed by one read."""
 ERROR_BYTES_MAX = 64 * 1024
@@ -303,7 +305,8 @@ class HttpTransport:
         location = live.headers.get("location", "")
         target = _same_origin(note.outgoing.url, location)
         if target is None:
-            where = scrub(location or "nowhere", call.grant.secrets)[:LOCATION_CHARS_MAX]
+            told = location.encode("ascii", "replace") or b"nowhere"
+            where = snippet(told, call.grant.secrets)[:LOCATION_CHARS_MAX]
             text = f"redirected away from {self._base.origin()}: {where}"
             error = OddAnswer(text, self._context(call, live))
             _set_outcome(note, error)
@@ -373,8 +376,8 @@ class HttpTransport:
         call.healthy = live.status < 500 or not (
             told is None or isinstance(told, Unreachable | OutcomeUnknown)
         )
-        if after_s is not None and live.status in {429, 503}:
-            self._budget.pause(after_s)
+        if live.status == 429 or (live.status == 503 and after_s is not None):
+            self._budget.pause(PAUSE_DEFAULT_S if after_s is None else after_s)
         if live.status == 401 and is_about_token(told):
             return self._rejected(call, context)
         if told is None:
@@ -420,7 +423,8 @@ class HttpTransport:
         """
         ensure(not (is_stream and request.file), "a stream uploads nothing")
         outgoing = prepare(
-            request, base=self._base, headers=self._options.headers,
+            request, base=self._base,
+            headers={"Accept": "*/*" if is_stream else "application/json", **self._options.headers},
             boundary=self._ids.token(BOUNDARY_CHARS) if request.file else "",
         )  # fmt: skip
         limit = self._options.stream_bytes if is_stream else self._options.body_bytes
@@ -472,7 +476,7 @@ class HttpTransport:
 def _same_origin(here: URL, location: str) -> URL | None:
     """Resolve a Location; None when it is none, leads to another origin, or carries a login."""
     try:
-        target = here.join(URL(location, encoded=True))
+        target = here.join(URL(location))
         stays = target.origin() == here.origin() and target.raw_user is None
     except ValueError:
         return None

@@ -61,9 +61,6 @@ class LiveAnswer:
         Raises:
             ExchangeFailed: it broke off.
         """
-        if (self._response.content_length or 0) > limit_bytes:
-            self.close()
-            return Body(data=b"", too_large=True)
         parts: list[bytes] = []
         received = 0
         with _reading():
@@ -71,7 +68,7 @@ class LiveAnswer:
                 received += len(part)
                 if received > limit_bytes:
                     self.close()
-                    return Body(data=b"".join(parts), too_large=True)
+                    return Body(data=b"".join([*parts, part])[:limit_bytes], too_large=True)
                 parts.append(part)
         return Body(data=parts[0] if len(parts) == 1 else b"".join(parts))
 

@@ -1,6 +1,7 @@
 """A multipart form with one file, streamed with a known length and constant memory (RFC 7578)."""
 
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from syncd.transport.request import FilePart
 
@@ -44,13 +45,14 @@ class MultipartBody:
         try:
             yield self._head
             left = self._file.size_bytes
-            async for chunk in self._file.open():
-                left -= len(chunk)
-                if left < 0:
-                    raise FileLengthError("the file is longer than announced")
-                for start in range(0, len(chunk), SLICE_BYTES):
-                    progressed()
-                    yield chunk[start : start + SLICE_BYTES]
+            async with _closing(self._file.open()) as file:
+                async for chunk in file:
+                    left -= len(chunk)
+                    if left < 0:
+                        raise FileLengthError("the file is longer than announced")
+                    for start in range(0, len(chunk), SLICE_BYTES):
+                        progressed()
+                        yield chunk[start : start + SLICE_BYTES]
             if left > 0:
                 raise FileLengthError("the file is shorter than announced")
             progressed()
@@ -59,6 +61,16 @@ class MultipartBody:
         except Exception as err:
             self.failure = err
             raise
+
+
+@contextlib.asynccontextmanager
+async def _closing(file: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Close a file's reader where it is a generator: a send may stop in its middle."""
+    try:
+        yield file
+    finally:
+        if isinstance(file, AsyncGenerator):
+            await file.aclose()
 
 
 def _part(boundary: str, disposition: str, content_type: str = "") -> bytes:

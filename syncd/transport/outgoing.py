@@ -91,7 +91,7 @@ def prepare(request: Request, *, base: URL, headers: Mapping[str, str], boundary
     url = URL(text, encoded=True)
     ensure(url.origin() == base.origin(), "a request stays at its connection's origin")
     body, content_type = _body(request, boundary)
-    merged = {"User-Agent": USER_AGENT, "Accept": "application/json"}
+    merged = {"User-Agent": USER_AGENT}
     if content_type:
         merged["Content-Type"] = content_type
     for name, value in (*headers.items(), *request.headers.items()):
