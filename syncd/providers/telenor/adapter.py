@@ -1,0 +1,240 @@
+"""Joins feed, reader, writer, prober and calls; decides nothing about syncing."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from syncd.model.features import Absence, Features, Limits, Reading, WriteFeature
+from syncd.model.ids import AttachmentId, ConnectionName
+from syncd.model.operation import ProbeResult, Receipt, Write, WriteKind
+from syncd.model.ticket import CommentKind, FieldInfo, Ticket, Value
+from syncd.ports.adapter import (
+    Adapter,
+    CheckFinding,
+    Expectation,
+    FileSource,
+    PollResult,
+    TicketRef,
+)
+from syncd.ports.clock import Clock
+from syncd.ports.errors import Unsupported
+from syncd.providers.telenor import mapping, sending
+from syncd.providers.telenor.calls import IncidentCalls
+from syncd.providers.telenor.client import TelenorClient
+from syncd.providers.telenor.feed import ActivityFeed
+from syncd.providers.telenor.mapping import KIND
+from syncd.providers.telenor.probing import IncidentProber
+from syncd.providers.telenor.reading import IncidentReader
+from syncd.providers.telenor.settings import TelenorSettings
+from syncd.providers.telenor.writing import IncidentWriter
+from syncd.transport.auth import TokenSource
+from syncd.transport.interface import Transport
+from syncd.transport.oauth import ClientAuth, GrantKind, OAuthOptions, OAuthTokenSource
+from syncd.transport.pool import ClientPool
+from syncd.transport.wirelog import WireLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginOptions:
+    """What `login` takes beside the settings.
+
+    Attributes:
+        ca_file: PEM file of the only authorities trusted; None for the system's.
+        log: told about exchanges with the token endpoint.
+    """
+
+    ca_file: Path | None = None
+    log: WireLog | None = None
+
+
+class TelenorAdapter:
+    """One Telenor connection; implements `syncd.ports.adapter.Adapter`."""
+
+    def __init__(
+        self, name: ConnectionName, settings: TelenorSettings, transport: Transport, clock: Clock
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._clock = clock
+        self._bounds = bounds_of(settings)
+        self._features = declare(settings)
+        self._client = TelenorClient(transport, settings, clock)
+        self._feed = ActivityFeed(self._client, settings.feed)
+        self._reader = IncidentReader(self._client, settings)
+        self._writer = IncidentWriter(self._client, self._reader, settings, self._bounds)
+        self._prober = IncidentProber(self._client, self._reader, settings)
+        self._calls = IncidentCalls(self._client, settings)
+
+    @property
+    def features(self) -> Features:
+        """What Telenor can do, limits from the settings applied."""
+        return self._features
+
+    def normalise(self, name: str, value: Value) -> Value:
+        """Give the form in which two spellings of one value are equal (N of DESIGN R5)."""
+        return mapping.normalise(name, value)
+
+    def fields(self, kind: str) -> Sequence[FieldInfo]:
+        """List an incident's fields. Spec: Service Ticket API, section 5."""
+        self._ensure_kind(kind)
+        return sending.field_infos(self._bounds)
+
+    async def poll(self, kind: str, cursor: str | None) -> PollResult:
+        """Read the activities feed. Spec: Service Ticket API, section 6, I3."""
+        self._ensure_kind(kind)
+        return await self._feed.poll(cursor, self._clock.now())
+
+    async def read(self, ref: TicketRef) -> Ticket:
+        """Read an incident whole. Spec: Service Ticket API, section 6, I6, I10, I14."""
+        self._ensure_kind(ref.kind)
+        return await self._reader.ticket(ref)
+
+    async def write(self, write: Write, file: FileSource | None = None) -> Receipt:
+        """Send one write, once. Spec: Service Ticket API, section 6; section 10."""
+        self._ensure_kind(write.ticket_kind)
+        return await self._writer.write(write, file)
+
+    async def probe(self, write: Write, sent_at: datetime) -> ProbeResult:
+        """Look whether a write happened. Spec: Service Ticket API, section 10."""
+        self._ensure_kind(write.ticket_kind)
+        return await self._prober.probe(write, sent_at)
+
+    @asynccontextmanager
+    async def download(
+        self, ref: TicketRef, attachment_id: AttachmentId
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Stream an attachment as opaque bytes; the caller compares length with its metadata.
+
+        Spec: Service Ticket API, section 6, I12; section 8, T20.
+        """
+        self._ensure_kind(ref.kind)
+        incident_id = ref.id or (await self._reader.incident(ref)).id
+        async with self._client.download(incident_id, attachment_id) as answer:
+            yield answer.chunks
+
+    async def check(self, expectation: Expectation) -> Sequence[CheckFinding]:
+        """Ask the live system whether login, rights and values hold. Spec: section 6, I4, I5."""
+        return await self._calls.check(expectation)
+
+    async def call(self, name: str, arguments: Mapping[str, str]) -> object:
+        """Make a named call that syncing does not need. Spec: Service Ticket API, section 6."""
+        return await self._calls.call(name, arguments)
+
+    def calls(self) -> Mapping[str, str]:
+        """Give name -> one line, of what `call` offers."""
+        return self._calls.described()
+
+    def _ensure_kind(self, kind: str) -> None:
+        if kind != KIND:
+            raise Unsupported(f"{self._name}: Telenor here has {KIND}s, no {kind!r}")
+
+
+def build(
+    name: ConnectionName, settings: TelenorSettings, transport: Transport, clock: Clock
+) -> Adapter:
+    """Build the adapter of a connection.
+
+    Args:
+        name: of the connection, for messages.
+        settings: its own keys in syncd.yaml.
+        transport: its way to Telenor, with login, pacing and `read_error` set.
+        clock: for sanity checks of Telenor's dates, never for the cursor.
+    """
+    return TelenorAdapter(name, settings, transport, clock)
+
+
+def bounds_of(settings: TelenorSettings) -> sending.Bounds:
+    """Give the sizes and lists sending keeps to."""
+    limits = settings.limits
+    return sending.Bounds(
+        comment_bytes=limits.comment_bytes,
+        subject_chars=limits.subject_chars,
+        description_chars=limits.description_chars,
+        text_chars=limits.text_chars,
+        file_name_chars=limits.file_name_chars,
+        attachment_bytes=limits.attachment_bytes,
+        statuses=settings.statuses,
+        priorities=settings.priorities,
+        denied_extensions=frozenset(one.casefold() for one in settings.denied_extensions),
+        contact_in_create=settings.include_contact_in_create,
+    )
+
+
+def login(
+    name: str,
+    settings: TelenorSettings,
+    *,
+    pool: ClientPool,
+    clock: Clock,
+    options: LoginOptions = LoginOptions(),
+) -> TokenSource:
+    """Build what a connection's transport gets its tokens from.
+
+    Args:
+        name: the connection's name, or that of the login it shares.
+        settings: its own keys in syncd.yaml.
+        pool: whose session reaches the token endpoint.
+        clock: for expiry.
+        options: authorities trusted and log.
+
+    Spec: Service Ticket API, section 9 (OAuth 2.0, HTTP Basic, form-encoded body).
+    """
+    auth = settings.auth
+    oauth = OAuthOptions(
+        name=name,
+        token_url=auth.token_url,
+        kind=GrantKind(auth.grant),
+        client_id=auth.client_id,
+        client_secret=auth.client_secret,
+        client_auth=ClientAuth(auth.client_auth),
+        username=auth.username or "",
+        password=auth.password,
+        ca_file=options.ca_file,
+    )
+    return OAuthTokenSource(oauth, pool=pool, clock=clock, log=options.log)
+
+
+def describe(settings: TelenorSettings, kind: str) -> Sequence[FieldInfo]:
+    """List the fields of a kind of ticket; none for a kind Telenor here does not have."""
+    return sending.field_infos(bounds_of(settings)) if kind == KIND else ()
+
+
+def normaliser(settings: TelenorSettings) -> Callable[[str, Value], Value]:
+    """Give N of DESIGN R5 for a connection; the settings have no part in it."""
+    del settings
+    return mapping.normalise
+
+
+def declare(settings: TelenorSettings) -> Features:
+    """Say what a connection with these settings can do.
+
+    Spec: Service Ticket API, sections 1, 9 and 10.
+    """
+    settle, looks = settings.settle, settings.probe.looks
+    return Features(
+        reading=Reading.FEED,
+        kinds=frozenset({KIND}),
+        writes={
+            WriteKind.CREATE: WriteFeature(
+                settle_s=settle.create_s, looks=looks, absence=Absence.RESEND, marker=True
+            ),
+            WriteKind.UPDATE: WriteFeature(settle_s=settle.update_s, looks=1, returns_id=False),
+            WriteKind.STATUS: WriteFeature(settle_s=settle.status_s, looks=1, returns_id=False),
+            WriteKind.COMMENT: WriteFeature(settle_s=settle.comment_s, looks=looks, marker=True),
+            WriteKind.ATTACHMENT: WriteFeature(settle_s=settle.attachment_s, looks=looks),
+        },
+        comment_kinds=frozenset({CommentKind.COMMENT}),
+        attachments=True,
+        settle_s=settle.read_s,
+        limits=Limits(
+            requests_per_s=settings.pace.requests_per_s,
+            concurrency=settings.pace.concurrency,
+            page_size=settings.feed.page_size,
+            pages_max=settings.feed.pages_max,
+            attachment_bytes=settings.limits.attachment_bytes,
+            comment_bytes=settings.limits.comment_bytes,
+        ),
+        statuses=settings.statuses,
+    )

@@ -1,0 +1,279 @@
+"""Telenor's calls that syncing does not need, offered by name; and the live check.
+
+`syncd call CONNECTION NAME key=value …` reaches every documented incident call that the adapter's
+own methods do not make.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import datetime
+
+from syncd.ports.adapter import CheckFinding, Expectation
+from syncd.ports.errors import NotFound, Refused, RemoteError, Unsupported
+from syncd.providers.telenor import sending
+from syncd.providers.telenor.client import Query, TelenorClient, paging
+from syncd.providers.telenor.mapping import normalise
+from syncd.providers.telenor.settings import TelenorSettings
+from syncd.providers.telenor.wire import Category, JsonObject
+from syncd.transport.request import Answer
+
+Arguments = Mapping[str, str]
+_COUNT_DEFAULT = "20"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedCall:
+    """A call offered by name.
+
+    Attributes:
+        text: one line for people, with the arguments.
+        needed, optional: argument names.
+        make: makes it.
+    """
+
+    text: str
+    needed: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    make: Callable[[Arguments], Awaitable[object]]
+
+
+class IncidentCalls:
+    """Named calls and the live check of one connection; remembers the product categories."""
+
+    def __init__(self, client: TelenorClient, settings: TelenorSettings) -> None:
+        self._client = client
+        self._settings = settings
+        self._categories: tuple[Category, ...] | None = None
+        self._named = self._table()
+
+    def described(self) -> Mapping[str, str]:
+        """Give name -> one line for people."""
+        return {name: one.text for name, one in self._named.items()}
+
+    async def call(self, name: str, arguments: Arguments) -> object:
+        """Make a call by name; gives plain values.
+
+        Raises:
+            Unsupported: no such name. Refused: an argument is missing or unknown.
+        """
+        found = self._named.get(name)
+        if found is None:
+            raise Unsupported(f"no call {name!r}; there are {', '.join(sorted(self._named))}")
+        missing = [one for one in found.needed if not arguments.get(one)]
+        strangers = sorted(set(arguments) - {*found.needed, *found.optional})
+        if missing or strangers:
+            raise Refused(f"{name}: missing {missing}, unknown {strangers}; {found.text}")
+        try:
+            return plain(await found.make(arguments))
+        except sending.Unsendable as err:
+            raise Refused(f"not sent: {err}") from err
+
+    def _table(self) -> Mapping[str, NamedCall]:
+        return {**self._reads(), **self._writes()}
+
+    def _reads(self) -> Mapping[str, NamedCall]:
+        """Spec: Service Ticket API, section 6, I1-I10, I14."""
+        client = self._client
+        paged = ("skip", "count", "sort_field", "order")
+        filters = ("case_number", "is_closed", "status", "category", "search", "logged_by")
+        return {
+            "list": NamedCall(
+                text=f"I1 incidents: {' '.join((*filters, *paged))} (status, category: a,b)",
+                optional=(*filters, *paged),
+                make=lambda given: client.list_incidents(self._filtered(given)),
+            ),
+            "activities": NamedCall(
+                text=f"I3 activities of all incidents: {' '.join(paged)}",
+                optional=paged,
+                make=lambda given: client.list_activities(_paged(given)),
+            ),
+            "count": NamedCall(
+                text="I4 number of incidents: is_closed status category",
+                optional=("is_closed", "status", "category"),
+                make=lambda given: client.count(self._filters(given)),
+            ),
+            "product_categories": NamedCall(
+                text="I5 product categories and their incident types",
+                make=lambda given: client.product_categories(),
+            ),
+            "incident": NamedCall(
+                text="I6 one incident: id",
+                needed=("id",),
+                make=lambda given: client.get_incident(given["id"]),
+            ),
+            "incident_activities": NamedCall(
+                text=f"I8 activities of an incident: id {' '.join(paged)}",
+                needed=("id",),
+                optional=paged,
+                make=lambda given: client.incident_activities(given["id"], _paged(given)),
+            ),
+            "activity": NamedCall(
+                text="I9 one activity: id activity",
+                needed=("id", "activity"),
+                make=lambda given: client.get_activity(given["id"], given["activity"]),
+            ),
+            "attachments": NamedCall(
+                text="I10 attachments of an incident: id",
+                needed=("id",),
+                make=lambda given: client.list_attachments(given["id"]),
+            ),
+            "comments": NamedCall(
+                text="I14 comments of an incident: id",
+                needed=("id",),
+                make=lambda given: client.list_comments(given["id"]),
+            ),
+        }
+
+    def _writes(self) -> Mapping[str, NamedCall]:
+        """Spec: Service Ticket API, section 6, I13, I16-I18."""
+        parts = sending.CONTACT_PARTS
+        return {
+            "delete_attachment": NamedCall(
+                text="I13 delete a file: id attachment (its exact name is read first)",
+                needed=("id", "attachment"),
+                make=self._delete_attachment,
+            ),
+            "set_contact": NamedCall(
+                text="I16 set the main contact: id name email phone",
+                needed=("id",),
+                optional=parts,
+                make=lambda given: self._client.set_contact(given["id"], _contact(given)),
+            ),
+            "set_local_contact": NamedCall(
+                text="I17 set the person at the site: id name email phone",
+                needed=("id",),
+                optional=parts,
+                make=lambda given: self._client.set_local_contact(given["id"], _contact(given)),
+            ),
+            "delete_local_contact": NamedCall(
+                text="I18 remove the person at the site: id",
+                needed=("id",),
+                make=self._delete_local_contact,
+            ),
+        }
+
+    async def _delete_attachment(self, given: Arguments) -> object:
+        """Delete by id and exact name; one that is gone is done. Spec: section 8, T21."""
+        files = await self._client.list_attachments(given["id"])
+        name = next((one.name for one in files if one.id == given["attachment"]), None)
+        if name is None:
+            return {"deleted": False, "why": "the incident has no such attachment"}
+        try:
+            await self._client.delete_attachment(given["id"], given["attachment"], name)
+        except NotFound:
+            return {"deleted": False, "why": "it was gone already"}
+        return {"deleted": True, "name": name}
+
+    async def _delete_local_contact(self, given: Arguments) -> object:
+        """404 is done. Spec: Service Ticket API, section 10."""
+        try:
+            await self._client.delete_local_contact(given["id"])
+        except NotFound:
+            return {"deleted": False, "why": "there was none"}
+        return {"deleted": True}
+
+    def _filters(self, given: Arguments) -> Query:
+        """Spec: Service Ticket API, section 4.3; section 8, T9 and T23."""
+        query: list[tuple[str, str]] = []
+        names = {"case_number": "caseNumber", "search": "search", "logged_by": "loggedBy"}
+        query += [(wire, given[name]) for name, wire in names.items() if given.get(name)]
+        if given.get("is_closed"):
+            literals = self._settings.closed_literals
+            is_closed = given["is_closed"].strip().lower() in ("true", "1", "closed")
+            query.append(("isClosed", literals.true if is_closed else literals.false))
+        for name, wire in (("status", "status"), ("category", "productCategoryName")):
+            parts = given.get(name, "").split(",")
+            query += [(wire, part.strip()) for part in parts if part.strip()]
+        return query
+
+    def _filtered(self, given: Arguments) -> Query:
+        return [*self._filters(given), *_paged(given)]
+
+    # --- the live check --------------------------------------------------------------------------
+
+    async def check(self, expectation: Expectation) -> Sequence[CheckFinding]:
+        """Ask the live system whether login, rights and the mappings' values hold. Reads only.
+
+        Spec: Service Ticket API, section 6, I4 and I5; section 8, T9 and T27.
+        """
+        try:
+            count = await self._client.count()
+            categories = await self._known_categories()
+        except RemoteError as err:
+            return (CheckFinding(ok=False, what=f"the login or the API does not work: {err}"),)
+        findings = [
+            CheckFinding(ok=True, what=f"login works; {count} incidents can be seen"),
+            CheckFinding(ok=True, what=f"{len(categories)} product categories can be seen"),
+        ]
+        names = frozenset(one.name for one in categories)
+        types = frozenset(name for one in categories for name in one.incident_types)
+        findings += _compared("product_category_name", expectation, names, exact=True)
+        findings += _compared("incident_type", expectation, types, exact=True)
+        if self._settings.priorities:
+            findings += _compared("priority", expectation, frozenset(self._settings.priorities))
+        for status in sorted(expectation.statuses):
+            findings.append(await self._checked_status(status))
+        return tuple(findings)
+
+    async def _known_categories(self) -> tuple[Category, ...]:
+        if self._categories is None:
+            self._categories = await self._client.product_categories()
+        return self._categories
+
+    async def _checked_status(self, status: str) -> CheckFinding:
+        """There is no list of statuses: ours must hold it, and Telenor must take it as a filter."""
+        listed = {normalise("status", one) for one in self._settings.statuses}
+        if normalise("status", status) not in listed:
+            known = ", ".join(self._settings.statuses)
+            return CheckFinding(ok=False, what=f"status {status!r} is not in `statuses`: {known}")
+        try:
+            count = await self._client.count([("status", status)])
+        except RemoteError as err:
+            return CheckFinding(ok=False, what=f"status {status!r}: {err}")
+        return CheckFinding(ok=True, what=f"status {status!r}: {count} incidents have it")
+
+
+def plain(value: object) -> object:
+    """Turn an answer into what JSON can hold."""
+    if isinstance(value, Answer):
+        return {"status": value.status}
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value
+
+
+def _paged(given: Arguments) -> Query:
+    """Spec: Service Ticket API, section 4.2."""
+    try:
+        skip, count = int(given.get("skip") or "0"), int(given.get("count") or _COUNT_DEFAULT)
+    except ValueError as err:
+        raise sending.Unsendable("skip and count are numbers") from err
+    field = given.get("sort_field")
+    return paging(skip, count, (field, given.get("order") or "DESC") if field else None)
+
+
+def _contact(given: Arguments) -> JsonObject:
+    parts = {name: given[name] for name in sending.CONTACT_PARTS if given.get(name)}
+    if not parts:
+        raise sending.Unsendable("a contact needs a name, an email or a phone")
+    return sending.contact_body("contact", parts)
+
+
+def _compared(
+    name: str, expectation: Expectation, known: frozenset[str], *, exact: bool = False
+) -> Iterator[CheckFinding]:
+    """Compare what mappings send with what Telenor lists; `exact`: sent exactly as listed (T7)."""
+    wanted = expectation.values.get(name, frozenset())
+    forms = known if exact else frozenset(str(normalise(name, one)) for one in known)
+    for value in sorted(wanted):
+        if (value if exact else str(normalise(name, value))) in forms:
+            yield CheckFinding(ok=True, what=f"{name} {value!r} is listed")
+        else:
+            listed = ", ".join(sorted(known)[:20])
+            yield CheckFinding(ok=False, what=f"{name} {value!r} is not listed: {listed}")

@@ -1,0 +1,231 @@
+"""The incident calls of the Service Ticket API, one method each; they decide nothing.
+
+Reads come back parsed (`OddAnswer` when they cannot be); writes are sent exactly once. A write that
+succeeds without telling the id of what it made is `OutcomeUnknown`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+from urllib.parse import quote
+
+from syncd.ports.clock import Clock
+from syncd.ports.errors import OddAnswer, OutcomeUnknown
+from syncd.providers.telenor import wire
+from syncd.providers.telenor.mapping import header_name
+from syncd.providers.telenor.settings import TelenorSettings
+from syncd.providers.telenor.wire import JsonObject
+from syncd.transport.interface import Transport
+from syncd.transport.request import Answer, FilePart, Request, StreamedAnswer
+
+PREFIX = "/service-tickets/v2"
+"""Every path starts with it. Spec: Service Ticket API, introduction."""
+_INCIDENTS = f"{PREFIX}/incidents"
+_Parsed = TypeVar("_Parsed")
+Query = Sequence[tuple[str, str]]
+
+
+def paging(skip: int, count: int, sort: tuple[str, str] | None = None) -> Query:
+    """Give the paging and sorting parameters; `count` is always sent.
+
+    Spec: Service Ticket API, section 4.2; section 8, T11.
+    """
+    query = [("skip", str(skip)), ("count", str(count))]
+    return [*query, ("sortField", sort[0]), ("order", sort[1])] if sort else query
+
+
+class TelenorClient:
+    """One connection's calls."""
+
+    def __init__(self, transport: Transport, settings: TelenorSettings, clock: Clock) -> None:
+        self._transport = transport
+        self._settings = settings
+        self._clock = clock
+        self._user = header_name(settings.user_name, settings.limits.user_name_chars)
+
+    # --- reads -----------------------------------------------------------------------------------
+
+    async def list_incidents(self, query: Query) -> wire.IncidentPage:
+        """List incidents. Spec: Service Ticket API, section 6, I1."""
+        return await self._read("list_incidents", "", wire.parse_incident_page, query)
+
+    async def list_activities(self, query: Query) -> wire.ActivityPage:
+        """List the activities of all incidents. Spec: Service Ticket API, section 6, I3."""
+        return await self._read("list_activities", "/activities", wire.parse_activity_page, query)
+
+    async def count(self, query: Query = ()) -> int:
+        """Count incidents. Spec: Service Ticket API, section 6, I4."""
+        return await self._read("count_incidents", "/count", wire.parse_count, query)
+
+    async def product_categories(self) -> tuple[wire.Category, ...]:
+        """List product categories and incident types. Spec: Service Ticket API, section 6, I5."""
+        return await self._read(
+            "list_product_categories", "/productcategories", wire.parse_categories
+        )
+
+    async def get_incident(self, incident_id: str) -> wire.Incident:
+        """Read one incident. Spec: Service Ticket API, section 6, I6."""
+        return await self._read("get_incident", _below(incident_id), wire.parse_incident)
+
+    async def incident_activities(self, incident_id: str, query: Query) -> wire.ActivityPage:
+        """List one incident's activities. Spec: Service Ticket API, section 6, I8."""
+        path = _below(incident_id, "activities")
+        return await self._read("incident_activities", path, wire.parse_activity_page, query)
+
+    async def get_activity(self, incident_id: str, activity_id: str) -> wire.Activity:
+        """Read one activity. Spec: Service Ticket API, section 6, I9."""
+        path = _below(incident_id, "activities", activity_id)
+        return await self._read("get_activity", path, wire.parse_activity)
+
+    async def list_attachments(self, incident_id: str) -> tuple[wire.FileInfo, ...]:
+        """List attachments. Spec: Service Ticket API, section 6, I10; section 8, T1."""
+        path = _below(incident_id, "attachments")
+        return await self._read("list_attachments", path, wire.parse_files)
+
+    def download(
+        self, incident_id: str, attachment_id: str
+    ) -> AbstractAsyncContextManager[StreamedAnswer]:
+        """Stream an attachment. Spec: Service Ticket API, section 6, I12; section 8, T20."""
+        return self._transport.stream(
+            Request(
+                operation="download_attachment",
+                method="GET",
+                path=_INCIDENTS + _below(incident_id, "attachments", attachment_id),
+                headers=self._internal_headers(),
+            )
+        )
+
+    async def list_comments(self, incident_id: str) -> tuple[wire.CommentItem, ...]:
+        """List comments. Spec: Service Ticket API, section 6, I14."""
+        path = _below(incident_id, "comments")
+        return await self._read("list_comments", path, wire.parse_comments)
+
+    # --- writes ----------------------------------------------------------------------------------
+
+    async def create_incident(self, body: JsonObject) -> tuple[str, Answer]:
+        """Create an incident; no X-User-Name unless set so (T16).
+
+        Returns:
+            Its id, and the answer.
+
+        Spec: Service Ticket API, section 6, I2; section 8, T3, T16.
+        """
+        named = self._settings.create_sends_user_name
+        answer = await self._write("create_incident", "POST", "", body, is_named=named)
+        return self._created(answer), answer
+
+    async def update_incident(self, incident_id: str, body: JsonObject) -> Answer:
+        """Change fields. Spec: Service Ticket API, section 6, I7; section 8, T17."""
+        return await self._write("update_incident", "PUT", _below(incident_id), body)
+
+    async def set_status(self, incident_id: str, body: JsonObject) -> Answer:
+        """Change the status. Spec: Service Ticket API, section 6, I19."""
+        return await self._write("set_status", "PUT", _below(incident_id, "status"), body)
+
+    async def add_comment(self, incident_id: str, body: JsonObject) -> tuple[str, Answer]:
+        """Add a comment; gives its id. Spec: Service Ticket API, section 6, I15; section 8, T3."""
+        path = _below(incident_id, "comments")
+        answer = await self._write("add_comment", "POST", path, body)
+        return self._created(answer), answer
+
+    async def add_attachment(self, incident_id: str, file: FilePart) -> tuple[str, Answer]:
+        """Upload a file; gives its id. Spec: Service Ticket API, section 6, I11; section 8, T3."""
+        request = Request(
+            operation="add_attachment",
+            method="POST",
+            path=_INCIDENTS + _below(incident_id, "attachments"),
+            headers=self._write_headers(),
+            file=file,
+        )
+        answer = await self._transport.write(request)
+        return self._created(answer), answer
+
+    async def delete_attachment(
+        self, incident_id: str, attachment_id: str, file_name: str
+    ) -> Answer:
+        """Delete a file by id and exact name. Spec: Service Ticket API, section 6, I13; T21."""
+        path = _below(incident_id, "attachments", attachment_id)
+        query = [("fileName", file_name)]
+        return await self._write("delete_attachment", "DELETE", path, query=query)
+
+    async def set_contact(self, incident_id: str, body: JsonObject) -> Answer:
+        """Set the main contact. Spec: Service Ticket API, section 6, I16."""
+        return await self._write("set_contact", "PUT", _below(incident_id, "contact"), body)
+
+    async def set_local_contact(self, incident_id: str, body: JsonObject) -> Answer:
+        """Set the person at the site. Spec: Service Ticket API, section 6, I17."""
+        path = _below(incident_id, "localcontact")
+        return await self._write("set_local_contact", "PUT", path, body)
+
+    async def delete_local_contact(self, incident_id: str) -> Answer:
+        """Remove the person at the site. Spec: Service Ticket API, section 6, I18."""
+        path = _below(incident_id, "localcontact")
+        return await self._write("delete_local_contact", "DELETE", path)
+
+    # --- plumbing --------------------------------------------------------------------------------
+
+    async def _read(
+        self, operation: str, path: str, parse: Callable[[object], _Parsed], query: Query = ()
+    ) -> _Parsed:
+        answer = await self._transport.read(
+            Request(
+                operation=operation,
+                method="GET",
+                path=_INCIDENTS + path,
+                query=query,
+                headers=self._internal_headers(),
+            )
+        )
+        try:
+            return parse(answer.json())
+        except wire.Malformed as err:
+            raise OddAnswer(f"{operation}: {err}", answer.context) from err
+
+    async def _write(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        body: JsonObject | None = None,
+        *,
+        query: Query = (),
+        is_named: bool = True,
+    ) -> Answer:
+        return await self._transport.write(
+            Request(
+                operation=operation,
+                method=method,
+                path=_INCIDENTS + path,
+                query=query,
+                headers=self._write_headers() if is_named else self._internal_headers(),
+                json=body,
+            )
+        )
+
+    def _created(self, answer: Answer) -> str:
+        made = wire.parse_created_id(answer.body, answer.headers.get("location", ""))
+        if made is None:
+            raise OutcomeUnknown(
+                "success, but the answer does not tell the id of what was made",
+                answer.context,
+                closed_at=self._clock.now(),
+            )
+        return made
+
+    def _write_headers(self) -> Mapping[str, str]:
+        """X-User-Name goes with every change but a create. Spec: section 2; section 8, T15."""
+        return {"X-User-Name": self._user, **self._internal_headers()}
+
+    def _internal_headers(self) -> Mapping[str, str]:
+        """Give the two leftover headers, where set for all calls. Spec: section 8, T1."""
+        if not self._settings.saml_on_all_calls or self._settings.saml_token is None:
+            return {}
+        return {
+            "X-Saml-Token": self._settings.saml_token.reveal(),
+            "X-Application-Id": self._settings.application_id or "",
+        }
+
+
+def _below(*parts: str) -> str:
+    """Give a path below the incidents, each part percent-encoded."""
+    return "".join("/" + quote(part, safe="") for part in parts)
