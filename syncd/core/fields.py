@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from syncd.core.cutting import cut
 from syncd.core.evaluate import View, as_text, evaluate, fingerprint, inputs
 from syncd.core.rules import ChangePolicy, ConflictPolicy, FieldRule, LongPolicy, PairedField
-from syncd.core.slots import Draft, FieldWrite, Slots, directed, is_unsent, paired_values
+from syncd.core.slots import Draft, FieldWrite, Slots, directed, paired_values
 from syncd.core.state import FoundConflict, PlannedOperation, Reason, SideTraits, SlotMove
 from syncd.model.ids import Side
 from syncd.model.operation import CommentDraft, WriteKind
@@ -32,15 +32,11 @@ def changed_sides(slots: Slots, paired: PairedField) -> frozenset[Side]:
     for side, value in paired_values(paired, slots.views).items():
         if isinstance(value, Missing) or value == slots.accounted(side, paired.slot):
             continue
-        if not slots.is_stale(side, paired.slot, value) and not _landed(slots, side, paired, value):
+        if not slots.is_stale(side, paired.slot, value) and not slots.is_expected(
+            side, paired.slot, value
+        ):
             changed.add(side)
     return frozenset(changed)
-
-
-def _landed(slots: Slots, side: Side, paired: PairedField, value: Value) -> bool:
-    """Whether a value is what an open operation writes there, seen before its outcome."""
-    operation = slots.carrying(paired.slot)
-    return operation is not None and operation.slots[paired.slot].target_value == value
 
 
 def changed_slots(slots: Slots) -> frozenset[str]:
@@ -87,7 +83,8 @@ def _write_directed(
         draft.note("field.not_carried", f"{rule.target}: {why}", rule.place)
         draft.account(source, rule.slot, source_value)
         return
-    if _is_there(slots, target, rule.target, written) and slots.carrying(rule.slot) is None:
+    carriers = slots.carriers(rule.slot, source=source)
+    if _is_there(slots, target, rule.target, written) and not carriers:
         draft.account(source, rule.slot, source_value)
         draft.account(target, rule.slot, traits.normalise(rule.target, written))
         return
@@ -178,8 +175,7 @@ def plan_paired(slots: Slots, draft: Draft) -> None:
 def _plan_pair(slots: Slots, draft: Draft, paired: PairedField) -> None:
     values = paired_values(paired, slots.views)
     changed = changed_sides(slots, paired)
-    operation = slots.carrying(paired.slot)
-    if operation is not None and not is_unsent(operation) and operation.target in changed:
+    if any(slots.is_unsettled(side, paired.slot) for side in changed):
         return  # The target changed while our write is unsettled: decided once that is settled.
     if not changed:
         return
@@ -250,12 +246,17 @@ def _resolve(
         f"which overrules {as_text(values[loser])!r}",
         paired.place,
     )
-    if not isinstance(values[loser], Missing):
-        draft.account(loser, paired.slot, shown[loser])
-    _write_paired(slots, draft, paired, winner)
+    _write_paired(slots, draft, paired, winner, overruled=values[loser])
 
 
-def _write_paired(slots: Slots, draft: Draft, paired: PairedField, source: Side) -> None:
+def _write_paired(
+    slots: Slots,
+    draft: Draft,
+    paired: PairedField,
+    source: Side,
+    *,
+    overruled: Value | Missing = MISSING,
+) -> None:
     values = paired_values(paired, slots.views)
     value = values[source]
     if isinstance(value, Missing):
@@ -273,7 +274,7 @@ def _write_paired(slots: Slots, draft: Draft, paired: PairedField, source: Side)
         draft.account(source, paired.slot, value)
         return
     written = traits.normalise(name, wanted)
-    move = SlotMove(source=source, source_value=value, target_value=written)
+    move = SlotMove(source=source, source_value=value, target_value=written, overruled=overruled)
     draft.writes[target].append(
         FieldWrite(slot=paired.slot, name=name, value=wanted, move=move, place=str(paired.place))
     )

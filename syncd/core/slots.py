@@ -93,22 +93,34 @@ class Slots:
         """Return the stored baseline."""
         return self.state.baselines.get((side, slot))
 
-    def carrying(self, slot: str) -> OpenOperation | None:
-        """Return the newest open or parked operation that accounts for a slot."""
+    def carriers(self, slot: str, *, source: Side) -> list[OpenOperation]:
+        """List the open and parked operations that account for a slot's change on a side."""
         found = [
             operation
             for operation in self.state.operations
-            if slot in operation.slots and operation.id not in self.superseded
+            if slot in operation.slots
+            and operation.slots[slot].source is source
+            and operation.id not in self.superseded
         ]
-        return max(found, key=lambda operation: operation.id, default=None)
+        return sorted(found, key=lambda operation: operation.id)
 
     def accounted(self, side: Side, slot: str) -> Value | Missing:
         """Return the value last accounted for on a side, open operations from there included."""
-        operation = self.carrying(slot)
-        if operation is not None and operation.slots[slot].source is side:
-            return operation.slots[slot].source_value
+        carriers = self.carriers(slot, source=side)
+        if carriers:
+            return carriers[-1].slots[slot].source_value
         baseline = self.baseline(side, slot)
         return MISSING if baseline is None else baseline.value
+
+    def is_expected(self, side: Side, slot: str, value: Value) -> bool:
+        """Whether a value is no news: an open operation writes it there, or overrules it."""
+        moves = [writer.slots[slot] for writer in self.carriers(slot, source=side.other)]
+        return any(value in (move.target_value, move.overruled) for move in moves)
+
+    def is_unsettled(self, side: Side, slot: str) -> bool:
+        """Whether a write of ours to this side may be under way: its outcome decides first."""
+        writers = self.carriers(slot, source=side.other)
+        return any(not is_unsent(writer) for writer in writers)
 
     def is_stale(self, side: Side, slot: str, value: Value) -> bool:
         """Whether a value is what stood there before our own write, read too early (R1)."""

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from syncd.core.evaluate import View, as_text
 from syncd.core.rules import ConflictPolicy, StatusAction, StatusEffect, StatusRules
-from syncd.core.slots import STATUS, Draft, Slots, is_unsent
+from syncd.core.slots import STATUS, Draft, Slots
 from syncd.core.state import FoundConflict, PlannedOperation, Rank, Reason, SideTraits, SlotMove
 from syncd.model.ids import Side
 from syncd.model.operation import CommentDraft, WriteKind
-from syncd.model.ticket import Missing, Value
+from syncd.model.ticket import MISSING, Missing, Value
 
 CLOSING_PHASES = ("resolved", "closed")
 """Setting a status of these phases comes after all comments and attachments (R6)."""
@@ -39,9 +39,8 @@ def _changed(slots: Slots) -> tuple[Side, ...]:
         label = status_of(view)
         if not label or label == slots.accounted(side, STATUS):
             continue
-        operation = slots.carrying(STATUS)
-        landed = operation is not None and operation.slots[STATUS].target_value == label
-        if not slots.is_stale(side, STATUS, label) and not landed:
+        landed = slots.is_expected(side, STATUS, label)
+        if not landed and not slots.is_stale(side, STATUS, label):
             found.append(side)
     return tuple(found)
 
@@ -52,8 +51,7 @@ def plan_status(slots: Slots, draft: Draft) -> None:
     if rules is None or STATUS in slots.state.conflicts:
         return
     changed = _changed(slots)
-    operation = slots.carrying(STATUS)
-    if operation is not None and not is_unsent(operation) and operation.target in changed:
+    if any(slots.is_unsettled(side, STATUS) for side in changed):
         return  # The target moved while our write is unsettled: decided once that is settled.
     if not changed or _is_new_rule(slots, draft):
         return
@@ -133,11 +131,10 @@ def _resolve(rules: StatusRules, slots: Slots, draft: Draft, moves: list[_Move])
         f"{winner} says {by_side[winner].label!r}, which overrules {loser.label!r}",
         loser.action.place,
     )
-    draft.account(loser.source, STATUS, loser.label)
-    _carry(slots, draft, by_side[winner])
+    _carry(slots, draft, by_side[winner], overruled=loser.label)
 
 
-def _carry(slots: Slots, draft: Draft, move: _Move) -> None:
+def _carry(slots: Slots, draft: Draft, move: _Move, overruled: Value | Missing = MISSING) -> None:
     target = move.source.other
     target_view = slots.views.get(target)
     match move.action.effect:
@@ -147,12 +144,12 @@ def _carry(slots: Slots, draft: Draft, move: _Move) -> None:
             draft.account(move.source, STATUS, move.label)
             draft.account(target, STATUS, move.action.status)
         case StatusEffect.SET:
-            draft.early.append(_set(slots, move))
+            draft.early.append(_set(slots, move, overruled))
         case StatusEffect.SAY:
             draft.early.append(_say(slots, move))
 
 
-def _set(slots: Slots, move: _Move) -> PlannedOperation:
+def _set(slots: Slots, move: _Move, overruled: Value | Missing) -> PlannedOperation:
     target = move.source.other
     context = slots.views[move.source].context
     fields: dict[str, Value] = {STATUS: move.action.status}
@@ -167,7 +164,10 @@ def _set(slots: Slots, move: _Move) -> PlannedOperation:
         fields=fields,
         slots={
             STATUS: SlotMove(
-                source=move.source, source_value=move.label, target_value=move.action.status
+                source=move.source,
+                source_value=move.label,
+                target_value=move.action.status,
+                overruled=overruled,
             )
         },
         rank=closing_rank(move.action.status, slots.state.traits[target]),
