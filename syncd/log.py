@@ -60,11 +60,11 @@ _UNSAFE_IN_TRACE = re.compile(_UNSAFE.pattern.replace(r"\x00-\x1f", r"\x00-\x09\
 
 
 class LogFormat(StrEnum):
-    """How lines look; AUTO is TERMINAL on a terminal and JSON elsewhere."""
+    """How lines look; AUTO is CONSOLE on a terminal and JSON elsewhere."""
 
     AUTO = "auto"
     JSON = "json"
-    TERMINAL = "terminal"
+    CONSOLE = "console"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

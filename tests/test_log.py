@@ -119,7 +119,7 @@ def test_hostile_text_cannot_forge_a_line_or_drive_a_terminal() -> None:
 
 def test_a_terminal_gets_one_coloured_line_without_hostile_sequences() -> None:
     sink = Sink()
-    set_up(LogOptions(format=LogFormat.TERMINAL), stream=sink)
+    set_up(LogOptions(format=LogFormat.CONSOLE), stream=sink)
     structlog.get_logger().info("a.thing", title="x\ny\x1b]0;owned\x07")
     text = sink.getvalue()
     assert text.count(b"\n") == 1

@@ -14,6 +14,8 @@ DELIVERED_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 90
 """From seen to delivered: from at once to hours behind an outage."""
 REQUEST_BUCKETS_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 """One exchange with a vendor."""
+_READ = frozenset({"changed", "unchanged", "discarded"})
+"""Results of a read that the vendor answered."""
 BREAKER_STATES = ("closed", "half_open", "open")
 """Every state of a circuit breaker; exactly one of a connection's series is 1."""
 
@@ -50,6 +52,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._polled_at: dict[str, float] = {}
         self._connections: frozenset[str] = frozenset()
+        self._watched: frozenset[str] = frozenset()
         self._counters()
         self._gauges()
         self._build.labels(version, python_version()).set(1)
@@ -74,7 +77,18 @@ class Metrics:
             ("connection",), buckets=DELIVERED_BUCKETS_S, registry=registry,
         )  # fmt: skip
         self._outcomes = Counter(
-            "syncd_delivery_outcomes", "Outcomes of attempts", ("connection", "outcome"),
+            "syncd_delivery_outcomes", "Outcomes of attempts", ("connection", "kind", "outcome"),
+            registry=registry,
+        )  # fmt: skip
+        self._attempt_s = Histogram(
+            "syncd_delivery_attempt_seconds", "Seconds one attempt took", ("connection",),
+            buckets=REQUEST_BUCKETS_S, registry=registry,
+        )  # fmt: skip
+        self._reads = Counter(
+            "syncd_reads", "Tickets read", ("connection", "result"), registry=registry
+        )
+        self._alerts = Counter(
+            "syncd_alerts", "Things a person should look at", ("connection", "event"),
             registry=registry,
         )  # fmt: skip
         self._notified = Counter(
@@ -130,8 +144,14 @@ class Metrics:
 
     # --- what happens ----------------------------------------------------------------------------
 
-    def know(self, connections: Iterable[str]) -> None:
-        """Name the connections there are now: each has its series from the start."""
+    def know(self, connections: Iterable[str], *, watched: Iterable[str] = ()) -> None:
+        """Name the connections there are now: each has its series from the start.
+
+        Args:
+            connections: all of them.
+            watched: those read ticket by ticket, which have no polls.
+        """
+        self._watched = frozenset(watched)
         now = frozenset(connections)
         for name in self._connections - now:
             self._polled_at.pop(name, None)
@@ -150,19 +170,34 @@ class Metrics:
         self._requests.labels(*labels).inc()
         self._request_s.labels(exchange.connection).observe(exchange.duration_s)
 
-    def polled(self, connection: str, *, complete: bool) -> None:
-        """A poll ended; complete when it read all there was."""
-        self._polls.labels(connection, "complete" if complete else "failed").inc()
+    def polled(self, connection: str, *, complete: bool, at: datetime) -> None:
+        """A poll succeeded; complete when it read all there was."""
+        self._polls.labels(connection, "complete" if complete else "partial").inc()
         if complete:
+            self._polled_at[connection] = at.timestamp()
+
+    def poll_failed(self, connection: str) -> None:
+        """A poll failed."""
+        self._polls.labels(connection, "failed").inc()
+
+    def read(self, connection: str, result: str) -> None:
+        """A ticket was read, or not; of watched connections that is all the polling there is."""
+        self._reads.labels(connection, str(result)).inc()
+        if connection in self._watched and result in _READ:
             self._polled_at[connection] = self._clock.now().timestamp()
 
     def delivered(self, connection: str, seen_to_delivered_s: float) -> None:
         """An operation was applied."""
         self._delivered.labels(connection).observe(max(0.0, seen_to_delivered_s))
 
-    def settled(self, connection: str, outcome: str) -> None:
-        """An attempt came to an outcome."""
-        self._outcomes.labels(connection, outcome).inc()
+    def settled(self, connection: str, kind: str, outcome: str, duration_s: float) -> None:
+        """An attempt came to an outcome, and that is stored."""
+        self._outcomes.labels(connection, str(kind), str(outcome)).inc()
+        self._attempt_s.labels(connection).observe(max(0.0, duration_s))
+
+    def alerted(self, connection: str, event: str) -> None:
+        """Something happened that a person should look at."""
+        self._alerts.labels(connection, event).inc()
 
     def notified(self, connection: str, status: int) -> None:
         """A notification was answered; an unknown connection is counted as one, `unknown`."""

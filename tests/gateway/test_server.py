@@ -281,7 +281,7 @@ async def test_the_metrics_show_what_happened_and_what_the_store_says(
             request_id="",
         )
     )
-    desk.metrics.polled("telenor", complete=True)
+    desk.metrics.polled("telenor", complete=True, at=desk.clock.now())
     desk.metrics.delivered("telenor", 0.3)
     desk.clock.seconds += 7
     async with http.get("/metrics") as answer:
@@ -317,7 +317,7 @@ async def test_a_scrape_survives_a_store_that_does_not_answer(
 def test_a_connection_that_is_gone_is_no_longer_shown(desk: Desk) -> None:
     desk.sample = StoreSample(breakers={"telenor": "open"}, paused=frozenset({"telenor"}))
     assert isinstance(desk.sample, StoreSample)
-    desk.metrics.polled("telenor", complete=True)
+    desk.metrics.polled("telenor", complete=True, at=desk.clock.now())
     desk.metrics.news_overdue("telenor", overdue=True)
     desk.metrics.render(desk.sample)
     desk.metrics.know(["desk"])

@@ -1,0 +1,10 @@
+"""Builds everything, schedules the polls, owns the tasks, and stops in time.
+
+Flow: `run_daemon` opens the store, settles who we are, builds transports and adapters from the
+settings, starts intake, delivery, polls, housekeeping and the gateway under one supervisor, and
+waits for a signal. SIGHUP reads the configuration anew and swaps the whole of it, or nothing.
+
+Invariants: objects are built here and nowhere else; a service that crashes is started again, and
+only a store that stays unusable ends the daemon; after SIGTERM it is over within `STOP_MAX_S`,
+whatever hangs; what was being sent then is found again at the next start.
+"""
