@@ -36,7 +36,7 @@ from syncd.transport.exchange import Body, ExchangeFailed, LiveAnswer, send
 from syncd.transport.interface import ErrorReader
 from syncd.transport.multipart import MultipartBody
 from syncd.transport.options import TransportOptions
-from syncd.transport.outgoing import Outgoing, base_of, prepare
+from syncd.transport.outgoing import Outgoing, base_of, fixed_headers, prepare
 from syncd.transport.pool import ClientPool
 from syncd.transport.redact import scrub, snippet
 from syncd.transport.request import Answer, Request, StreamedAnswer
@@ -129,11 +129,13 @@ class HttpTransport:
             log: told once about every exchange.
 
         Raises:
-            BrokenInvariant: the base URL is not an absolute http(s) URL.
+            BrokenInvariant: the base URL is not absolute http(s), or a header is not ours to set.
             OSError: the CA file cannot be read.
         """
         self._options = options
         self._base = base_of(options.base_url)
+        self._headers = fixed_headers(options.headers, accept="application/json")
+        self._stream_headers = fixed_headers(options.headers, accept="*/*")
         self._session = pool.session(options.ca_file)
         self._budget = budget
         self._clock = clock
@@ -424,7 +426,7 @@ class HttpTransport:
         ensure(not (is_stream and request.file), "a stream uploads nothing")
         outgoing = prepare(
             request, base=self._base,
-            headers={"Accept": "*/*" if is_stream else "application/json", **self._options.headers},
+            headers=self._stream_headers if is_stream else self._headers,
             boundary=self._ids.token(BOUNDARY_CHARS) if request.file else "",
         )  # fmt: skip
         limit = self._options.stream_bytes if is_stream else self._options.body_bytes
@@ -468,7 +470,7 @@ class HttpTransport:
                 _answer_headers=live.headers if live else {},
                 _request_body=b"" if isinstance(sent.body, MultipartBody) else sent.body or b"",
                 _answer_body=note.body,
-                _secrets=call.grant.secrets,
+                _grant=call.grant,
             )
         )
 

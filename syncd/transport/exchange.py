@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -10,7 +11,7 @@ import aiohttp
 from syncd.transport.multipart import MultipartBody
 from syncd.transport.options import Timeouts
 from syncd.transport.outgoing import Outgoing
-from syncd.transport.pool import Trip
+from syncd.transport.pool import TRIP, Trip
 
 CHUNK_BYTES = 64 * 1024
 """Largest chunk a streamed answer is handed out in."""
@@ -63,13 +64,15 @@ class LiveAnswer:
         """
         parts: list[bytes] = []
         received = 0
-        with _reading():
+        try:
             while part := await self._response.content.readany():
                 received += len(part)
                 if received > limit_bytes:
                     self.close()
                     return Body(data=b"".join([*parts, part])[:limit_bytes], too_large=True)
                 parts.append(part)
+        except (aiohttp.ClientError, TimeoutError, OSError) as err:
+            raise _broken_off(err) from err
         return Body(data=parts[0] if len(parts) == 1 else b"".join(parts))
 
     async def next_chunk(self) -> bytes:
@@ -78,8 +81,10 @@ class LiveAnswer:
         Raises:
             ExchangeFailed: it broke off.
         """
-        with _reading():
+        try:
             return await self._response.content.read(CHUNK_BYTES)
+        except (aiohttp.ClientError, TimeoutError, OSError) as err:
+            raise _broken_off(err) from err
 
     def release(self) -> None:
         """Give the connection back; it is kept only when the body was read to its end."""
@@ -111,37 +116,46 @@ async def send(
         ExchangeFailed: no answer came.
     """
     trip = Trip()
-    multipart = outgoing.body if isinstance(outgoing.body, MultipartBody) else None
-    long = is_stream or multipart is not None
-    timeout = aiohttp.ClientTimeout(
-        total=timeouts.transfer_total_s if long else timeouts.total_s,
-        connect=timeouts.connect_s,
-        sock_read=timeouts.read_s,
-    )
+    TRIP.set(trip)
     merged = {**outgoing.headers, **headers}
+    multipart = outgoing.body if isinstance(outgoing.body, MultipartBody) else None
     try:
-        async with _watched(multipart, merged, timeouts) as data:
+        if multipart is not None:
+            response = await _uploaded(session, outgoing, multipart, merged, timeouts)
+        else:
             response = await session.request(
-                outgoing.method, outgoing.url, headers=merged,
-                data=outgoing.body if multipart is None else data,
-                timeout=timeout, allow_redirects=False, trace_request_ctx=trip,
+                outgoing.method, outgoing.url, headers=merged, data=outgoing.body,
+                timeout=_aiohttp_timeout(timeouts, is_stream), allow_redirects=False,
             )  # fmt: skip
     except (aiohttp.ClientError, TimeoutError, OSError) as err:
         raise _failure(err, trip, multipart) from err
     return LiveAnswer(response, trip)
 
 
-@contextlib.asynccontextmanager
-async def _watched(
-    multipart: MultipartBody | None, headers: dict[str, str], timeouts: Timeouts
-) -> AsyncIterator[AsyncIterator[bytes] | None]:
+async def _uploaded(
+    session: aiohttp.ClientSession,
+    outgoing: Outgoing,
+    multipart: MultipartBody,
+    headers: dict[str, str],
+    timeouts: Timeouts,
+) -> aiohttp.ClientResponse:
     """Give up an upload that stands still: aiohttp's own time-outs look at reading only."""
-    if multipart is None:
-        yield None
-        return
     headers["Content-Length"] = str(multipart.size_bytes)
     async with asyncio.timeout(timeouts.connect_s + timeouts.read_s) as guard:
-        yield multipart.chunks(_postponing(guard, timeouts.read_s))
+        return await session.request(
+            outgoing.method, outgoing.url, headers=headers,
+            data=multipart.chunks(_postponing(guard, timeouts.read_s)),
+            timeout=_aiohttp_timeout(timeouts, True), allow_redirects=False,
+        )  # fmt: skip
+
+
+@functools.cache
+def _aiohttp_timeout(timeouts: Timeouts, is_long: bool) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=timeouts.transfer_total_s if is_long else timeouts.total_s,
+        connect=timeouts.connect_s,
+        sock_read=timeouts.read_s,
+    )
 
 
 def _postponing(guard: asyncio.Timeout, seconds: float) -> Callable[[], None]:
@@ -155,12 +169,8 @@ def _postponing(guard: asyncio.Timeout, seconds: float) -> Callable[[], None]:
     return postpone
 
 
-@contextlib.contextmanager
-def _reading() -> Iterator[None]:
-    try:
-        yield
-    except (aiohttp.ClientError, TimeoutError, OSError) as err:
-        raise ExchangeFailed(f"the answer broke off: {_told(err)}", left=True) from err
+def _broken_off(err: Exception) -> ExchangeFailed:
+    return ExchangeFailed(f"the answer broke off: {_told(err)}", left=True)
 
 
 def _failure(err: Exception, trip: Trip, multipart: MultipartBody | None) -> ExchangeFailed:

@@ -4,14 +4,20 @@ Invariants: TLS is verified, no cookies are kept, no proxy or netrc is taken fro
 nothing is sent twice (R11).
 """
 
+import functools
 import ssl
+import weakref
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace, TracebackType
-from typing import Any, Self
+from types import TracebackType
+from typing import Self
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 from syncd.model.errors import ensure
 
@@ -41,6 +47,10 @@ class Trip:
     reused: bool = False
 
 
+TRIP: ContextVar[Trip] = ContextVar("trip")
+"""The send that runs in this task."""
+
+
 async def _never_again(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
@@ -57,14 +67,27 @@ async def _never_again(
         raise Dropped(str(err) or type(err).__name__) from err
 
 
-async def _connected(_session: Any, context: SimpleNamespace, _params: Any) -> None:
-    if isinstance(trip := context.trace_request_ctx, Trip):
-        trip.connected = True
+class _Connector(aiohttp.TCPConnector):
+    """Notes in the sender's Trip that a connection was handed out.
 
+    A TraceConfig would tell the same and costs 15 microseconds a request, a fifth of a send.
+    """
 
-async def _reused(_session: Any, context: SimpleNamespace, _params: Any) -> None:
-    if isinstance(trip := context.trace_request_ctx, Trip):
-        trip.connected = trip.reused = True
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        trip = TRIP.get(None)
+        if trip is not None:
+            trip.connected = True
+            trip.reused = connection.protocol in self._seen
+        if connection.protocol is not None:
+            self._seen.add(connection.protocol)
+        return connection
+
+    @functools.cached_property
+    def _seen(self) -> weakref.WeakSet[ResponseHandler]:
+        return weakref.WeakSet()
 
 
 class ClientPool:
@@ -116,13 +139,8 @@ class ClientPool:
 
 def _new_session(ca_file: Path | None) -> aiohttp.ClientSession:
     verified = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(_connected)
-    trace.on_connection_reuseconn.append(_reused)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            ssl=verified, limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_S
-        ),
+        connector=_Connector(ssl=verified, limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         raise_for_status=False,
@@ -131,5 +149,4 @@ def _new_session(ca_file: Path | None) -> aiohttp.ClientSession:
         max_line_size=HEADER_BYTES_MAX,
         max_field_size=HEADER_BYTES_MAX,
         middlewares=(_never_again,),
-        trace_configs=[trace],
     )

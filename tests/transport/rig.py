@@ -134,7 +134,7 @@ async def web_server(
     """An aiohttp server that hands every request to one handler."""
     app = web.Application(client_max_size=1 << 40)
     app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app, shutdown_timeout=1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=ssl_context).start()
     scheme = "https" if ssl_context else "http"

@@ -41,7 +41,7 @@ def uploading(
     return Request(operation="upload", method="POST", path="/files", file=part)
 
 
-def parsed(sent: Sent) -> list[tuple[str | None, str | None, bytes]]:
+def parsed(sent: Sent) -> list[tuple[str, str | None, object]]:
     head = f"Content-Type: {sent.headers['content-type']}\r\n\r\n".encode()
     whole = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + sent.body)
     return [
@@ -50,7 +50,7 @@ def parsed(sent: Sent) -> list[tuple[str | None, str | None, bytes]]:
             part.get_filename(),
             part.get_payload(decode=True),
         )
-        for part in whole.iter_parts()  # type: ignore[attr-defined]
+        for part in whole.iter_parts()
     ]
 
 

@@ -4,7 +4,7 @@ import pytest
 from yarl import URL
 
 from syncd.model.errors import BrokenInvariant
-from syncd.transport.outgoing import Outgoing, base_of, prepare
+from syncd.transport.outgoing import Outgoing, base_of, fixed_headers, prepare
 from syncd.transport.request import Request
 
 BASE = base_of("https://api.vendor.example/v2/")
@@ -53,6 +53,8 @@ def test_a_path_stays_below_the_base_as_it_was_given(path: str) -> None:
 def test_the_transports_own_headers_cannot_be_set(name: str) -> None:
     with pytest.raises(BrokenInvariant):
         prepared(headers={name: "x"})
+    with pytest.raises(BrokenInvariant):
+        fixed_headers({name: "x"}, accept="*/*")
 
 
 def test_a_header_is_one_line() -> None:
@@ -62,8 +64,10 @@ def test_a_header_is_one_line() -> None:
 
 def test_a_requests_header_replaces_the_connections() -> None:
     request = Request(operation="op", method="GET", path="/", headers={"x-a": "2"})
-    out = prepare(request, base=BASE, headers={"X-A": "1", "User-Agent": "mine"}, boundary="b")
-    assert out.headers == {"User-Agent": "mine", "x-a": "2"}
+    fixed = fixed_headers({"X-A": "1", "user-agent": "mine"}, accept="*/*")
+    out = prepare(request, base=BASE, headers=fixed, boundary="b")
+    assert out.headers == {"Accept": "*/*", "user-agent": "mine", "x-a": "2"}
+    assert fixed["X-A"] == "1"
 
 
 def test_a_request_has_one_body_at_most() -> None:

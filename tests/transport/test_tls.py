@@ -1,5 +1,6 @@
 """TLS is verified; a failed handshake provably sent nothing."""
 
+import asyncio
 import ipaddress
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from syncd.ports.errors import Unreachable
 from syncd.transport.request import Request
-from tests.transport.rig import Rig, http, raw_server, web_server
+from tests.transport.rig import Rig, http, web_server
 
 PUT = Request(operation="set", method="PUT", path="/x", json={})
 
@@ -79,10 +80,15 @@ async def test_a_certificate_for_another_name_is_refused(rig: Rig, certificate: 
 
 
 async def test_a_server_that_speaks_no_tls_provably_got_nothing(rig: Rig) -> None:
-    async with raw_server(lambda _: http()) as server:
-        with pytest.raises(Unreachable):
-            await rig.transport(server.url.replace("http:", "https:")).write(PUT)
-    assert not server.sent
+    async def plain(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(http(400).data)
+        writer.close()
+
+    server = await asyncio.start_server(plain, "127.0.0.1", 0)
+    with pytest.raises(Unreachable, match="could not connect"):
+        await rig.transport(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}").write(PUT)
+    server.close()
+    await server.wait_closed()
 
 
 async def test_a_missing_ca_file_is_told_at_start(rig: Rig, tmp_path: Path) -> None:
