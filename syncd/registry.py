@@ -1,0 +1,150 @@
+"""Provider name -> what syncd needs of it; the only module that imports providers.
+
+Every provider's `adapter` module exports the same functions; an entry of `PROVIDERS` joins them.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from syncd.model.errors import BrokenInvariant
+from syncd.model.features import Features
+from syncd.model.ids import ConnectionName
+from syncd.model.secret import Secret
+from syncd.model.ticket import FieldInfo, Value
+from syncd.ports.adapter import Adapter
+from syncd.ports.clock import Clock
+from syncd.providers.smartops import adapter as smartops
+from syncd.providers.smartops.errors import HttpErrors
+from syncd.providers.smartops.settings import SmartOpsSettings
+from syncd.providers.telenor import adapter as telenor
+from syncd.providers.telenor.errors import read_error as telenor_error
+from syncd.providers.telenor.settings import TelenorSettings
+from syncd.transport.auth import TokenSource
+from syncd.transport.interface import ErrorReader, Transport
+from syncd.transport.pool import ClientPool
+from syncd.transport.wirelog import WireLog
+
+S = TypeVar("S", bound=BaseModel)
+
+Normalise = Callable[[str, Value], Value]
+"""N of DESIGN R5: the form in which two spellings of a field's value are equal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """What a connection's login is built from, beside its settings.
+
+    Attributes:
+        name: the connection's, or that of the login it shares.
+        pool: whose session reaches the token endpoint.
+        clock: for expiry.
+        on_rotated: commits a rotated refresh token; awaited before its access token is used.
+        stored_token: the refresh token as last rotated and stored; None: as configured.
+        ca_file: the only authorities trusted; None for the system's.
+        log: told about exchanges with the token endpoint.
+    """
+
+    name: ConnectionName
+    pool: ClientPool
+    clock: Clock
+    on_rotated: Callable[[Secret], Awaitable[None]]
+    stored_token: Secret | None = None
+    ca_file: Path | None = None
+    log: WireLog | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One provider; every function takes the provider's own settings first.
+
+    Attributes:
+        name: as `provider:` names it.
+        settings_model: its own keys of a connection.
+        features: what a connection with these settings can do.
+        fields: the fields of a kind of ticket; none for a kind it does not have.
+        normalise: N under these settings.
+        error_reader: what its error answers mean.
+        login: where a connection's tokens come from.
+        build: (settings, name, transport, clock) -> the adapter.
+    """
+
+    name: str
+    settings_model: type[BaseModel]
+    features: Callable[[BaseModel], Features]
+    fields: Callable[[BaseModel, str], Sequence[FieldInfo]]
+    normalise: Callable[[BaseModel], Normalise]
+    error_reader: Callable[[BaseModel], ErrorReader]
+    login: Callable[[BaseModel, Login], TokenSource]
+    build: Callable[[BaseModel, ConnectionName, Transport, Clock], Adapter]
+
+
+def _own(model: type[S], settings: BaseModel) -> S:
+    """Give settings as the provider's own model."""
+    if isinstance(settings, model):
+        return settings
+    raise BrokenInvariant(f"a {model.__name__} is needed, not a {type(settings).__name__}")
+
+
+def _smartops(settings: BaseModel) -> SmartOpsSettings:
+    return _own(SmartOpsSettings, settings)
+
+
+def _smartops_login(settings: BaseModel, login: Login) -> TokenSource:
+    options = smartops.LoginOptions(
+        offline_token=login.stored_token, ca_file=login.ca_file, log=login.log
+    )
+    return smartops.login(
+        login.name,
+        _smartops(settings),
+        pool=login.pool,
+        clock=login.clock,
+        on_rotated=login.on_rotated,
+        options=options,
+    )
+
+
+def _telenor(settings: BaseModel) -> TelenorSettings:
+    return _own(TelenorSettings, settings)
+
+
+def _telenor_login(settings: BaseModel, login: Login) -> TokenSource:
+    options = telenor.LoginOptions(ca_file=login.ca_file, log=login.log)
+    return telenor.login(
+        login.name, _telenor(settings), pool=login.pool, clock=login.clock, options=options
+    )
+
+
+PROVIDERS: Mapping[str, Provider] = MappingProxyType(
+    {
+        "smartops": Provider(
+            name="smartops",
+            settings_model=SmartOpsSettings,
+            features=lambda own: smartops.declare(_smartops(own)),
+            fields=lambda own, kind: smartops.describe(_smartops(own), kind),
+            normalise=lambda own: smartops.normaliser(_smartops(own)),
+            error_reader=lambda own: HttpErrors(_smartops(own).secrets),
+            login=_smartops_login,
+            build=lambda own, name, transport, clock: smartops.build(
+                name, _smartops(own), transport, clock
+            ),
+        ),
+        "telenor": Provider(
+            name="telenor",
+            settings_model=TelenorSettings,
+            features=lambda own: telenor.declare(_telenor(own)),
+            fields=lambda own, kind: telenor.describe(_telenor(own), kind),
+            normalise=lambda own: telenor.normaliser(_telenor(own)),
+            error_reader=lambda own: telenor_error,
+            login=_telenor_login,
+            build=lambda own, name, transport, clock: telenor.build(
+                name, _telenor(own), transport, clock
+            ),
+        ),
+    }
+)
+"""Every provider, by the name that `provider:` takes."""

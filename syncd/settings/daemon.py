@@ -1,0 +1,153 @@
+"""The blocks of syncd.yaml, as models."""
+
+import re
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from syncd.model.secret import Secret
+from syncd.settings.types import (
+    AbsolutePath,
+    Duration,
+    Listen,
+    Pause,
+    SpanOfDay,
+    Text,
+    Texts,
+    Word,
+    Zone,
+)
+from syncd.settings.values import HttpSettings, LogSettings, StoreSettings
+
+
+class Block(BaseModel):
+    """A block of a configuration file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class StoreBlock(Block):
+    """`store:`."""
+
+    url: Text = Field(description="sqlite:////absolute/path.db or postgresql://user@host/database")
+    key: Secret = Field(description="encrypts stored credentials")
+    password: Secret | None = Field(default=None, description="of PostgreSQL")
+    spool: AbsolutePath | None = Field(default=None, description="attachments on their way")
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        if url.startswith("sqlite:"):
+            if not re.fullmatch(r"sqlite:////[^?#]+", url):
+                raise ValueError("a relative path; accepted: sqlite:////absolute/path.db")
+            return url
+        if not re.fullmatch(r"postgresql://[^\s/]+/[^\s/?]+(\?\S*)?", url):
+            raise ValueError(
+                "not a store's address; accepted: sqlite:////absolute/path.db,"
+                " postgresql://user@host/database"
+            )
+        if urlsplit(url).password is not None:
+            raise ValueError("a password does not stand in a file; name it as store.password")
+        return url
+
+    def value(self) -> StoreSettings:
+        """Give the value handed out."""
+        spool = self.spool
+        if spool is None and self.url.startswith("sqlite:"):
+            spool = Path(self.url.removeprefix("sqlite:///")).parent / "spool"
+        known = {"spool": spool} if spool is not None else {}
+        return StoreSettings(url=self.url, key=self.key, password=self.password, **known)
+
+
+class HttpBlock(Block):
+    """`http:`."""
+
+    listen: Listen = Field(default="127.0.0.1:8470", description="address and port")
+
+    def value(self) -> HttpSettings:
+        """Give the value handed out."""
+        host, _, port = self.listen.rpartition(":")
+        return HttpSettings(host=host.strip("[]"), port=int(port))
+
+
+class LogBlock(Block):
+    """`log:`."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: JSON unless on a terminal"
+    )
+
+    def value(self) -> LogSettings:
+        """Give the value handed out."""
+        return LogSettings(level=self.level, format=self.format)
+
+
+class DaemonBlock(Block):
+    """syncd.yaml without its connections, which need their providers."""
+
+    environment: Word = Field(description="pinned in the store: a mismatch refuses to start")
+    store: StoreBlock
+    http: HttpBlock = HttpBlock()
+    log: LogBlock = LogBlock()
+    mappings: Text | None = Field(default=None, description="mapping files: mappings/*.yaml")
+    tables: Text | None = Field(default=None, description="table files: tables/*.csv")
+
+
+class PollBlock(Block):
+    """`poll:` of a connection."""
+
+    every: Duration = Field(default=60.0, description="time between reads")
+    jitter: Pause | None = Field(default=None, description="random part; a tenth where not said")
+
+
+class NotifyBlock(Block):
+    """`notify:` of a connection."""
+
+    token: Secret = Field(description="what callers of POST /notify/CONNECTION must show")
+
+
+class ExpectNewsBlock(Block):
+    """`expect_news:` of a connection."""
+
+    every: Duration = Field(description="longest silence that is no alarm")
+    between: SpanOfDay | None = Field(default=None, description="part of the day it is watched")
+    zone: Zone = Field(default="UTC", description="time zone of `between`")
+
+
+class TimeoutsBlock(Block):
+    """`timeouts:` of a connection."""
+
+    connect: Duration = 10.0
+    read: Duration = 30.0
+    total: Duration = 60.0
+    transfer_total: Duration = Field(default=4 * 3600.0, description="for attachments")
+
+
+class ConnectionBlock(Block):
+    """What every connection may say, whatever its provider."""
+
+    provider: Word = Field(description="which product it is an account on")
+    like: Word | None = Field(
+        default=None, description="take every key it does not have from there"
+    )
+    was: Word | None = Field(default=None, description="its former name")
+    base_url: Text = Field(default="", description="https, below which all calls lie")
+    allow_plain: bool = Field(default=False, description="accept http for other hosts than this")
+    ca_file: AbsolutePath | None = Field(default=None, description="the only authorities trusted")
+    poll: PollBlock = PollBlock()
+    notify: NotifyBlock | None = None
+    values: dict[str, dict[str, Texts]] = Field(
+        default_factory=dict, description="field: {canonical label: [other spellings]}"
+    )
+    phases: dict[str, Texts] = Field(
+        default_factory=dict, description="open, resolved, closed: [status labels]"
+    )
+    expect_news: ExpectNewsBlock | None = None
+    support: Text = Field(default="", description="shown when a person must call")
+    timeouts: TimeoutsBlock = TimeoutsBlock()
+
+
+__all__ = ["Block", "ConnectionBlock", "DaemonBlock"]

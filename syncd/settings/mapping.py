@@ -1,0 +1,313 @@
+"""The blocks of a mapping file, as models: their shape only; `mapping_*` check what they mean."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from syncd.core.rules import ChangePolicy, ConflictPolicy, LongPolicy, MappingMode
+from syncd.model.ticket import CommentKind
+from syncd.settings.daemon import Block
+from syncd.settings.types import Constant, Duration, Labels, RateText, Size, Text, Texts, Word
+
+ActionWord = Literal["nothing", "comment", "work_note", "closure_note"]
+
+
+def short_for(key: str) -> BeforeValidator:
+    """Let a bare text (or list) stand for a block with one key."""
+
+    def expand(value: object) -> object:
+        return value if isinstance(value, Mapping | Block) else {key: value}
+
+    return BeforeValidator(expand)
+
+
+# --- expressions and conditions ------------------------------------------------------------------
+
+
+class ExpressionBlock(Block):
+    """What is written: a field's name, or one of these."""
+
+    from_: Text | None = Field(default=None, alias="from", description="a field, or a derived name")
+    value: Constant | None = Field(default=None, description="always this")
+    text: Text | None = Field(default=None, description="a template: {{ title }}")
+    table: Word | None = Field(default=None, description="a table, by the stem of its file")
+    by: Texts | None = Field(default=None, description="the columns and fields that choose the row")
+    get: Text | None = Field(default=None, description="the column that is taken")
+    find: Text | None = Field(
+        default=None, description="a pattern; its first group where it has one"
+    )
+    in_: Text | None = Field(default=None, alias="in", description="the field that is searched")
+    first: "list[Expression] | None" = Field(
+        default=None, description="the first of these that gives something"
+    )
+    map: Labels | None = Field(default=None, description="label there: label here")
+    default: Constant | None = Field(default=None, description="used when there is no value")
+
+
+Expression = Annotated[ExpressionBlock, short_for("from")]
+ConstantExpression = Annotated[ExpressionBlock, short_for("value")]
+
+
+class FieldBlock(ExpressionBlock):
+    """A field that is written, and how."""
+
+    missing: Literal["park"] | None = Field(default=None, description="park: not sent without it")
+    long: LongPolicy = Field(
+        default=LongPolicy.PARK, description="comment: what is cut off follows as a comment"
+    )
+    changes: ChangePolicy = Field(
+        default=ChangePolicy.UPDATE, description="comment: later changes go out as a comment"
+    )
+
+
+class PairBlock(Block):
+    """A field kept equal in both directions."""
+
+    itsm: Text | None = Field(default=None, description="the field there; the key where not said")
+    vendor: Text | None = Field(default=None, description="the field there; the key where not said")
+    map: Labels | None = Field(default=None, description="ITSM label: vendor label")
+    conflict: ConflictPolicy = Field(default=ConflictPolicy.PARK, description="who wins")
+    lossy: bool = Field(default=False, description="two labels may become one")
+
+
+class FieldTestBlock(Block):
+    """What must hold of a field: one of some labels, or one of these."""
+
+    is_: Texts | None = Field(default=None, alias="is", description="one of these")
+    not_: Texts | None = Field(default=None, alias="not", description="none of these")
+    matches: Text | None = Field(default=None, description="a pattern found in it")
+
+
+FieldCondition = Annotated[FieldTestBlock, short_for("is")]
+
+
+class ConditionBlock(Block):
+    """Conditions that must all hold: fields, and `any:`, `all:`, `not:`."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, FieldCondition]
+
+    any_: "Conditions | None" = Field(default=None, alias="any", description="at least one holds")
+    all_: "Conditions | None" = Field(default=None, alias="all", description="every one holds")
+    not_: "Conditions | None" = Field(default=None, alias="not", description="none holds")
+
+    @classmethod
+    def further(cls) -> Any:
+        """Return the type of a field's condition."""
+        return FieldCondition
+
+
+def _one_is_a_list(value: object) -> object:
+    return [value] if isinstance(value, Mapping) else value
+
+
+Conditions = Annotated[list[ConditionBlock], BeforeValidator(_one_is_a_list)]
+
+
+# --- status --------------------------------------------------------------------------------------
+
+
+class ActionBlock(Block):
+    """What a status does on the other side."""
+
+    say: ActionWord | None = Field(default=None, description="the same as the word alone")
+    set: Text | None = Field(default=None, description="the status to set")
+    with_: dict[str, Text] = Field(
+        default_factory=dict, alias="with", description="field: template, written along"
+    )
+    only_from: Texts | None = Field(default=None, description="only while the target is in these")
+    else_: ActionWord | None = Field(default=None, alias="else", description="what else is done")
+
+
+Action = Annotated[ActionBlock, short_for("say")]
+
+
+class StatusTableBlock(Block):
+    """Every status label of one side and what it does on the other."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Action]
+
+    unknown: Action = Field(
+        default=ActionBlock(say="nothing"), description="for labels that are not listed"
+    )
+
+    @classmethod
+    def further(cls) -> Any:
+        """Return the type of a label's action."""
+        return Action
+
+
+StatusTable = Annotated[StatusTableBlock, short_for("unknown")]
+
+
+class StatusBlock(Block):
+    """`status:`: both tables, or the word `nothing` for a direction that is not carried."""
+
+    to_itsm: StatusTable
+    to_vendor: StatusTable
+    conflict: ConflictPolicy = Field(default=ConflictPolicy.ITSM, description="who wins")
+
+
+# --- opening -------------------------------------------------------------------------------------
+
+
+class OpeningBlock(Block):
+    """When a ticket gets a partner."""
+
+    when: ConditionBlock
+    set: dict[str, ConstantExpression] = Field(
+        default_factory=dict, description="fields of the new ticket: constants, or expressions"
+    )
+    exclusive: Word | None = Field(default=None, description="two mappings with this word: park")
+    no_longer: Literal["keep", "detach"] = "keep"
+    ask_after: Duration | None = Field(
+        default=None, description="a creation delayed longer waits for a person"
+    )
+
+
+class OpenBlock(Block):
+    """`open:`."""
+
+    to_vendor: OpeningBlock | None = None
+    to_itsm: OpeningBlock | None = None
+    since: Literal["first_live"] = "first_live"
+    at_most: RateText | None = Field(default=None, description="beyond it the mapping pauses")
+
+
+# --- references, comments, attachments -----------------------------------------------------------
+
+
+class ReferenceBlock(Block):
+    """One side shows the other's number."""
+
+    field: Text | None = Field(default=None, description="the field that shows it")
+    value: Literal["number", "id"] = "number"
+    marker: Text | None = Field(default=None, description="the text that carries our marker")
+
+
+class ReferencesBlock(Block):
+    """`references:`."""
+
+    on_itsm: ReferenceBlock | None = None
+    on_vendor: ReferenceBlock | None = None
+
+
+class AuthorBlock(Block):
+    """Who said it."""
+
+    is_: Texts = Field(default=(), alias="is")
+    not_: Texts = Field(default=(), alias="not")
+
+
+class BodyBlock(Block):
+    """What was said."""
+
+    matches: Text
+
+
+class CommentTestBlock(Block):
+    """Selects comments; every part that is given must hold."""
+
+    kind: CommentKind | None = None
+    author: Annotated[AuthorBlock, short_for("is")] | None = None
+    body: BodyBlock | None = None
+
+
+class CommentsBlock(Block):
+    """Comments in one direction."""
+
+    share: list[CommentTestBlock] | None = Field(
+        default=None,
+        description="what leaves; private ones only under a rule that names their kind",
+    )
+    skip: list[CommentTestBlock] = Field(default_factory=list, description="what does not leave")
+    text: Text | None = Field(
+        default=None, description="a template over author, body, itsm, vendor"
+    )
+    as_: CommentKind = Field(default=CommentKind.COMMENT, alias="as")
+    history: Literal["none", "all"] = Field(
+        default="none", description="what was said before linking"
+    )
+
+
+class AttachmentsBlock(Block):
+    """Attachments in one direction."""
+
+    max_size: Size | None = None
+    allow: Texts = Field(default=(), description="accepted extensions; any where empty")
+    deny: Texts = Field(default=(), description="refused extensions; `executable` names many")
+    else_: CommentKind | None = Field(
+        default=None, alias="else", description="a note naming what cannot be carried"
+    )
+
+
+class CommentsBothBlock(Block):
+    """`comments:`."""
+
+    to_vendor: CommentsBlock | None = None
+    to_itsm: CommentsBlock | None = None
+
+
+class AttachmentsBothBlock(Block):
+    """`attachments:`."""
+
+    to_vendor: AttachmentsBlock | None = None
+    to_itsm: AttachmentsBlock | None = None
+
+
+# --- the file ------------------------------------------------------------------------------------
+
+
+class SideBlock(Block):
+    """`itsm:` or `vendor:`."""
+
+    connection: Word
+    kind: Word | None = Field(default=None, description="kind of ticket, where there are several")
+
+
+class ProblemsBlock(Block):
+    """`problems:`."""
+
+    tell_itsm: CommentKind
+
+
+class FieldsBlock(Block):
+    """`fields:`."""
+
+    to_vendor: dict[str, Annotated[FieldBlock, short_for("from")]] = Field(default_factory=dict)
+    to_itsm: dict[str, Annotated[FieldBlock, short_for("from")]] = Field(default_factory=dict)
+    both: dict[str, PairBlock] = Field(default_factory=dict)
+
+
+class TestBlock(Block):
+    """One of `tests:`, run by `syncd check`; `mapping_tests` reads what it says."""
+
+    name: Text
+    given: dict[str, Any] = Field(default_factory=dict)
+    when: dict[str, Any] = Field(default_factory=dict)
+    expect: dict[str, Any]
+
+
+class MappingBlock(Block):
+    """A mapping file."""
+
+    mapping: Word = Field(description="equals the file's name")
+    was: Word | None = Field(default=None, description="its former name")
+    mode: MappingMode
+    itsm: SideBlock
+    vendor: SideBlock
+    problems: ProblemsBlock | None = None
+    derive: dict[str, Expression] = Field(default_factory=dict)
+    open: OpenBlock = OpenBlock()
+    references: ReferencesBlock = ReferencesBlock()
+    fields: FieldsBlock = FieldsBlock()
+    status: StatusBlock | None = None
+    comments: CommentsBothBlock = CommentsBothBlock()
+    attachments: AttachmentsBothBlock = AttachmentsBothBlock()
+    tests: list[TestBlock] = Field(default_factory=list)
+
+
+ExpressionBlock.model_rebuild()
+ConditionBlock.model_rebuild()

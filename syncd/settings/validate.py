@@ -1,0 +1,246 @@
+"""Holds a block of a file against a pydantic model; every complaint gets its line and column."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from syncd.model.secret import Secret
+from syncd.settings import secrets, shapes
+from syncd.settings.problems import Mark, Path, Problems, listed, nearest, quoted, shown
+from syncd.settings.yaml_nodes import Document, Map, Node, Scalar, Seq
+
+M = TypeVar("M", bound=BaseModel)
+
+NOT_YET = "is not supported in this version"
+
+LATER: Mapping[str, str] = {
+    "do": "`do:` (cancel, follow_up)",
+    "notes": "`notes:`",
+    "closed": "`closed:` (follow_up)",
+    "zone_by": "`zone` by table",
+    "relay": "`relay`",
+    "close_when": "`close_when`",
+    "one_of": "an account by table",
+}
+"""Words of the format that a later version reads, with how they are called in a problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What validation needs besides a model.
+
+    Attributes:
+        document: the file.
+        problems: where complaints go.
+        secrets: where references to secrets are looked up.
+    """
+
+    document: Document
+    problems: Problems
+    secrets: secrets.SecretSource
+
+    def add(self, path: Path, what: str) -> None:
+        """Complain about the value at a path."""
+        known = self.document.known(path)
+        if not self.document.is_broken(known):
+            self.problems.add(self.document.mark(known), known, what)
+
+    def add_key(self, path: Path, what: str) -> None:
+        """Complain about the key at a path."""
+        if not self.document.is_broken(path):
+            self.problems.add(self.document.key_mark(path), path, what)
+
+
+def validate(model: type[M], node: Map, path: Path, reading: Reading) -> M | None:
+    """Make a model of a block.
+
+    Args:
+        model: what it must be.
+        node: the block.
+        path: where the block stands in its file.
+        reading: the file and where complaints go.
+
+    Returns:
+        None when there was any complaint about it, now or when the file was read.
+    """
+    before = len(reading.problems)
+    data = prepared(node, model, path, reading)
+    try:
+        made = model.model_validate(data)
+    except ValidationError as err:
+        for one in err.errors(include_url=False):
+            _complain(one, model, path, reading)
+        return None
+    broken = any(one[: len(path)] == path for one in reading.document.broken)
+    return None if broken or len(reading.problems) > before else made
+
+
+def prepared(node: Node, annotation: Any, path: Path, reading: Reading) -> object:
+    """Turn nodes into what pydantic takes, truth values and secrets already read."""
+    kinds = shapes.alternatives(annotation)
+    if isinstance(node, Scalar):
+        return _prepared_scalar(node, kinds, path, reading)
+    if isinstance(node, Seq):
+        if set(kinds) == {Secret}:
+            reading.add(path, f"a secret is given by reference; {secrets.ACCEPTED}")
+            return Secret("")
+        items = enumerate(node.items)
+        return [
+            prepared(item, shapes.below(annotation, at), (*path, at), reading) for at, item in items
+        ]
+    if Secret in kinds:
+        return _resolved(node, path, reading)
+    return {
+        key: prepared(entry.value, shapes.below(annotation, key), (*path, key), reading)
+        for key, entry in node.entries.items()
+    }
+
+
+def _prepared_scalar(
+    node: Scalar, kinds: tuple[Any, ...], path: Path, reading: Reading
+) -> str | bool | Secret:
+    if set(kinds) == {Secret}:
+        reading.add(path, f"a secret does not stand in a file; {secrets.ACCEPTED}")
+        return Secret("")
+    if set(kinds) == {bool}:
+        if node.text not in ("true", "false"):
+            reading.add(path, f"{shown(node.text)} is not accepted; accepted: true, false")
+        return node.text == "true"
+    return node.text
+
+
+def _resolved(node: Map, path: Path, reading: Reading) -> Secret:
+    key, entry = next(iter(node.entries.items()), ("", None))
+    if len(node.entries) != 1 or key not in secrets.KINDS:
+        reading.add(path, f"not a reference to a secret; {secrets.ACCEPTED}")
+    elif entry is None or not isinstance(entry.value, Scalar):
+        reading.add((*path, key), f"a text is expected; {secrets.ACCEPTED}")
+    else:
+        try:
+            return reading.secrets.resolve(key, entry.value.text)
+        except ValueError as err:
+            reading.add((*path, key), str(err))
+    return Secret("")
+
+
+def _complain(error: ErrorDetails, model: type[BaseModel], base: Path, reading: Reading) -> None:
+    """Give one of pydantic's complaints its place and plain words."""
+    location = tuple(part for part in error["loc"] if part != "[key]")
+    path = (*base, *location)
+    document = reading.document
+    if document.is_broken(path):
+        return
+    if error["type"] == "missing":
+        if (*base, *location) not in document.broken:
+            around = path[:-1]
+            what = f"`{location[-1]}` is missing" + _hint(model, location)
+            reading.problems.add(document.mark(around), document.known(around), what)
+        return
+    if error["type"] == "extra_forbidden":
+        reading.add_key(path, unknown_key(str(location[-1]), _keys(model, location[:-1])))
+        return
+    if error["loc"] and error["loc"][-1] == "[key]":
+        reading.add_key(path, _plain_words(error, model, location))
+        return
+    reading.add(path, _plain_words(error, model, location))
+
+
+def unknown_key(key: str, accepted: list[str]) -> str:
+    """Say that a key is not known, with the nearest accepted one."""
+    if key in LATER:
+        return f"{LATER[key]} {NOT_YET}"
+    return f"unknown key{nearest(key, accepted) or ';'} accepted: {listed(accepted)}"
+
+
+def _keys(model: type[BaseModel], location: Path) -> list[str]:
+    found = shapes.model_of(shapes.at(model, location))
+    return list(shapes.keys_of(found)) if found else []
+
+
+def _hint(model: type[BaseModel], location: Path) -> str:
+    words = accepted_words(shapes.at(model, location))
+    return f"; accepted: {listed(words)}" if words else ""
+
+
+def accepted_words(annotation: Any) -> list[str]:
+    """List the words a type accepts, where it lists them."""
+    found: list[str] = []
+    for one in shapes.alternatives(annotation):
+        if get_origin(one) is Literal:
+            found += [str(word) for word in get_args(one)]
+        elif isinstance(one, type) and issubclass(one, Enum):
+            found += [str(word.value) for word in one]
+    return found
+
+
+_EXPECTED = {
+    "string_type": "a text is expected, not {kind}",
+    "model_type": "a block of keys is expected, not {kind}",
+    "model_attributes_type": "a block of keys is expected, not {kind}",
+    "dict_type": "a block of keys is expected, not {kind}",
+    "mapping_type": "a block of keys is expected, not {kind}",
+    "list_type": "a list is expected, not {kind}",
+    "tuple_type": "a list is expected, not {kind}",
+    "int_parsing": "a whole number is expected, not {kind}",
+    "int_type": "a whole number is expected, not {kind}",
+    "int_from_float": "a whole number is expected, not {kind}",
+    "float_parsing": "a number is expected, not {kind}",
+    "float_type": "a number is expected, not {kind}",
+}
+
+
+def _plain_words(error: ErrorDetails, model: type[BaseModel], location: Path) -> str:
+    kind = _kind(error["input"])
+    template = _EXPECTED.get(error["type"])
+    if template is not None:
+        return template.format(kind=kind)
+    if error["type"] in ("literal_error", "enum"):
+        words = accepted_words(shapes.at(model, location)) or [_expected(error)]
+        close = nearest(str(error["input"]), words) if isinstance(error["input"], str) else ""
+        return f"{kind} is not accepted{close or ';'} accepted: {listed(words)}"
+    if error["type"] == "value_error":
+        return str(error.get("ctx", {}).get("error", error["msg"]))
+    said = re.sub(r"^(Input|Value|String|Tuple|List) should ", "must ", error["msg"])
+    return f"{kind} {said}" if said.startswith("must ") else said
+
+
+def _expected(error: ErrorDetails) -> str:
+    return str(error.get("ctx", {}).get("expected", ""))
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, Mapping):
+        return "a block of keys"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "this"
+
+
+def block_at(reading: Reading, path: Path) -> Map | None:
+    """Return the block at a path; complain when something else stands there."""
+    node = reading.document.node(path)
+    if node is None or isinstance(node, Map):
+        return node
+    reading.add(path, "a block of keys is expected")
+    return None
+
+
+__all__ = [
+    "LATER",
+    "NOT_YET",
+    "Mark",
+    "Reading",
+    "accepted_words",
+    "block_at",
+    "prepared",
+    "quoted",
+    "unknown_key",
+    "validate",
+]
