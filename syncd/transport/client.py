@@ -378,7 +378,8 @@ class HttpTransport:
         call.healthy = live.status < 500 or not (
             told is None or isinstance(told, Unreachable | OutcomeUnknown)
         )
-        if live.status == 429 or (live.status == 503 and after_s is not None):
+        told_to_wait = live.status == 429 or isinstance(told, RateLimited)
+        if told_to_wait or (live.status == 503 and after_s is not None):
             self._budget.pause(PAUSE_DEFAULT_S if after_s is None else after_s)
         if live.status == 401 and is_about_token(told):
             return self._rejected(call, context)

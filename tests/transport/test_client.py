@@ -363,6 +363,17 @@ async def test_a_providers_table_may_say_that_a_read_is_not_offered(rig: Rig) ->
     assert len(server.sent) == 1
 
 
+async def test_a_rate_limit_that_only_the_table_knows_pauses_everybody_too(rig: Rig) -> None:
+    def table(status: int, body: bytes, *, is_write: bool) -> RemoteError | None:
+        return RateLimited("spike arrest")
+
+    budget = Budget(clock=rig.clock, pace=Pace())
+    async with raw_server(lambda _: http(500, b"", "Retry-After: 8")) as server:
+        with pytest.raises(RateLimited) as caught:
+            await rig.transport(server.url, budget=budget, errors=table).write(POST)
+    assert caught.value.retry_after_s == budget.state().paused_s == 8
+
+
 # --- what is told --------------------------------------------------------------------------------
 
 
