@@ -68,8 +68,22 @@ class View:
         return value if isinstance(value, Missing) else self.traits.normalise(name, value)
 
     def text(self, name: str) -> str:
-        """Return a name's value as text; empty for MISSING and None."""
+        """Return a name's value after N as text; empty for MISSING and None."""
         return as_text(self.get(name))
+
+    def shown(self, name: str) -> Value | Missing:
+        """Return a name's value as it is written elsewhere: canonical, but not changed in case."""
+        value = self.get(name)
+        raw = self.ticket.get(name)
+        return value if name in self.derived else spelled(raw, value)
+
+
+def spelled(raw: Value | Missing, normalised: Value | Missing) -> Value | Missing:
+    """Choose what is written of a value: N only compares, but a canonical label replaces others."""
+    if isinstance(raw, str) and isinstance(normalised, str):
+        only_case = raw.strip().casefold() == normalised.casefold()
+        return raw.strip() if only_case and normalised == normalised.casefold() else normalised
+    return normalised
 
 
 def as_text(value: Value | Missing) -> str:
@@ -83,11 +97,16 @@ def as_text(value: Value | Missing) -> str:
     return str(value)
 
 
+def _for_template(value: Value | Missing) -> Value:
+    return None if isinstance(value, Missing) else value
+
+
 def _template_context(
     ticket: Ticket, traits: SideTraits, numbers: Mapping[Side, str]
 ) -> dict[str, object]:
     fields: dict[str, object] = {
-        name: traits.normalise(name, value) for name, value in ticket.fields.items()
+        name: _for_template(spelled(value, traits.normalise(name, value)))
+        for name, value in ticket.fields.items()
     }
     fields["number"] = ticket.number
     fields["itsm"] = {"number": numbers.get(Side.ITSM, "")}
@@ -139,7 +158,7 @@ def _of_source(expression: Expression, view: View) -> Value | Missing:
     source = expression.source
     match source:
         case FieldOf(name):
-            return view.get(name)
+            return view.shown(name) if expression.labels is None else view.get(name)
         case Constant(value):
             return value
         case TextOf(template):
@@ -147,7 +166,7 @@ def _of_source(expression: Expression, view: View) -> Value | Missing:
         case Lookup():
             return _look_up(source, view)
         case Find():
-            found = source.pattern.search(view.text(source.field))
+            found = source.pattern.search(as_text(view.shown(source.field)))
             if found is None:
                 return MISSING
             return found.group(1) if source.pattern.groups else found.group(0)
@@ -160,17 +179,22 @@ def _look_up(lookup: Lookup, view: View) -> Value | Missing:
     """Find the most specific row: the one with the fewest `*`; the earlier of equals."""
     table = lookup.table
     keys = [table.columns.index(name) for name in lookup.by]
-    wanted = [view.text(name) for name in lookup.by]
+    wanted = [(name, view.text(name)) for name in lookup.by]
     column = table.columns.index(lookup.get)
     best: tuple[int, str] | None = None
     for row in table.rows:
         cells = [row[key] for key in keys]
-        if any(cell not in ("*", want) for cell, want in zip(cells, wanted, strict=True)):
+        if not all(_fits(cell, want, view) for cell, want in zip(cells, wanted, strict=True)):
             continue
         stars = cells.count("*")
         if best is None or stars < best[0]:
             best = (stars, row[column])
     return best[1] if best and best[1] != "" else MISSING
+
+
+def _fits(cell: str, wanted: tuple[str, str], view: View) -> bool:
+    name, value = wanted
+    return cell in ("*", value) or as_text(view.traits.normalise(name, cell)) == value
 
 
 def inputs(expression: Expression, derive: Mapping[str, Expression]) -> frozenset[str]:
@@ -260,6 +284,7 @@ def _test(test: FieldTest, view: View) -> TestResult:
     actual = view.text(test.field)
     if test.pattern is not None:
         asked = f"{test.field} matches {test.pattern.pattern}"
+        actual = as_text(view.shown(test.field))
         holds = test.pattern.search(actual) is not None
     else:
         asked = f"{test.field}={' or '.join(test.one_of)}"

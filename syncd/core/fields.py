@@ -183,7 +183,7 @@ def _plan_pair(slots: Slots, draft: Draft, paired: PairedField) -> None:
         _account_all(draft, paired, values)
     elif len(values) < len(Side):
         _write_paired(slots, draft, paired, next(iter(changed)))
-    elif _agree(paired, values):
+    elif _agree(slots, paired, values):
         _account_all(draft, paired, values)
     elif len(changed) == 1:
         _write_paired(slots, draft, paired, next(iter(changed)))
@@ -211,10 +211,24 @@ def mapped(paired: PairedField, source: Side, value: Value | Missing) -> Value |
     return labels.get(as_text(value), MISSING)
 
 
-def _agree(paired: PairedField, values: Mapping[Side, Value | Missing]) -> bool:
+def written_value(paired: PairedField, source: Side, view: View) -> Value | Missing:
+    """Give what a side's value is written as on the other; MISSING when its map lacks it."""
+    name = paired.itsm if source is Side.ITSM else paired.vendor
+    labels = paired.to_vendor if source is Side.ITSM else paired.to_itsm
+    return view.shown(name) if labels is None else mapped(paired, source, view.get(name))
+
+
+def _agree(slots: Slots, paired: PairedField, values: Mapping[Side, Value | Missing]) -> bool:
     """Whether any declared direction maps one side's value to the other's."""
-    itsm, vendor = values[Side.ITSM], values[Side.VENDOR]
-    return mapped(paired, Side.ITSM, itsm) == vendor or mapped(paired, Side.VENDOR, vendor) == itsm
+    names = {Side.ITSM: paired.itsm, Side.VENDOR: paired.vendor}
+    for source in Side:
+        wanted, found = mapped(paired, source, values[source]), values[source.other]
+        traits = slots.state.traits[source.other]
+        if isinstance(wanted, Missing) or isinstance(found, Missing):
+            continue
+        if traits.normalise(names[source.other], wanted) == found:
+            return True
+    return False
 
 
 def _resolve(
@@ -263,7 +277,7 @@ def _write_paired(
         return
     target = source.other
     name = paired.vendor if target is Side.VENDOR else paired.itsm
-    wanted = mapped(paired, source, value)
+    wanted = written_value(paired, source, slots.views[source])
     traits = slots.state.traits[target]
     if isinstance(wanted, Missing) or wanted == "" or wanted is None:
         draft.note("field.unknown_label", f"{paired.slot}: {as_text(value)!r} is not in its map")

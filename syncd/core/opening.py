@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from syncd.core.evaluate import View, evaluate, examine, fingerprint, inputs, view_of
-from syncd.core.fields import fit, is_empty, is_writable, mapped, rest_said
+from syncd.core.fields import fit, is_empty, is_writable, rest_said, written_value
 from syncd.core.items import ItemDraft, carry_attachment, carry_comment, withheld
 from syncd.core.rules import LongPolicy, MappingRules, OpeningRules, StatusEffect
 from syncd.core.slots import STATUS, Slots
@@ -145,7 +145,7 @@ def _paired_fields(
     for paired in rules.paired:
         names = {Side.ITSM: paired.itsm, Side.VENDOR: paired.vendor}
         value = view.get(names[target.other])
-        wanted = mapped(paired, target.other, value)
+        wanted = written_value(paired, target.other, view)
         if isinstance(value, Missing) or is_empty(value):
             continue
         if isinstance(wanted, Missing) or is_empty(wanted):

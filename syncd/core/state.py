@@ -122,8 +122,8 @@ class SlotMove:
         source: the side the change came from.
         source_value: becomes that side's baseline.
         target_value: becomes the other side's baseline; MISSING leaves it.
-        overruled: what a person had changed the target to, which this write replaces by policy; it is
-            no news while the operation is open, and news again when the operation is taken back.
+        overruled: what a person had changed the target to, which this write replaces by policy;
+            no news while the operation is open, news again when the operation is taken back.
     """
 
     source: Side
