@@ -50,7 +50,7 @@ tickets      sight(tx, connection, kind, sightings, *, now, watched=False) -> in
 links        links_of(tx, row) -> list[LinkRecord] (tombstones too); get(tx, link_id) -> LinkRecord
              lock_links(tx, link_ids); lock_tickets(tx, rows)
              load_link(tx, link_id, *, lookup_keys=()) -> LinkParts
-             create_link(tx, *, mapping, origin, source_row, now, added_by="") -> LinkRow
+             create_link(tx, *, mapping, origin, source_row, partner: (connection, kind), now) -> LinkRow
              apply_plan(tx, link_id, plan, PlanContext(…)) -> list[OperationId]
              set_phase(tx, link_id, phase, *, now, why=""); tombstone(tx, link_id, *, by, now)
              revive(tx, link_id, *, by, now); add_link(tx, *, mapping, itsm_row, vendor_row, by, now)

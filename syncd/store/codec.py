@@ -210,6 +210,8 @@ def dump_slots(slots: Mapping[str, SlotMove]) -> str:
         raw[slot] = [str(move.source), move.source_value]
         if not isinstance(move.target_value, Missing):
             raw[slot].append(move.target_value)
+            if not isinstance(move.overruled, Missing):
+                raw[slot].append(move.overruled)
     return dump(raw)
 
 
@@ -220,6 +222,7 @@ def load_slots(text: str) -> dict[str, SlotMove]:
             source=Side(raw[0]),
             source_value=raw[1],
             target_value=raw[2] if len(raw) > 2 else MISSING,
+            overruled=raw[3] if len(raw) > 3 else MISSING,
         )
         for slot, raw in load(text).items()
     }

@@ -88,7 +88,7 @@ class Database(ABC):
     async def close(self) -> None:
         """Finish what was handed in, then close."""
 
-    async def hold_owner(self, owner: str) -> None:
+    async def hold_owner(self, owner: str) -> None:  # noqa: B027 - one process alone need not
         """Let others see, while this process lives, that the claims of `owner` are alive."""
 
     async def __aenter__(self) -> Self:

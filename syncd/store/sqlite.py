@@ -193,7 +193,7 @@ class _Writer:
             raw.execute("SAVEPOINT unit")
         try:
             job.result = job.work(Tx(self._connection))
-        except BaseException as error:  # noqa: BLE001 - it belongs to who handed the unit in
+        except BaseException as error:  # it belongs to who handed the unit in
             job.error = _translated(error)
             if not raw.in_transaction:
                 # A full disk or an I/O error undoes the whole transaction, others' units too.

@@ -186,6 +186,8 @@ class Link(Base, table=True):
     itsm_ticket: int | None = Field(sa_type=RowId, foreign_key="ticket.id")
     vendor_ticket: int | None = Field(sa_type=RowId, foreign_key="ticket.id")
     origin: str = Field(sa_type=Text)
+    partner_connection: str = Field(sa_type=Text)
+    partner_kind: str = Field(sa_type=Text)
     phase: str = Field(sa_type=Text)
     added_by: str = Field(sa_type=Text)
     created_at: datetime = Field(sa_type=Instant)

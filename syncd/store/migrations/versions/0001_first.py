@@ -192,6 +192,8 @@ def upgrade() -> None:  # long: every table and index once
         sa.Column("itsm_ticket", ROW_ID, nullable=True),
         sa.Column("vendor_ticket", ROW_ID, nullable=True),
         sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("partner_connection", sa.Text(), nullable=False),
+        sa.Column("partner_kind", sa.Text(), nullable=False),
         sa.Column("phase", sa.Text(), nullable=False),
         sa.Column("added_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),

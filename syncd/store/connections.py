@@ -1,0 +1,153 @@
+"""Connections: what is pinned of them, how they are, whether a person or an error paused them."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from syncd.model.errors import CommandRefused
+from syncd.model.ids import ConnectionName
+from syncd.store import journal
+from syncd.store import tables as t
+from syncd.store.links import pause_of
+from syncd.store.records import ConnectionPin, ConnectionRecord, Line, Pause
+from syncd.store.tx import Row, Tx
+
+_c = t.connection.c
+
+
+def pin(tx: Tx, pinned: ConnectionPin) -> None:
+    """Note a connection's provider, host and account, or compare them with what is noted.
+
+    Raises:
+        CommandRefused: they differ: its tickets would be taken for another system's.
+    """
+    row = tx.first(sa.select(t.connection).where(_c.name == pinned.name))
+    if row is None:
+        values = {
+            "name": pinned.name,
+            "provider": pinned.provider,
+            "base_host": pinned.base_host,
+            "account": pinned.account,
+            "health": "",
+        }
+        tx.run(sa.insert(t.connection), values)
+        return
+    if _pin_of(row) != pinned:
+        raise CommandRefused(
+            f"connection {pinned.name} was {row.provider} at {row.base_host} {row.account!r} in this "
+            f"store, the settings say {pinned.provider} at {pinned.base_host} {pinned.account!r}; "
+            f"give the new one another name"
+        )
+
+
+def rename(tx: Tx, old: ConnectionName, new: ConnectionName) -> bool:
+    """Rename a connection (`was:`) wherever it is named but in the journal.
+
+    Returns:
+        False when the old name is not known (renamed already).
+    """
+    if tx.scalar(sa.select(_c.name).where(_c.name == old)) is None:
+        return False
+    if tx.scalar(sa.select(_c.name).where(_c.name == new)) is not None:
+        raise CommandRefused(f"connection {old} cannot become {new}: the store has both")
+    columns = (
+        _c.name,
+        t.feed.c.connection,
+        t.ticket.c.connection,
+        t.operation.c.connection,
+        t.operation.c.source_connection,
+        t.link.c.partner_connection,
+        t.inbox.c.connection,
+    )
+    for column in columns:
+        tx.run(sa.update(column.table).where(column == old).values({column: new}))
+    return True
+
+
+def pause(tx: Tx, name: ConnectionName, reason: str, *, by: str, now: datetime) -> None:
+    """Stop all traffic of a connection; what is planned waits.
+
+    Raises:
+        CommandRefused: there is no such connection.
+    """
+    values = {"paused_by": by, "paused_reason": reason, "paused_at": now}
+    _set(tx, name, **values)
+    line = Line(at=now, event="connection.paused", detail=reason, connection=name, actor=by)
+    journal.append(tx, line)
+
+
+def resume(tx: Tx, name: ConnectionName, *, by: str, now: datetime) -> None:
+    """Let a connection's traffic go on.
+
+    Raises:
+        CommandRefused: there is no such connection.
+    """
+    _set(tx, name, paused_by=None, paused_reason=None, paused_at=None)
+    journal.append(tx, Line(at=now, event="connection.resumed", connection=name, actor=by))
+
+
+def _set(tx: Tx, name: ConnectionName, **values: object) -> None:
+    if not tx.run(sa.update(t.connection).where(_c.name == name).values(values)):
+        known = ", ".join(tx.scalars(sa.select(_c.name).order_by(_c.name))) or "none yet"
+        raise CommandRefused(f"there is no connection {name}; known: {known}")
+
+
+def paused(tx: Tx) -> dict[ConnectionName, Pause]:
+    """Return the paused connections."""
+    rows = tx.rows(sa.select(t.connection).where(_c.paused_at.is_not(None)))
+    pauses = {ConnectionName(row.name): pause_of(row) for row in rows}
+    return {name: found for name, found in pauses.items() if found is not None}
+
+
+def set_health(tx: Tx, name: ConnectionName, health: str, *, now: datetime) -> bool:
+    """Note how a connection is, in words; the instant is that of the change.
+
+    Returns:
+        Whether it changed.
+    """
+    changed = sa.update(t.connection).where(_c.name == name, _c.health != health)
+    return tx.run(changed.values(health=health, health_at=now)) > 0
+
+
+def note_news(tx: Tx, name: ConnectionName, now: datetime) -> None:
+    """Note that the connection told us something by itself (`expect_news`)."""
+    tx.run(sa.update(t.connection).where(_c.name == name).values(last_news_at=now))
+
+
+def note_traffic(
+    tx: Tx,
+    name: ConnectionName,
+    *,
+    read_at: datetime | None = None,
+    write_at: datetime | None = None,
+) -> None:
+    """Note the last read or write that went well."""
+    values = {"last_read_at": read_at, "last_write_at": write_at}
+    known = {key: at for key, at in values.items() if at is not None}
+    if known:
+        tx.run(sa.update(t.connection).where(_c.name == name).values(known))
+
+
+def overview(tx: Tx) -> list[ConnectionRecord]:
+    """Return all connections, by name."""
+    return [
+        ConnectionRecord(
+            pin=_pin_of(row),
+            health=row.health,
+            health_at=row.health_at,
+            last_news_at=row.last_news_at,
+            last_read_at=row.last_read_at,
+            last_write_at=row.last_write_at,
+            pause=pause_of(row),
+        )
+        for row in tx.rows(sa.select(t.connection).order_by(_c.name))
+    ]
+
+
+def _pin_of(row: Row) -> ConnectionPin:
+    return ConnectionPin(
+        name=ConnectionName(row.name),
+        provider=row.provider,
+        base_host=row.base_host,
+        account=row.account,
+    )

@@ -1,0 +1,62 @@
+"""The inbox: what is pushed to us, stored before it is answered."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from syncd.model.ids import ConnectionName
+from syncd.store import tables as t
+from syncd.store.records import InboxItem
+from syncd.store.tx import Tx
+
+_c = t.inbox.c
+
+
+def put(
+    tx: Tx,
+    connection: ConnectionName,
+    kind: str,
+    body: str,
+    *,
+    received_at: datetime,
+    received_from: str = "",
+) -> int:
+    """Store what came in; return its number."""
+    values = {
+        "connection": connection,
+        "kind": kind,
+        "body": body,
+        "received_at": received_at,
+        "received_from": received_from,
+    }
+    return tx.insert_id(t.inbox, values)
+
+
+def take(tx: Tx, *, limit: int, connection: ConnectionName | None = None) -> list[InboxItem]:
+    """Return what is not done, oldest first. Done by `done`, in the transaction that stores its effect."""
+    query = sa.select(t.inbox).where(_c.done_at.is_(None)).order_by(_c.id).limit(limit)
+    if connection is not None:
+        query = query.where(_c.connection == connection)
+    return [
+        InboxItem(
+            id=row.id,
+            connection=ConnectionName(row.connection),
+            kind=row.kind,
+            body=row.body,
+            received_at=row.received_at,
+            received_from=row.received_from,
+        )
+        for row in tx.rows(query)
+    ]
+
+
+def done(tx: Tx, ids: Collection[int], *, now: datetime) -> None:
+    """Note that items were taken care of."""
+    if ids:
+        tx.run(sa.update(t.inbox).where(tx.among(_c.id, ids)).values(done_at=now))
+
+
+def forget_before(tx: Tx, at: datetime) -> int:
+    """Remove items done before an instant; return how many."""
+    return tx.run(sa.delete(t.inbox).where(_c.done_at < at))

@@ -1,0 +1,104 @@
+"""The journal: append-only lines that tell an operator what was seen, decided, sent and answered."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncd.model.ids import LinkRow, OperationId, TicketRow
+from syncd.store import tables as t
+from syncd.store.records import JournalFilter, JournalLine, Line
+from syncd.store.tx import Row, Tx
+
+DETAIL_CHARS_MAX = 4_000
+
+_INSERT = sa.insert(t.journal)
+
+
+def append(tx: Tx, *lines: Line) -> None:
+    """Add lines, in order."""
+    if lines:
+        tx.run(_INSERT, [_values(line) for line in lines])
+
+
+def of_ticket(tx: Tx, row: TicketRow, *, limit: int = 500) -> list[JournalLine]:
+    """Return the newest lines about a ticket and its links, oldest of them first."""
+    links = sa.select(t.link.c.id).where(
+        sa.or_(t.link.c.itsm_ticket == row, t.link.c.vendor_ticket == row)
+    )
+    about = sa.or_(t.journal.c.ticket == row, t.journal.c.link.in_(links))
+    newest = sa.select(t.journal).where(about).order_by(t.journal.c.id.desc()).limit(limit)
+    return [_read(found) for found in reversed(tx.rows(newest))]
+
+
+def tail(
+    tx: Tx,
+    *,
+    after_id: int | None = None,
+    limit: int = 200,
+    where: JournalFilter | None = None,
+) -> list[JournalLine]:
+    """Return lines, oldest first.
+
+    Args:
+        tx: the transaction.
+        after_id: lines after this one, to follow the journal; None: the newest `limit`.
+        limit: most lines returned.
+        where: which lines; None: all.
+    """
+    query = sa.select(t.journal).where(*_conditions(where or JournalFilter())).limit(limit)
+    if after_id is None:
+        return [_read(found) for found in reversed(tx.rows(query.order_by(t.journal.c.id.desc())))]
+    query = query.where(t.journal.c.id > after_id).order_by(t.journal.c.id)
+    return [_read(found) for found in tx.rows(query)]
+
+
+def last_id(tx: Tx) -> int:
+    """Return the newest line's id; 0 when there is none."""
+    return int(tx.scalar(sa.select(sa.func.max(t.journal.c.id))) or 0)
+
+
+def _conditions(where: JournalFilter) -> Sequence[sa.ColumnElement[bool]]:
+    found = [
+        t.journal.c[name] == value
+        for name in ("connection", "mapping", "ticket", "event")
+        if (value := getattr(where, name)) is not None
+    ]
+    if where.since is not None:
+        found.append(t.journal.c.at >= where.since)
+    return found
+
+
+def _values(line: Line) -> dict[str, Any]:
+    return {
+        "at": line.at,
+        "event": line.event,
+        "detail": line.detail[:DETAIL_CHARS_MAX],
+        "correlation_id": line.correlation_id,
+        "connection": line.connection,
+        "ticket": line.ticket,
+        "link": line.link,
+        "operation": line.operation,
+        "mapping": line.mapping,
+        "actor": line.actor,
+        "revision": line.revision,
+        "place": line.place,
+    }
+
+
+def _read(found: Row) -> JournalLine:
+    line = Line(
+        at=found.at,
+        event=found.event,
+        detail=found.detail,
+        correlation_id=found.correlation_id,
+        connection=found.connection,
+        ticket=None if found.ticket is None else TicketRow(found.ticket),
+        link=None if found.link is None else LinkRow(found.link),
+        operation=None if found.operation is None else OperationId(found.operation),
+        mapping=found.mapping,
+        actor=found.actor,
+        revision=found.revision,
+        place=found.place,
+    )
+    return JournalLine(id=found.id, line=line)

@@ -1,0 +1,155 @@
+"""Mappings: what outlives their files, and which links a configuration would leave without one."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from syncd.model.errors import CommandRefused
+from syncd.model.ids import ConnectionName, MappingName
+from syncd.store import journal
+from syncd.store import tables as t
+from syncd.store.links import pause_of
+from syncd.store.records import Line, MappingRecord, Pause
+from syncd.store.tx import Row, Tx
+
+_c = t.mapping_state.c
+
+
+def sync(
+    tx: Tx,
+    name: MappingName,
+    *,
+    mode: str,
+    revision: str,
+    now: datetime,
+    was: MappingName | None = None,
+) -> MappingRecord:
+    """Take note of a mapping as configured; a new mode or revision is journalled.
+
+    Args:
+        tx: the transaction.
+        name: the mapping.
+        mode: dry_run, live or paused; the first time it is live is kept.
+        revision: digest of its file and tables.
+        now: when.
+        was: a former name, whose links and state it takes over.
+    """
+    if was is not None:
+        _rename(tx, was, name)
+    row = tx.first(sa.select(t.mapping_state).where(_c.name == name))
+    if row is None:
+        tx.run(sa.insert(t.mapping_state), {"name": name, "mode": "", "revision": ""})
+    if row is None or (row.mode, row.revision) != (mode, revision):
+        update = sa.update(t.mapping_state).where(_c.name == name)
+        tx.run(update.values(mode=mode, revision=revision))
+        line = Line(at=now, event="mapping.loaded", detail=mode, mapping=name, revision=revision)
+        journal.append(tx, line)
+    if mode == "live":
+        first_live(tx, name, now)
+    return get(tx, name)
+
+
+def _rename(tx: Tx, old: MappingName, new: MappingName) -> None:
+    if tx.scalar(sa.select(_c.name).where(_c.name == old)) is None:
+        return
+    if tx.scalar(sa.select(_c.name).where(_c.name == new)) is not None:
+        raise CommandRefused(f"mapping {old} cannot become {new}: the store has links of both")
+    for column in (_c.name, t.link.c.mapping, t.operation.c.mapping):
+        tx.run(sa.update(column.table).where(column == old).values({column: new}))
+
+
+def first_live(tx: Tx, name: MappingName, now: datetime) -> datetime:
+    """Return when a mapping first went live: now, when it did not yet."""
+    unset = sa.update(t.mapping_state).where(_c.name == name, _c.first_live_at.is_(None))
+    tx.run(unset.values(first_live_at=now))
+    at = get(tx, name).first_live_at
+    return at or now
+
+
+def get(tx: Tx, name: MappingName) -> MappingRecord:
+    """Return a mapping's state.
+
+    Raises:
+        CommandRefused: the store does not know it.
+    """
+    row = tx.first(sa.select(t.mapping_state).where(_c.name == name))
+    if row is None:
+        known = ", ".join(tx.scalars(sa.select(_c.name).order_by(_c.name))) or "none yet"
+        raise CommandRefused(f"there is no mapping {name}; known: {known}")
+    return _record(row)
+
+
+def _record(row: Row) -> MappingRecord:
+    return MappingRecord(
+        name=MappingName(row.name),
+        mode=row.mode,
+        revision=row.revision,
+        first_live_at=row.first_live_at,
+        pause=pause_of(row),
+    )
+
+
+def pause(tx: Tx, name: MappingName, reason: str, *, by: str, now: datetime) -> None:
+    """Stop writing for a mapping; what is planned waits.
+
+    Raises:
+        CommandRefused: the store does not know it.
+    """
+    get(tx, name)
+    values = {"paused_by": by, "paused_reason": reason, "paused_at": now}
+    tx.run(sa.update(t.mapping_state).where(_c.name == name).values(values))
+    line = Line(at=now, event="mapping.paused", detail=reason, mapping=name, actor=by)
+    journal.append(tx, line)
+
+
+def resume(tx: Tx, name: MappingName, *, by: str, now: datetime) -> None:
+    """Let a mapping write again.
+
+    Raises:
+        CommandRefused: the store does not know it.
+    """
+    get(tx, name)
+    values = {"paused_by": None, "paused_reason": None, "paused_at": None}
+    tx.run(sa.update(t.mapping_state).where(_c.name == name).values(values))
+    journal.append(tx, Line(at=now, event="mapping.resumed", mapping=name, actor=by))
+
+
+def paused(tx: Tx) -> dict[MappingName, Pause]:
+    """Return the mappings a person or a fuse paused."""
+    pauses = {record.name: record.pause for record in overview(tx)}
+    return {name: found for name, found in pauses.items() if found is not None}
+
+
+def overview(tx: Tx) -> list[MappingRecord]:
+    """Return all mappings the store knows, by name."""
+    return [_record(row) for row in tx.rows(sa.select(t.mapping_state).order_by(_c.name))]
+
+
+def orphans(
+    tx: Tx, mappings: Collection[MappingName], connections: Collection[ConnectionName]
+) -> list[str]:
+    """Name what a configuration would leave behind, one line each; empty: nothing.
+
+    Args:
+        tx: the transaction.
+        mappings: names of the new configuration, former names included.
+        connections: likewise.
+    """
+    k, c = t.link.c, t.ticket.c
+    live = k.tombstone_at.is_(None)
+    links = sa.select(k.mapping, sa.func.count().label("n")).where(live).group_by(k.mapping)
+    lost = [
+        f"mapping {row.mapping} is not configured any more but has {row.n} links; bring it back, "
+        f"or say `was: {row.mapping}` in the file it became"
+        for row in tx.rows(links)
+        if row.mapping not in mappings
+    ]
+    linked = sa.or_(k.itsm_ticket == c.id, k.vendor_ticket == c.id)
+    used = sa.select(c.connection).distinct().where(sa.exists().where(linked, live))
+    return lost + [
+        f"connection {name} is not configured any more but has linked tickets; bring it back, or "
+        f"say `was: {name}` in the one it became"
+        for name in sorted(tx.scalars(used))
+        if name not in connections
+    ]

@@ -1,0 +1,447 @@
+"""The outbox as delivery works it: claim, mark as being sent, settle, recover (DESIGN section 7).
+
+A claim takes heads that are due: READY ones to be sent, UNKNOWN ones to be probed. Both become CLAIMED;
+`claimed_from` remembers which. A write becomes SENDING just before its first byte. So after a crash what
+was only claimed is ready again, and what was being sent is unknown.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import chain, zip_longest
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncd.model.ids import (
+    ConnectionName,
+    CorrelationId,
+    LinkRow,
+    MappingName,
+    OperationId,
+    OperationKey,
+    Side,
+    TicketRow,
+)
+from syncd.model.operation import OperationState, ParkReason, Receipt, Write, WriteKind
+from syncd.model.outbox import ClaimedOperation
+from syncd.store import codec, journal
+from syncd.store import tables as t
+from syncd.store.records import Claim, Line, Recovered, UnsettledCreate
+from syncd.store.settling import (
+    load_for_settling,
+    record_others,
+    settle,
+    settle_seen,
+)
+from syncd.store.tx import Row, Tx
+from syncd.store.types import Instant
+
+__all__ = ["settle", "settle_seen"]
+
+_o = t.operation.c
+_P = sa.bindparam
+
+_MARK_SENDING = (
+    sa.update(t.operation)
+    .where(
+        _o.id == _P("operation"),
+        _o.lease_owner == _P("owner"),
+        _o.attempt == _P("number"),
+        _o.state == OperationState.CLAIMED,
+    )
+    .values(
+        state=OperationState.SENDING,
+        sends=_o.sends + 1,
+        sent_at=sa.func.coalesce(_o.sent_at, _P("now", type_=Instant())),
+    )
+)
+
+
+# --- claiming --------------------------------------------------------------------------------
+
+
+def claim(tx: Tx, asked: Claim) -> list[ClaimedOperation]:
+    """Take operations that are due, fairly between connections.
+
+    Left alone: paused connections and links, mappings not named as writable. A create that waited
+    longer than its mapping allows is parked instead.
+    """
+    _park_late(tx, asked.now)
+    queues = [_candidates(tx, asked, name, room) for name, room in asked.free.items() if room > 0]
+    mixed = [row for row in chain.from_iterable(zip_longest(*queues)) if row is not None]
+    chosen = _lock(tx, mixed[: asked.limit])
+    if not chosen:
+        return []
+    tx.run(
+        sa.update(t.operation)
+        .where(tx.among(_o.id, chosen))
+        .values(
+            claimed_from=_o.state,
+            state=OperationState.CLAIMED,
+            lease_owner=asked.owner,
+            lease_until=asked.lease_until,
+            attempt=_o.attempt + 1,
+        )
+    )
+    # A read that is under way now would overlap the write (R1).
+    targets = sa.select(_o.target_row).where(tx.among(_o.id, chosen))
+    tx.run(
+        sa.update(t.ticket)
+        .where(t.ticket.c.id.in_(targets))
+        .values(write_epoch=t.ticket.c.write_epoch + 1)
+    )
+    return _load(tx, chosen)
+
+
+def _park_late(tx: Tx, now: datetime) -> None:
+    late = (
+        _o.state == sa.literal_column("'ready'"),
+        _o.ask_after_at.is_not(None),
+        _o.ask_after_at <= now,
+        _o.sends == 0,
+    )
+    rows = tx.rows(sa.select(_o.id, _o.link, _o.mapping, _o.connection).where(*late))
+    if not rows:
+        return
+    detail = "it waited longer than the mapping's ask_after"
+    tx.run(
+        sa.update(t.operation)
+        .where(tx.among(_o.id, [row.id for row in rows]), *late)
+        .values(
+            state=OperationState.PARKED,
+            park_reason=ParkReason.TOO_LATE,
+            settled_at=now,
+            detail=detail,
+        )
+    )
+    journal.append(
+        tx,
+        *(
+            Line(
+                at=now,
+                event="operation.parked",
+                detail=detail,
+                connection=row.connection,
+                link=row.link,
+                operation=row.id,
+                mapping=row.mapping,
+            )
+            for row in rows
+        ),
+    )
+
+
+def _candidates(tx: Tx, asked: Claim, name: ConnectionName, room: int) -> Sequence[Row]:
+    paused = sa.exists().where(t.connection.c.name == name, t.connection.c.paused_at.is_not(None))
+    query = (
+        sa.select(_o.id, _o.target_row, _o.link)
+        .join(t.link, t.link.c.id == _o.link)
+        .where(
+            _o.connection == name,
+            t.state_in(*t.DUE),
+            _o.not_before <= asked.now,
+            tx.among(_o.mapping, asked.writable_mappings),
+            t.link.c.paused_at.is_(None),
+            ~paused,
+        )
+        .order_by(_o.not_before, _o.id)
+        .limit(min(room, asked.limit))
+    )
+    return tx.rows(query)
+
+
+def _lock(tx: Tx, rows: Sequence[Row]) -> list[OperationId]:
+    """Lock tickets, links, then operations, stepping around what others hold; return what is ours."""
+    if not tx.is_postgres or not rows:
+        return [OperationId(row.id) for row in rows]
+    c = t.ticket.c
+    wanted = {row.target_row for row in rows if row.target_row is not None}
+    tickets = set(
+        tx.scalars(
+            sa.select(c.id)
+            .where(tx.among(c.id, wanted))
+            .order_by(c.id)
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+    )
+    creating = {row.link for row in rows if row.target_row is None}
+    links = set(
+        tx.scalars(
+            sa.select(t.link.c.id)
+            .where(tx.among(t.link.c.id, creating))
+            .order_by(t.link.c.id)
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+    )
+    free = [
+        row.id
+        for row in rows
+        if (row.link in links if row.target_row is None else row.target_row in tickets)
+    ]
+    query = (
+        sa.select(_o.id)
+        .where(tx.among(_o.id, free), t.state_in(*t.DUE))
+        .with_for_update(skip_locked=True)
+    )
+    return [OperationId(found) for found in tx.scalars(query)]
+
+
+_source, _target = t.ticket.alias("source"), t.ticket.alias("target")
+
+
+def _load(tx: Tx, ids: Sequence[OperationId]) -> list[ClaimedOperation]:
+    query = (
+        sa.select(
+            t.operation,
+            _source.c.snapshot.label("source_snapshot"),
+            _target.c.snapshot.label("target_snapshot"),
+            _target.c.external_id.label("target_id"),
+            _target.c.number.label("target_number"),
+        )
+        .join_from(t.operation, _source, _source.c.id == _o.source_row)
+        .outerjoin(_target, _target.c.id == _o.target_row)
+        .where(tx.among(_o.id, ids))
+    )
+    found = {row.id: _claimed(row) for row in tx.rows(query)}
+    return [found[wanted] for wanted in ids]
+
+
+def _claimed(row: Row) -> ClaimedOperation:
+    source, target = row.source_snapshot, row.target_snapshot
+    return ClaimedOperation(
+        id=OperationId(row.id),
+        attempt=row.attempt,
+        owner=row.lease_owner or "",
+        state=OperationState(row.claimed_from or row.state),
+        link_id=LinkRow(row.link),
+        mapping=MappingName(row.mapping),
+        connection=ConnectionName(row.connection),
+        target=Side(row.target),
+        target_row=None if row.target_row is None else TicketRow(row.target_row),
+        source_connection=ConnectionName(row.source_connection),
+        source_row=TicketRow(row.source_row),
+        source=None if source is None else codec.decode_ticket(source),
+        write=_write(row),
+        snapshot=None if target is None else codec.decode_ticket(target),
+        only_from=None if row.only_from is None else tuple(codec.load(row.only_from)),
+        attempts=row.attempts,
+        sends=row.sends,
+        looks=row.looks,
+        sent_at=row.sent_at,
+        closed_at=row.closed_at,
+        seen_at=row.seen_at,
+        planned_at=row.planned_at,
+        correlation_id=CorrelationId(row.correlation_id),
+    )
+
+
+def _write(row: Row) -> Write:
+    fields, comment, attachment = codec.load_payload(row.payload)
+    is_create = row.kind == WriteKind.CREATE
+    return Write(
+        kind=WriteKind(row.kind),
+        key=OperationKey(row.key),
+        ticket_kind=row.ticket_kind,
+        ticket_id=None if is_create else row.target_id,
+        ticket_number="" if is_create else row.target_number or "",
+        fields=fields,
+        comment=comment,
+        attachment=attachment,
+    )
+
+
+# --- sending ---------------------------------------------------------------------------------
+
+
+def mark_sending(
+    tx: Tx, operation_id: OperationId, owner: str, attempt: int, now: datetime
+) -> bool:
+    """Note that the first byte is about to leave; committed before it does.
+
+    Returns:
+        False when the operation was taken over: it must not be sent.
+    """
+    values = {"operation": operation_id, "owner": owner, "number": attempt, "now": now}
+    return tx.run(_MARK_SENDING, values) == 1
+
+
+def attach_file(tx: Tx, operation_id: OperationId, *, size_bytes: int, digest: str) -> None:
+    """Note size and digest of an attachment once the spool has it."""
+    found = tx.scalar(sa.select(_o.payload).where(_o.id == operation_id))
+    payload = codec.load(found)
+    payload["attachment"] |= {"size_bytes": size_bytes, "digest": digest}
+    tx.run(sa.update(t.operation).where(_o.id == operation_id).values(payload=codec.dump(payload)))
+
+
+# --- recovering ------------------------------------------------------------------------------
+
+
+def extend_lease(tx: Tx, owner: str, until: datetime) -> int:
+    """Keep what an owner holds for longer; return how many operations that are."""
+    mine = (_o.lease_owner == owner, t.state_in(*t.IN_FLIGHT))
+    return tx.run(sa.update(t.operation).where(*mine).values(lease_until=until))
+
+
+def release_owner(tx: Tx, owner: str, *, now: datetime) -> int:
+    """Give back what an owner claimed and did not send (an orderly stop)."""
+    return _give_back(tx, [_o.lease_owner == owner, _o.state == OperationState.CLAIMED], now)
+
+
+def recover(
+    tx: Tx, *, owner: str, now: datetime, probe_at: datetime, alone: bool = False
+) -> Recovered:
+    """Take over what others left: never sent is ready again, maybe sent is to be probed.
+
+    Args:
+        tx: the transaction.
+        owner: who recovers; its own operations are left alone.
+        now: leases up to this instant have expired.
+        probe_at: when operations that may have been sent are probed at the earliest.
+        alone: nobody else can be alive (SQLite, at start): leases are not waited for.
+    """
+    left: list[sa.ColumnElement[bool]] = [_o.lease_owner != owner]
+    if not alone:
+        left.append(_o.lease_until <= now)
+        if tx.is_postgres:
+            left.append(_o.lease_owner.in_(_gone_owners(tx, owner, now)))
+    ready = _give_back(tx, [*left, _o.state == OperationState.CLAIMED], now)
+    lost = [*left, _o.state == OperationState.SENDING]
+    rows = tx.rows(sa.select(_o.id, _o.link, _o.connection, _o.mapping).where(*lost))
+    if rows:
+        tx.run(
+            sa.update(t.operation)
+            .where(tx.among(_o.id, [row.id for row in rows]), *lost)
+            .values(
+                state=OperationState.UNKNOWN,
+                not_before=probe_at,
+                closed_at=now,
+                looks=0,
+                detail="the daemon stopped while sending",
+                **_RELEASED,
+            )
+        )
+        journal.append(tx, *(_left_sending(row, now) for row in rows))
+    return Recovered(ready=ready, unknown=len(rows))
+
+
+_RELEASED: dict[str, Any] = {"lease_owner": None, "lease_until": None, "claimed_from": None}
+
+
+def _left_sending(row: Row, now: datetime) -> Line:
+    return Line(
+        at=now,
+        event="operation.unknown",
+        detail="the daemon stopped while sending",
+        connection=row.connection,
+        link=row.link,
+        operation=row.id,
+        mapping=row.mapping,
+    )
+
+
+def _give_back(tx: Tx, which: Sequence[sa.ColumnElement[bool]], now: datetime) -> int:
+    return tx.run(
+        sa.update(t.operation)
+        .where(t.state_in(*t.IN_FLIGHT), *which)
+        .values(
+            state=sa.func.coalesce(_o.claimed_from, OperationState.READY),
+            **_RELEASED,
+        )
+    )
+
+
+def _gone_owners(tx: Tx, owner: str, now: datetime) -> list[str]:
+    # An owner holds a session lock for life; who lives keeps it even when its lease ran out.
+    owners = tx.scalars(
+        sa.select(_o.lease_owner)
+        .where(t.state_in(*t.IN_FLIGHT), _o.lease_until <= now, _o.lease_owner != owner)
+        .distinct()
+    )
+    lock = sa.func.pg_try_advisory_xact_lock(
+        sa.func.hashtextextended(sa.bindparam("name", type_=sa.Text()), 0)
+    )
+    return [name for name in owners if tx.scalar(sa.select(lock), {"name": name})]
+
+
+# --- looking again ---------------------------------------------------------------------------
+
+
+def rechecks_due(tx: Tx, *, now: datetime, limit: int) -> list[ClaimedOperation]:
+    """Return applied operations that were sent twice and are to be looked at once more (R3)."""
+    query = (
+        sa.select(_o.id)
+        .where(_o.recheck_at.is_not(None), _o.recheck_at <= now)
+        .order_by(_o.recheck_at)
+        .limit(limit)
+    )
+    return _load(tx, [OperationId(found) for found in tx.scalars(query)])
+
+
+def record_recheck(
+    tx: Tx,
+    operation_id: OperationId,
+    *,
+    others: tuple[Receipt, ...] = (),
+    again_at: datetime | None = None,
+    detail: str = "",
+    now: datetime,
+) -> None:
+    """Note what looking once more showed.
+
+    Args:
+        tx: the transaction.
+        operation_id: the operation.
+        others: effects beside the one that is known.
+        again_at: look yet again then; None: enough.
+        detail: for the operator.
+        now: when.
+    """
+    row = load_for_settling(tx, operation_id)
+    tx.run(sa.update(t.operation).where(_o.id == operation_id).values(recheck_at=again_at))
+    record_others(tx, row, others, now)
+    line = Line(
+        at=now,
+        event="operation.rechecked",
+        detail=detail,
+        connection=row.connection,
+        ticket=row.target_row,
+        link=row.link,
+        operation=operation_id,
+        mapping=row.mapping,
+    )
+    journal.append(tx, line)
+
+
+def unsettled_creates(tx: Tx, connection: ConnectionName, kind: str) -> list[UnsettledCreate]:
+    """Return creates whose effect may show as a new ticket of this connection and kind (R5)."""
+    in_doubt = sa.and_(_o.state == OperationState.PARKED, _o.park_reason == ParkReason.IN_DOUBT)
+    maybe_there = sa.or_(t.state_in(*t.IN_FLIGHT, OperationState.UNKNOWN), in_doubt, _o.sends > 0)
+    query = (
+        sa.select(_o.id, _o.key, _o.link, _o.target, _o.state, _o.sent_at)
+        .where(
+            _o.connection == connection,
+            _o.ticket_kind == kind,
+            _o.kind == WriteKind.CREATE,
+            t.state_in(*t.UNSETTLED),
+            maybe_there,
+        )
+        .order_by(_o.id)
+    )
+    return [
+        UnsettledCreate(
+            id=OperationId(row.id),
+            key=OperationKey(row.key),
+            link_id=LinkRow(row.link),
+            target=Side(row.target),
+            state=OperationState(row.state),
+            sent_at=row.sent_at,
+        )
+        for row in tx.rows(query)
+    ]
+
+
+def next_due(tx: Tx) -> datetime | None:
+    """Say when the next operation is due, pauses apart; None: none is open."""
+    due = tx.scalar(sa.select(sa.func.min(_o.not_before)).where(t.state_in(*t.DUE)))
+    found: datetime | None = due
+    return found

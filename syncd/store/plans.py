@@ -1,0 +1,325 @@
+"""Storing a plan: all of it in one transaction, or nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncd.core.state import (
+    BaselineMove,
+    FoundConflict,
+    ItemPair,
+    Plan,
+    PlannedOperation,
+    Rank,
+)
+from syncd.model.errors import BrokenInvariant, ensure
+from syncd.model.ids import (
+    AttachmentId,
+    CommentId,
+    ConnectionName,
+    LinkRow,
+    OperationId,
+    OperationKey,
+    Side,
+    TicketId,
+    TicketRow,
+)
+from syncd.model.operation import OperationState, Receipt
+from syncd.store import codec, journal, lanes
+from syncd.store import tables as t
+from syncd.store.records import Line, PlanContext
+from syncd.store.settling import settle_seen
+from syncd.store.tx import Tx
+
+REPLACEABLE = (OperationState.WAITING, OperationState.READY, OperationState.PARKED)
+"""States in which a newer operation may take the place of an older one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Home:
+    """Where a plan's operations go: the link, its mapping, and per side what is known."""
+
+    link_id: LinkRow
+    mapping: str
+    rows: dict[Side, TicketRow]
+    connections: dict[Side, ConnectionName]
+    kinds: dict[Side, str]
+
+
+def apply_plan(tx: Tx, link_id: LinkRow, plan: Plan, context: PlanContext) -> list[OperationId]:
+    """Store everything of a plan (DESIGN R2, R6, R7).
+
+    The link was locked before the state was loaded that the plan was made from.
+
+    Args:
+        tx: the transaction.
+        link_id: the link it is about.
+        plan: what was decided.
+        context: what is stored beside it.
+
+    Returns:
+        The new operations, in the plan's order.
+
+    Raises:
+        BrokenInvariant: the plan does not fit what is stored.
+    """
+    home = _home(tx, link_id)
+    touched = _supersede(tx, home, plan.superseded, context)
+    for move in plan.baselines:
+        _move_baseline(tx, link_id, move)
+    save_pairs(tx, link_id, plan.pairs)
+    for key, item_id in plan.applied:
+        _settle_applied(tx, home, key, item_id, context)
+    added = _add_operations(tx, home, plan.operations, context)
+    touched |= {_lane(home, operation.target) for operation in plan.operations}
+    lanes.arrange(tx, touched)
+    for conflict in plan.conflicts:
+        _freeze(tx, home, conflict, context)
+    journal.append(
+        tx,
+        *(
+            _line(home, context, event=note.event, detail=note.detail, place=note.place)
+            for note in plan.notes
+        ),
+    )
+    return added
+
+
+def _home(tx: Tx, link_id: LinkRow) -> _Home:
+    c = t.link.c
+    itsm, vendor = t.ticket.alias(), t.ticket.alias()
+    found = tx.first(
+        sa.select(
+            c.mapping, c.itsm_ticket, c.vendor_ticket, c.partner_connection, c.partner_kind,
+            itsm.c.connection.label("itsm_connection"), itsm.c.kind.label("itsm_kind"),
+            vendor.c.connection.label("vendor_connection"), vendor.c.kind.label("vendor_kind"),
+        )
+        .outerjoin_from(t.link, itsm, itsm.c.id == c.itsm_ticket)
+        .outerjoin(vendor, vendor.c.id == c.vendor_ticket)
+        .where(c.id == link_id)
+    )  # fmt: skip
+    if found is None:
+        raise BrokenInvariant(f"link {link_id} is not there")
+    rows: dict[Side, TicketRow] = {}
+    connections: dict[Side, ConnectionName] = {}
+    kinds: dict[Side, str] = {}
+    for side in Side:
+        row = getattr(found, f"{side}_ticket")
+        if row is not None:
+            rows[side] = TicketRow(row)
+            connections[side] = ConnectionName(getattr(found, f"{side}_connection"))
+            kinds[side] = getattr(found, f"{side}_kind")
+        else:
+            connections[side] = ConnectionName(found.partner_connection)
+            kinds[side] = found.partner_kind
+    return _Home(
+        link_id=link_id, mapping=found.mapping, rows=rows, connections=connections, kinds=kinds
+    )
+
+
+def _lane(home: _Home, target: Side) -> str:
+    row = home.rows.get(target)
+    return lanes.of_link(home.link_id, target) if row is None else lanes.of_ticket(row)
+
+
+def _line(home: _Home, context: PlanContext, **values: Any) -> Line:
+    return Line(
+        at=context.now,
+        correlation_id=context.correlation_id,
+        link=home.link_id,
+        mapping=home.mapping,
+        revision=context.revision,
+        **values,
+    )
+
+
+# --- operations ------------------------------------------------------------------------------
+
+
+def _supersede(
+    tx: Tx, home: _Home, superseded: Sequence[OperationId], context: PlanContext
+) -> set[str]:
+    if not superseded:
+        return set()
+    o = t.operation.c
+    mine = (o.link == home.link_id, tx.among(o.id, superseded))
+    found = tx.rows(sa.select(o.id, o.lane, o.kind).where(*mine, t.state_in(*REPLACEABLE)))
+    ensure(len(found) == len(set(superseded)), "only unsent operations are replaced")
+    tx.run(
+        sa.update(t.operation)
+        .where(*mine)
+        .values(state=OperationState.SUPERSEDED, settled_at=context.now, park_reason=None)
+    )
+    journal.append(
+        tx,
+        *(
+            _line(home, context, event="operation.superseded", detail=row.kind, operation=row.id)
+            for row in found
+        ),
+    )
+    return {row.lane for row in found}
+
+
+def _add_operations(
+    tx: Tx, home: _Home, planned: Sequence[PlannedOperation], context: PlanContext
+) -> list[OperationId]:
+    added: list[OperationId] = []
+    lines: list[Line] = []
+    for operation in planned:
+        values = _values(home, operation, context)
+        added.append(OperationId(tx.insert_id(t.operation, values)))
+        lines.append(
+            _line(
+                home,
+                context,
+                event="operation.planned",
+                detail=f"{operation.kind} on {operation.target}: {operation.reason}",
+                connection=values["connection"],
+                operation=added[-1],
+                ticket=values["target_row"],
+                place=operation.place,
+            )
+        )
+    journal.append(tx, *lines)
+    return added
+
+
+def _values(home: _Home, planned: PlannedOperation, context: PlanContext) -> dict[str, Any]:
+    side = planned.target
+    ensure(side.other in home.rows, "a change comes from a ticket")
+    ensure(
+        (planned.rank is Rank.CREATE) == (planned.kind == "create"),
+        "a create, and only it, is first",
+    )
+    ensure(
+        planned.rank is not Rank.CREATE or side not in home.rows, "a side's ticket is created once"
+    )
+    late = context.ask_after_s if planned.rank is Rank.CREATE else None
+    item = planned.item or (None, None, None)
+    return {
+        "link": home.link_id,
+        "mapping": home.mapping,
+        "connection": home.connections[side],
+        "source_connection": home.connections[side.other],
+        "target": side,
+        "target_row": home.rows.get(side),
+        "source_row": home.rows[side.other],
+        "lane": _lane(home, side),
+        "rank": lanes.RANKS[planned.rank],
+        "kind": planned.kind,
+        "key": context.new_key(),
+        "ticket_kind": home.kinds[side],
+        "payload": codec.dump_payload(planned.fields, planned.comment, planned.attachment),
+        "slots": codec.dump_slots(planned.slots),
+        "item_kind": item[0],
+        "item_origin": item[1],
+        "item_source_id": item[2],
+        "only_from": None if planned.only_from is None else codec.dump(list(planned.only_from)),
+        "reason": planned.reason,
+        "place": planned.place,
+        "revision": context.revision,
+        "correlation_id": context.correlation_id,
+        "seen_at": context.seen_at,
+        "planned_at": context.now,
+        "ask_after_at": None if late is None else context.now + timedelta(seconds=late),
+        "state": OperationState.WAITING,
+        "not_before": context.now,
+        "attempt": 0,
+        "attempts": 0,
+        "sends": 0,
+        "looks": 0,
+        "detail": "",
+    }
+
+
+def _settle_applied(
+    tx: Tx, home: _Home, key: OperationKey, item_id: str, context: PlanContext
+) -> None:
+    o = t.operation.c
+    found = tx.first(
+        sa.select(o.kind, o.target_row, t.ticket.c.external_id)
+        .outerjoin_from(t.operation, t.ticket, t.ticket.c.id == o.target_row)
+        .where(o.key == key, o.link == home.link_id)
+    )
+    ensure(found is not None, "an effect is an effect of this link's own operation")
+    if found is None:
+        return
+    receipt = Receipt(
+        ticket_id=TicketId(item_id if found.kind == "create" else found.external_id or ""),
+        comment_id=CommentId(item_id) if found.kind == "comment" else None,
+        attachment_id=AttachmentId(item_id) if found.kind == "attachment" else None,
+    )
+    settle_seen(tx, key, receipt, now=context.now, detail="its effect was seen on the ticket")
+
+
+# --- what is known ---------------------------------------------------------------------------
+
+
+def _move_baseline(tx: Tx, link_id: LinkRow, move: BaselineMove) -> None:
+    insert = tx.insert(t.baseline).values(
+        link=link_id,
+        side=move.side,
+        slot=move.slot,
+        value=codec.dump(move.value),
+        state=move.state,
+    )
+    tx.run(
+        insert.on_conflict_do_update(
+            index_elements=["link", "side", "slot"],
+            set_={"value": insert.excluded.value, "state": insert.excluded.state},
+        )
+    )
+
+
+def save_pairs(tx: Tx, link_id: LinkRow, pairs: Sequence[ItemPair]) -> None:
+    """Store comments and attachments accounted for; those known already take the new state."""
+    if not pairs:
+        return
+    insert = tx.insert(t.item_pair)
+    tx.run(
+        insert.on_conflict_do_update(
+            index_elements=["link", "kind", "origin", "source_id"],
+            set_={name: insert.excluded[name] for name in ("target_id", "state", "reason", "key")},
+        ),
+        [
+            {
+                "link": link_id,
+                "kind": pair.kind,
+                "origin": pair.origin,
+                "source_id": pair.source_id,
+                "target_id": pair.target_id,
+                "state": pair.state,
+                "reason": pair.reason,
+                "key": pair.key,
+            }
+            for pair in pairs
+        ],
+    )
+
+
+def _freeze(tx: Tx, home: _Home, conflict: FoundConflict, context: PlanContext) -> None:
+    values = {
+        "itsm_value": codec.dump(conflict.itsm_value),
+        "vendor_value": codec.dump(conflict.vendor_value),
+        "place": conflict.place,
+    }
+    c = t.conflict.c
+    is_open = (c.link == home.link_id, c.slot == conflict.slot, c.resolved_at.is_(None))
+    if not tx.run(sa.update(t.conflict).where(*is_open).values(values)):
+        tx.insert_id(
+            t.conflict,
+            values | {"link": home.link_id, "slot": conflict.slot, "found_at": context.now},
+        )
+    journal.append(
+        tx,
+        _line(
+            home,
+            context,
+            event="conflict.found",
+            detail=f"{conflict.slot}: itsm {conflict.itsm_value!r}, vendor {conflict.vendor_value!r}",
+            place=conflict.place,
+        ),
+    )

@@ -1,0 +1,550 @@
+"""Tickets: becoming known, being due, being read; set-based, for there may be 100,000 of them.
+
+A ticket is due when `read_due_at` (something was seen, asked for, or written) or `next_poll_at` (its turn)
+has come. Two counters on each row keep reads honest: `write_epoch` moves when a write to it is claimed and
+when its outcome is stored, `sight_epoch` when it is seen or hastened; a read notes both when it starts.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncd.model.errors import ensure
+from syncd.model.ids import ConnectionName, TicketId, TicketRow
+from syncd.model.ticket import Ticket
+from syncd.ports.adapter import Sighting, TicketRef
+from syncd.store import codec, journal
+from syncd.store import tables as t
+from syncd.store.merging import merge_rows
+from syncd.store.records import DueRead, Line, SaveResult, StoredTicket, TicketCounts
+from syncd.store.tx import Row, Tx
+from syncd.store.types import Instant
+
+CHUNK = 5_000
+"""Tickets compared at once: bounds memory and one parameter's size."""
+
+_c = t.ticket.c
+_P = sa.bindparam
+
+_DUE_COLUMNS = (
+    _c.id, _c.kind, _c.external_id, _c.number, _c.write_epoch, _c.sight_epoch, _c.cause,
+    _c.read_failures, _c.watched, _c.read_due_at, _c.next_poll_at,
+)  # fmt: skip
+_NOT_IN_FLIGHT = ~sa.exists().where(t.operation.c.target_row == _c.id, t.state_in(*t.IN_FLIGHT))
+_DUE_SEEN = (
+    sa.select(*_DUE_COLUMNS)
+    .where(
+        _c.connection == _P("connection"),
+        _c.read_due_at.is_not(None),
+        _c.gone_at.is_(None),
+        _c.read_due_at <= _P("now", type_=Instant()),
+        _NOT_IN_FLIGHT,
+    )
+    .order_by(_c.read_due_at)
+    .limit(_P("most", type_=sa.Integer()))
+)
+_DUE_TURN = (
+    sa.select(*_DUE_COLUMNS)
+    .where(
+        _c.connection == _P("connection"),
+        _c.next_poll_at.is_not(None),
+        _c.gone_at.is_(None),
+        _c.next_poll_at <= _P("now", type_=Instant()),
+        _NOT_IN_FLIGHT,
+    )
+    .order_by(_c.next_poll_at)
+    .limit(_P("most", type_=sa.Integer()))
+)
+_FOR_SAVE = sa.select(
+    _c.write_epoch,
+    _c.sight_epoch,
+    _c.digest,
+    _c.external_id,
+    _c.number,
+    _c.read_due_at,
+    _c.next_poll_at,
+    _c.read_failures,
+    _c.gone_at,
+    (~_NOT_IN_FLIGHT).label("in_flight"),
+).where(_c.id == _P("row"))
+
+
+# --- becoming known --------------------------------------------------------------------------
+
+
+def sight(
+    tx: Tx,
+    connection: ConnectionName,
+    kind: str,
+    sightings: Sequence[Sighting],
+    *,
+    now: datetime,
+    watched: bool = False,
+) -> int:
+    """Take in what a feed or scan saw: unknown tickets become known, changed ones due.
+
+    One whose digest equals the stored one costs no write. Of several sightings of one ticket the
+    last counts.
+
+    Args:
+        tx: the transaction.
+        connection: where they were seen.
+        kind: kind of ticket.
+        sightings: what was seen; those without an id are known by number until they are read.
+        now: what becomes due is due now.
+        watched: new ones are polled by number from now on.
+
+    Returns:
+        How many tickets became due.
+    """
+    by_id = {seen.ref.id: seen for seen in sightings if seen.ref.id is not None}
+    due = 0
+    items = iter(by_id.items())
+    while chunk := dict(islice(items, CHUNK)):
+        due += _sight_chunk(tx, connection, kind, chunk, now=now, watched=watched)
+    for seen in sightings:
+        if seen.ref.id is None:
+            row = ensure_ticket(
+                tx, connection, kind, number=seen.ref.number, now=now, watched=watched
+            )
+            hasten(tx, [row], now, cause=seen.seen)
+            due += 1
+    return due
+
+
+def _sight_chunk(
+    tx: Tx,
+    connection: ConnectionName,
+    kind: str,
+    chunk: dict[TicketId, Sighting],
+    *,
+    now: datetime,
+    watched: bool,
+) -> int:
+    query = sa.select(_c.external_id, _c.list_digest).where(
+        _c.connection == connection, _c.kind == kind, tx.among(_c.external_id, chunk)
+    )
+    known = {row.external_id: row.list_digest for row in tx.rows(query)}
+    fresh = [seen for found, seen in chunk.items() if found not in known]
+    moved = [
+        seen
+        for found, seen in chunk.items()
+        if found in known and (seen.digest is None or seen.digest != known[found])
+    ]
+    if fresh:
+        insert = tx.insert(t.ticket).on_conflict_do_nothing()
+        tx.run(
+            insert,
+            [
+                _new(connection, kind, seen.ref.id, seen.ref.number, now=now, watched=watched)
+                | {"list_digest": seen.digest, "cause": seen.seen}
+                for seen in fresh
+            ],
+        )
+    if moved:
+        _move(tx, connection, kind, moved, now)
+    return len(fresh) + len(moved)
+
+
+def _move(
+    tx: Tx, connection: ConnectionName, kind: str, moved: Sequence[Sighting], now: datetime
+) -> None:
+    update = (
+        sa.update(t.ticket)
+        .where(_c.connection == connection, _c.kind == kind, _c.external_id == _P("seen_id"))
+        .values(
+            # The earlier instant stays, so that a ticket seen again and again is not put off.
+            read_due_at=sa.func.coalesce(_c.read_due_at, now),
+            sight_epoch=_c.sight_epoch + 1,
+            list_digest=sa.func.coalesce(_P("seen_digest", type_=sa.LargeBinary()), _c.list_digest),
+            cause=_P("seen_cause"),
+            gone_at=None,
+        )
+    )
+    tx.run(
+        update,
+        [
+            {"seen_id": seen.ref.id, "seen_digest": seen.digest, "seen_cause": seen.seen}
+            for seen in moved
+        ],
+    )
+
+
+def _new(
+    connection: ConnectionName,
+    kind: str,
+    external_id: TicketId | None,
+    number: str,
+    *,
+    now: datetime,
+    watched: bool,
+) -> dict[str, Any]:
+    return {
+        "connection": connection,
+        "kind": kind,
+        "external_id": external_id,
+        "number": number,
+        "write_epoch": 0,
+        "sight_epoch": 0,
+        "read_due_at": now,
+        "cause": "",
+        "read_failures": 0,
+        "read_error": "",
+        "watched": watched,
+        "stray": False,
+        "first_seen_at": now,
+    }
+
+
+def find(
+    tx: Tx,
+    connection: ConnectionName,
+    *,
+    external_id: TicketId | None = None,
+    number: str | None = None,
+    kind: str | None = None,
+) -> TicketRow | None:
+    """Find a known ticket by id or number; one whose id is known before one known by number only."""
+    query = sa.select(_c.id).where(_c.connection == connection)
+    if external_id is not None:
+        query = query.where(_c.external_id == external_id)
+    if number is not None:
+        query = query.where(_c.number == number)
+    if kind is not None:
+        query = query.where(_c.kind == kind)
+    found = tx.scalar(query.order_by(_c.external_id.is_(None), _c.id).limit(1))
+    return None if found is None else TicketRow(found)
+
+
+def find_anywhere(tx: Tx, word: str) -> list[TicketRow]:
+    """Find tickets by what an operator types: a number or an id, on any connection."""
+    query = sa.select(_c.id).where(sa.or_(_c.number == word, _c.external_id == word))
+    return [TicketRow(found) for found in tx.scalars(query.order_by(_c.id))]
+
+
+def ensure_ticket(
+    tx: Tx,
+    connection: ConnectionName,
+    kind: str,
+    *,
+    external_id: TicketId | None = None,
+    number: str = "",
+    now: datetime,
+    watched: bool = False,
+) -> TicketRow:
+    """Return the ticket's row, made when it is not known yet (and then due to be read).
+
+    A row known only by this number learns the id. At least one of id and number is given.
+    """
+    ensure(external_id or number, "a ticket is known by its id or its number")
+    found = None
+    if external_id is not None:
+        found = find(tx, connection, external_id=external_id, kind=kind)
+    if found is None and number:
+        by_number = find(tx, connection, number=number, kind=kind)
+        if by_number is not None and _may_be(tx, by_number, external_id):
+            found = by_number
+    if found is None:
+        values = _new(connection, kind, external_id, number, now=now, watched=watched)
+        if watched:
+            values["next_poll_at"] = now
+        return TicketRow(tx.insert_id(t.ticket, values))
+    _learn(tx, found, external_id, number, watched=watched, now=now)
+    return found
+
+
+def _may_be(tx: Tx, row: TicketRow, external_id: TicketId | None) -> bool:
+    known = tx.scalar(sa.select(_c.external_id).where(_c.id == row))
+    return external_id is None or known is None or known == external_id
+
+
+def _learn(
+    tx: Tx,
+    row: TicketRow,
+    external_id: TicketId | None,
+    number: str,
+    *,
+    watched: bool,
+    now: datetime,
+) -> None:
+    values: dict[str, Any] = {}
+    known = tx.first(sa.select(_c.external_id, _c.number, _c.watched).where(_c.id == row))
+    ensure(known is not None, "a row just found is there")
+    if known is None:
+        return
+    if external_id is not None and known.external_id is None:
+        values["external_id"] = external_id
+    if number and not known.number:
+        values["number"] = number
+    if watched and not known.watched:
+        values |= {"watched": True, "next_poll_at": now}
+    if values:
+        tx.run(sa.update(t.ticket).where(_c.id == row).values(values))
+
+
+# --- being due -------------------------------------------------------------------------------
+
+
+def due_reads(tx: Tx, connection: ConnectionName, *, now: datetime, limit: int) -> list[DueRead]:
+    """Return tickets to be read now: what was seen or asked for first, then those whose turn it is.
+
+    Left out: tickets that are gone, and those with a write claimed or being sent.
+    """
+    values = {"connection": connection, "now": now, "most": limit}
+    found = {row.id: row for row in tx.rows(_DUE_SEEN, values)}
+    if len(found) < limit:
+        for row in tx.rows(_DUE_TURN, values):
+            found.setdefault(row.id, row)
+    return [_due(connection, row) for row in islice(found.values(), limit)]
+
+
+def _due(connection: ConnectionName, row: Row) -> DueRead:
+    return DueRead(
+        row=TicketRow(row.id),
+        connection=connection,
+        ref=TicketRef(kind=row.kind, id=row.external_id, number=row.number),
+        write_epoch=row.write_epoch,
+        sight_epoch=row.sight_epoch,
+        cause=row.cause if row.read_due_at is not None else "its turn",
+        failures=row.read_failures,
+        watched=row.watched,
+    )
+
+
+def due_read(tx: Tx, row: TicketRow) -> DueRead | None:
+    """Return one ticket as if due, for a read that an operator waits for; None when not known."""
+    found = tx.first(sa.select(*_DUE_COLUMNS, _c.connection).where(_c.id == row))
+    return None if found is None else _due(ConnectionName(found.connection), found)
+
+
+def next_due(tx: Tx, connection: ConnectionName) -> datetime | None:
+    """Say when the next ticket of a connection is due to be read; None: none is."""
+    here = (_c.connection == connection, _c.gone_at.is_(None))
+    seen = tx.scalar(
+        sa.select(sa.func.min(_c.read_due_at)).where(*here, _c.read_due_at.is_not(None))
+    )
+    turn = tx.scalar(
+        sa.select(sa.func.min(_c.next_poll_at)).where(*here, _c.next_poll_at.is_not(None))
+    )
+    times = [at for at in (seen, turn) if at is not None]
+    return min(times) if times else None
+
+
+def hasten(tx: Tx, rows: Collection[TicketRow], at: datetime, *, cause: str = "asked for") -> None:
+    """Make tickets due at an instant (or earlier, where they already are), gone ones too."""
+    if rows:
+        tx.run(
+            sa.update(t.ticket)
+            .where(tx.among(_c.id, rows))
+            .values(
+                read_due_at=sa.case((_c.read_due_at < at, _c.read_due_at), else_=at),
+                sight_epoch=_c.sight_epoch + 1,
+                cause=cause,
+                gone_at=None,
+            )
+        )
+
+
+def set_watched(
+    tx: Tx, row: TicketRow, watched: bool, next_poll_at: datetime | None = None
+) -> None:
+    """Start or stop polling a ticket by number."""
+    tx.run(
+        sa.update(t.ticket)
+        .where(_c.id == row)
+        .values(watched=watched, next_poll_at=next_poll_at if watched else None)
+    )
+
+
+def decide_due(tx: Tx, *, now: datetime, limit: int) -> list[TicketRow]:
+    """Return tickets about which a decision is due, longest waiting first."""
+    query = (
+        sa.select(_c.id)
+        .where(_c.decide_due_at.is_not(None), _c.decide_due_at <= now)
+        .order_by(_c.decide_due_at, _c.id)
+        .limit(limit)
+    )
+    return [TicketRow(found) for found in tx.scalars(query)]
+
+
+def set_decide_due(tx: Tx, row: TicketRow, at: datetime | None) -> None:
+    """Say when to decide about a ticket again; None: when something changes."""
+    tx.run(
+        sa.update(t.ticket)
+        .where(_c.id == row, _c.decide_due_at.is_distinct_from(at))
+        .values(decide_due_at=at)
+    )
+
+
+# --- being read ------------------------------------------------------------------------------
+
+
+def save_read(
+    tx: Tx, due: DueRead, ticket: Ticket, *, now: datetime, next_poll_at: datetime | None = None
+) -> SaveResult:
+    """Store what was read, unless a write overlapped the read (DESIGN R1).
+
+    Args:
+        tx: the transaction.
+        due: as `due_reads` gave it before the read started.
+        ticket: what came of it.
+        now: when it came.
+        next_poll_at: its next turn; None: only when something is seen.
+    """
+    if tx.is_postgres:
+        tx.rows(sa.select(_c.id).where(_c.id == due.row).with_for_update())
+    stored = tx.first(_FOR_SAVE, {"row": due.row})
+    if stored is None or stored.write_epoch != due.write_epoch or stored.in_flight:
+        return _discard(tx, due.row, now)
+    ensure(stored.external_id in (None, ticket.id), "an adapter gives the ticket it was asked for")
+    if stored.external_id is None:
+        other = find(tx, due.connection, external_id=ticket.id, kind=due.ref.kind)
+        if other is not None and other != due.row:
+            merged = merge_rows(tx, lost=due.row, kept=other, now=now)
+            return _discard(tx, other if merged else due.row, now)
+    text, digest = codec.encode_ticket(ticket)
+    values = _after_read(due, stored, next_poll_at, now)
+    if digest == stored.digest:
+        if values:
+            tx.run(sa.update(t.ticket).where(_c.id == due.row).values(values))
+        return SaveResult.UNCHANGED
+    values |= {
+        "snapshot": text,
+        "digest": digest,
+        "external_id": ticket.id,
+        "number": ticket.number or stored.number,
+        "provider_created_at": ticket.created_at,
+        "read_at": now,
+        "decide_due_at": now,
+    }
+    tx.run(sa.update(t.ticket).where(_c.id == due.row).values(values))
+    return SaveResult.CHANGED
+
+
+def _after_read(
+    due: DueRead, stored: Row, next_poll_at: datetime | None, now: datetime
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    # Seen again while it was being read: what was read may be from before that.
+    if stored.read_due_at is not None and stored.sight_epoch == due.sight_epoch:
+        values["read_due_at"] = None
+    if stored.next_poll_at != next_poll_at:
+        values["next_poll_at"] = next_poll_at
+    if stored.read_failures:
+        values |= {"read_failures": 0, "read_error": ""}
+    if stored.gone_at is not None:
+        values |= {"gone_at": None, "decide_due_at": now}
+    return values
+
+
+def _discard(tx: Tx, row: TicketRow, now: datetime) -> SaveResult:
+    tx.run(
+        sa.update(t.ticket)
+        .where(_c.id == row, _c.read_due_at.is_(None))
+        .values(read_due_at=now, cause="a write overlapped the last read")
+    )
+    return SaveResult.DISCARDED
+
+
+def read_failed(
+    tx: Tx,
+    row: TicketRow,
+    *,
+    now: datetime,
+    retry_at: datetime,
+    error: str,
+    gone: bool = False,
+) -> int:
+    """Note that a read failed; the ticket is due again at `retry_at`, or gone.
+
+    Returns:
+        Failures in a row, this one included.
+    """
+    failures = int(tx.scalar(sa.select(_c.read_failures).where(_c.id == row)) or 0) + 1
+    values: dict[str, Any] = {"read_failures": failures, "read_error": error[:2_000]}
+    if gone:
+        values |= {"gone_at": now, "read_due_at": None, "decide_due_at": now}
+        line = Line(at=now, event="ticket.gone", detail=error, ticket=row)
+        journal.append(tx, line)
+    else:
+        values |= {"read_due_at": retry_at, "next_poll_at": None}
+    tx.run(sa.update(t.ticket).where(_c.id == row).values(values))
+    return failures
+
+
+def mark_stray(tx: Tx, row: TicketRow, reason: str, now: datetime) -> None:
+    """Note that a ticket carries a marker of syncd that nobody here knows: never given a partner."""
+    if tx.run(sa.update(t.ticket).where(_c.id == row, ~_c.stray).values(stray=True)):
+        journal.append(tx, Line(at=now, event="ticket.stray", detail=reason, ticket=row))
+
+
+# --- looking ---------------------------------------------------------------------------------
+
+
+def load_tickets(tx: Tx, rows: Collection[TicketRow]) -> dict[TicketRow, StoredTicket]:
+    """Load tickets with their snapshots."""
+    if not rows:
+        return {}
+    found = tx.rows(sa.select(t.ticket).where(tx.among(_c.id, rows)))
+    return {TicketRow(row.id): stored_ticket(row) for row in found}
+
+
+def stored_ticket(row: Row) -> StoredTicket:
+    """Make the value of a whole row of the table."""
+    return StoredTicket(
+        row=TicketRow(row.id),
+        connection=ConnectionName(row.connection),
+        kind=row.kind,
+        external_id=row.external_id,
+        number=row.number,
+        snapshot=None if row.snapshot is None else codec.decode_ticket(row.snapshot),
+        write_epoch=row.write_epoch,
+        provider_created_at=row.provider_created_at,
+        first_seen_at=row.first_seen_at,
+        read_at=row.read_at,
+        read_due_at=row.read_due_at,
+        next_poll_at=row.next_poll_at,
+        read_failures=row.read_failures,
+        read_error=row.read_error,
+        watched=row.watched,
+        gone_at=row.gone_at,
+        stray=row.stray,
+        decide_due_at=row.decide_due_at,
+    )
+
+
+def known_rows(tx: Tx, connection: ConnectionName) -> Iterator[TicketRow]:
+    """Go through all tickets of a connection that are not gone."""
+    query = sa.select(_c.id).where(_c.connection == connection, _c.gone_at.is_(None))
+    return (TicketRow(found) for found in tx.scalars(query.order_by(_c.id)))
+
+
+def counts(tx: Tx) -> dict[ConnectionName, TicketCounts]:
+    """Count the tickets of each connection."""
+
+    def number(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+        return sa.func.count(sa.case((condition, 1)))
+
+    query = sa.select(
+        _c.connection,
+        sa.func.count().label("known"),
+        number(_c.watched).label("watched"),
+        number(sa.and_(_c.read_due_at.is_not(None), _c.gone_at.is_(None))).label("due"),
+        number(_c.read_failures > 0).label("failing"),
+        number(_c.gone_at.is_not(None)).label("gone"),
+        number(_c.stray).label("stray"),
+    ).group_by(_c.connection)
+    return {
+        ConnectionName(row.connection): TicketCounts(
+            known=row.known,
+            watched=row.watched,
+            due=row.due,
+            failing=row.failing,
+            gone=row.gone,
+            stray=row.stray,
+        )
+        for row in tx.rows(query)
+    }
