@@ -7,7 +7,6 @@ from syncd.core.rules import Place
 from syncd.model.ids import Side
 from syncd.model.ticket import CommentKind, Value, Visibility
 
-
 NOWHERE = Place()
 """The place of what no file holds."""
 
@@ -54,7 +53,7 @@ class Expected:
         nothing: no write at all.
         opened: a ticket is created there; None: not said.
         fields: field -> value that must be written; others may be written too.
-        comments: texts that must be said there, each as a whole; kind None: any.
+        comments: texts that must be said there, each as a whole, with their kind; None: any.
         files: names of attachments that must be uploaded.
     """
 

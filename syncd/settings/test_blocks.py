@@ -19,6 +19,13 @@ W = TypeVar("W", CommentKind, Visibility)
 _SIDES = [str(side) for side in Side]
 _COMMENT_KEYS = ["body", "author", "kind", "visibility"]
 _FILE_KEYS = ["name", "size", "type"]
+_SAID: Mapping[str, CommentKind | None] = {
+    "comment": None,
+    "comments": None,
+    "work_note": CommentKind.WORK_NOTE,
+    "closure_note": CommentKind.CLOSURE_NOTE,
+}
+"""Words under which `expect` names what must be said; a comment may be of any kind."""
 
 
 def build_tests(scope: Scope, block: MappingBlock, rules: MappingRules) -> tuple[MappingTest, ...]:
@@ -189,9 +196,8 @@ class _TestReader:
         files: list[str] = []
         for name, part in value.items():
             where = (*below, str(name))
-            if name in ("comment", "comments", "work_note") and name not in fields:
-                kind = None if name != "work_note" else CommentKind.WORK_NOTE
-                comments += [(kind, text) for text in self._texts(part, where)]
+            if name in _SAID:
+                comments += [(_SAID[name], text) for text in self._texts(part, where)]
             elif name in ("attachment", "attachments"):
                 files += self._texts(part, where)
             else:

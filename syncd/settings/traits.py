@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from syncd.core.state import SideTraits
 from syncd.model.features import Features
-from syncd.model.ids import Side
+from syncd.model.ids import MappingName, Side
 from syncd.model.ticket import FieldInfo, Value
 from syncd.registry import Provider
-from syncd.settings.values import ConnectionSettings
+from syncd.settings.values import ConnectionSettings, Settings
 
 
 def side_traits(
@@ -132,3 +132,21 @@ def facts_of(side: Side, connection: ConnectionSettings, kind: str, provider: Pr
         spelling=spelling,
         statuses=tuple(dict.fromkeys(spelling.written("status", label) for label in statuses)),
     )
+
+
+def mapping_traits(
+    settings: Settings, name: MappingName, providers: Mapping[str, Provider]
+) -> dict[Side, SideTraits]:
+    """Give what the core must know of both connections of a mapping, without any network."""
+    rules = settings.mappings[name]
+    found: dict[Side, SideTraits] = {}
+    for side in Side:
+        connection = settings.connections[rules.connection(side)]
+        provider = providers[connection.provider]
+        found[side] = side_traits(
+            connection,
+            provider.features(connection.options),
+            provider.fields(connection.options, rules.kind(side)),
+            provider.normalise(connection.options),
+        )
+    return found
