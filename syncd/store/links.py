@@ -39,6 +39,7 @@ from syncd.store.records import (
     Pause,
 )
 from syncd.store.tx import Row, Tx
+from syncd.store.types import sooner
 
 __all__ = ["apply_plan"]
 
@@ -401,7 +402,7 @@ def _decide_about(tx: Tx, rows: Iterable[TicketRow], now: datetime) -> None:
     tx.run(
         sa.update(t.ticket)
         .where(t.ticket.c.id.in_(list(rows)))
-        .values(decide_due_at=now, read_due_at=sa.func.coalesce(t.ticket.c.read_due_at, now))
+        .values(decide_due_at=now, read_due_at=sooner(t.ticket.c.read_due_at, now))
     )
 
 

@@ -21,6 +21,7 @@ from syncd.store import tables as t
 from syncd.store.records import Line, LinkPhase
 from syncd.store.tickets import ensure_ticket
 from syncd.store.tx import Row, Tx
+from syncd.store.types import sooner
 
 DETAIL_CHARS_MAX = 2_000
 
@@ -469,9 +470,9 @@ def _touch_target(tx: Tx, row: Any, now: datetime, *, wrote: bool) -> None:
     values: dict[str, Any] = {"write_epoch": c.write_epoch + 1}
     if wrote:
         values |= {
-            "read_due_at": sa.func.coalesce(c.read_due_at, now),
+            "read_due_at": sooner(c.read_due_at, now),
             "sight_epoch": c.sight_epoch + 1,
-            "decide_due_at": sa.func.coalesce(c.decide_due_at, now),
+            "decide_due_at": sooner(c.decide_due_at, now),
             "cause": "after our write",
         }
     tx.run(sa.update(t.ticket).where(c.id == row.target_row).values(values))
@@ -480,9 +481,7 @@ def _touch_target(tx: Tx, row: Any, now: datetime, *, wrote: bool) -> None:
 def _decide_about(tx: Tx, row: TicketRow, now: datetime) -> None:
     c = t.ticket.c
     tx.run(
-        sa.update(t.ticket)
-        .where(c.id == row)
-        .values(decide_due_at=sa.case((c.decide_due_at < now, c.decide_due_at), else_=now))
+        sa.update(t.ticket).where(c.id == row).values(decide_due_at=sooner(c.decide_due_at, now))
     )
 
 

@@ -21,7 +21,7 @@ from syncd.store import tables as t
 from syncd.store.merging import merge_rows
 from syncd.store.records import DueRead, Line, SaveResult, StoredTicket, TicketCounts
 from syncd.store.tx import Row, Tx
-from syncd.store.types import Instant
+from syncd.store.types import Instant, sooner
 
 CHUNK = 5_000
 """Tickets compared at once: bounds memory and one parameter's size."""
@@ -156,8 +156,8 @@ def _move(
         sa.update(t.ticket)
         .where(_c.connection == connection, _c.kind == kind, _c.external_id == _P("seen_id"))
         .values(
-            # The earlier instant stays, so that a ticket seen again and again is not put off.
-            read_due_at=sa.func.coalesce(_c.read_due_at, now),
+            # The earlier instant stays: a ticket seen again and again is not put off.
+            read_due_at=sooner(_c.read_due_at, now),
             sight_epoch=_c.sight_epoch + 1,
             list_digest=sa.func.coalesce(_P("seen_digest", type_=sa.LargeBinary()), _c.list_digest),
             cause=_P("seen_cause"),
@@ -340,7 +340,7 @@ def hasten(tx: Tx, rows: Collection[TicketRow], at: datetime, *, cause: str = "a
             sa.update(t.ticket)
             .where(tx.among(_c.id, rows))
             .values(
-                read_due_at=sa.case((_c.read_due_at < at, _c.read_due_at), else_=at),
+                read_due_at=sooner(_c.read_due_at, at),
                 sight_epoch=_c.sight_epoch + 1,
                 cause=cause,
                 gone_at=None,

@@ -3,7 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, Integer
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Case,
+    ColumnElement,
+    Dialect,
+    Integer,
+    case,
+    literal,
+)
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from syncd.model.errors import ensure
@@ -44,3 +53,13 @@ class RowId(TypeDecorator[int]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return Integer() if dialect.name == "sqlite" else BigInteger()
+
+
+def moment(at: datetime) -> BindParameter[datetime]:
+    """Give an instant as a parameter, for use inside functions: those do not pass on their type."""
+    return literal(at, Instant())
+
+
+def sooner(column: ColumnElement[datetime], at: datetime) -> Case[datetime]:
+    """Give the column's instant where it is before `at`, else (and where it is NULL) `at`."""
+    return case((column < moment(at), column), else_=moment(at))
