@@ -69,6 +69,12 @@ def _unknown(slots: Slots, side: Side, kind: ItemKind, items: Iterable[_Item]) -
     return (item for item in items if item.id not in known)
 
 
+def _planned(item: tuple[ItemKind, Side, str]) -> ItemPair:
+    """Account for something an operation of this plan carries; its key comes with the receipt."""
+    kind, origin, source_id = item
+    return ItemPair(kind=kind, origin=origin, source_id=source_id, state=PairState.PLANNED)
+
+
 # --- comments --------------------------------------------------------------------------------
 
 
@@ -105,8 +111,12 @@ def _claim_own(slots: Slots, items: ItemDraft, side: Side, comment: Comment) -> 
         if owner is None:
             _account(items, side, comment, (PairState.STRAY, f"marker {key} is not of this store"))
             return True
-        if _is_spent(slots, items, side, comment, key):
-            continue
+        first = _first_with(slots, side, comment, key)
+        if first.id != comment.id and first.body != comment.body:
+            continue  # A person quotes our comment: the earliest with the marker is ours.
+        if first.id != comment.id:
+            _account(items, side, comment, (PairState.DUPLICATE, f"a second effect of {key}"))
+            return True
         if owner[0] != slots.state.link_id:
             reason = f"it came from link {owner[0]}"
             _account(items, side, comment, (PairState.SKIPPED, reason))
@@ -117,46 +127,35 @@ def _claim_own(slots: Slots, items: ItemDraft, side: Side, comment: Comment) -> 
     return False
 
 
-def _is_spent(
-    slots: Slots, items: ItemDraft, side: Side, comment: Comment, key: OperationKey
-) -> bool:
-    """Whether a marker already named another, earlier comment: then a later one is a quotation."""
-    ticket = slots.views[side].ticket
-    first = next((each for each in ticket.comments if key in each.keys), comment)
-    if first.id == comment.id:
-        return False
-    if first.body == comment.body:
-        reason = f"a second effect of {key}"
-        _account(items, side, comment, (PairState.DUPLICATE, reason))
-    return first.body != comment.body
+def _first_with(slots: Slots, side: Side, comment: Comment, key: OperationKey) -> Comment:
+    comments = slots.views[side].ticket.comments
+    return next((each for each in comments if key in each.keys), comment)
 
 
 def _own_effect(
     slots: Slots, items: ItemDraft, side: Side, comment: Comment, key: OperationKey
 ) -> None:
     """Pair our own comment with what it carries, and settle its operation if that is open."""
-    if any(pair.source_id == comment.id for pair in items.pairs):
-        return
     operation = next((each for each in slots.state.operations if each.key == key), None)
-    if operation is not None and operation.state not in (
-        OperationState.CLAIMED,
-        OperationState.SENDING,
-    ):
-        items.applied.append((key, comment.id))
+    if operation is not None:
+        if operation.state not in (OperationState.CLAIMED, OperationState.SENDING):
+            items.applied.append((key, comment.id))
+        if operation.item is not None:
+            return  # Settling it completes the pair.
     carried = next((pair for pair in slots.state.pairs if pair.key == key), None)
-    if carried is not None and not carried.target_id:
-        items.pairs.append(
-            ItemPair(
-                kind=carried.kind,
-                origin=carried.origin,
-                source_id=carried.source_id,
-                target_id=comment.id,
-                state=PairState.PAIRED,
-                key=key,
-            )
-        )
-    else:
+    if carried is None or carried.target_id:
         _account(items, side, comment, (PairState.SKIPPED, f"written by syncd ({key})"))
+        return
+    items.pairs.append(
+        ItemPair(
+            kind=carried.kind,
+            origin=carried.origin,
+            source_id=carried.source_id,
+            target_id=comment.id,
+            state=PairState.PAIRED,
+            key=key,
+        )
+    )
 
 
 def withheld(rules: CommentRules, comment: Comment) -> str:
@@ -204,6 +203,7 @@ def carry_comment(
         return
     room = traits.features.limits.comment_bytes
     item = (ItemKind.COMMENT, side, str(comment.id))
+    items.pairs.append(_planned(item))
     for at, part in enumerate(parts(text, room and room - MARKER_CHARS_MAX)):
         items.operations.append(
             PlannedOperation(
@@ -262,6 +262,8 @@ def carry_attachment(slots: Slots, items: ItemDraft, side: Side, attachment: Att
     )
     item = (ItemKind.ATTACHMENT, side, str(attachment.id))
     reason = _not_carried(slots, side, attachment, rules)
+    if not reason or (rules is not None and rules.otherwise is not None):
+        items.pairs.append(_planned(item))
     if not reason:
         items.operations.append(
             PlannedOperation(

@@ -14,13 +14,12 @@ from syncd.core.rules import MappingMode, MappingRules
 from syncd.core.slots import STATUS
 from syncd.core.state import LinkState, Plan
 from syncd.intake.config import IntakeConfig
-from syncd.intake.open import consider_opening, reconsider_opening
+from syncd.intake.open import consider_opening, plan_context, reconsider_opening
 from syncd.intake.records import Decider, Decision
 from syncd.model.ids import LinkRow, OperationKey, Side, TicketRow
 from syncd.model.operation import OperationState, Receipt, WriteKind
 from syncd.model.ticket import Ticket
 from syncd.store import journal, links, outbox, tickets
-from syncd.store.database import Tx
 from syncd.store.records import (
     DueRead,
     KeyOwner,
@@ -28,10 +27,10 @@ from syncd.store.records import (
     LinkParts,
     LinkPhase,
     LinkRecord,
-    PlanContext,
     SaveResult,
     StoredTicket,
 )
+from syncd.store.tx import Tx
 
 CLAIMED_RECHECK_S = 2.0
 """How soon a ticket that one of our creates may just be making is looked at again."""
@@ -206,7 +205,7 @@ def _only_tell(tx: Tx, link: LinkRecord, plan: Plan, decider: Decider) -> Decisi
 
 def _store(tx: Tx, link: LinkRecord, rules: MappingRules, plan: Plan, decider: Decider) -> Decision:
     if not plan.is_empty:
-        links.apply_plan(tx, link.id, plan, plan_context(rules, decider))
+        links.apply_plan(tx, link.id, plan, plan_context(rules, decider, None))
     if plan.detach:
         links.tombstone(tx, link.id, by=f"mapping {rules.name}", now=decider.now)
     if plan.recheck_s is not None:
@@ -218,20 +217,6 @@ def _store(tx: Tx, link: LinkRecord, rules: MappingRules, plan: Plan, decider: D
         superseded=len(plan.superseded),
         conflicts=len(plan.conflicts),
         held=1 if plan.recheck_s is not None else 0,
-    )
-
-
-def plan_context(
-    rules: MappingRules, decider: Decider, ask_after_s: float | None = None
-) -> PlanContext:
-    """Say what is stored beside a plan."""
-    return PlanContext(
-        new_key=decider.new_key,
-        correlation_id=decider.correlation_id,
-        seen_at=decider.seen_at,
-        now=decider.now,
-        revision=rules.revision or decider.config.revision,
-        ask_after_s=ask_after_s,
     )
 
 

@@ -5,17 +5,28 @@ from datetime import timedelta
 
 from syncd.core.plan import plan_opening
 from syncd.core.rules import MappingMode, MappingRules
-from syncd.core.state import NotOpened, Opening, Plan, PlannedOperation, Reason, SlotMove
+from syncd.core.state import (
+    BaselineMove,
+    NotOpened,
+    Opening,
+    Plan,
+    PlannedOperation,
+    Reason,
+    SlotMove,
+)
 from syncd.intake.records import Decider, Decision
-from syncd.model.ids import LinkRow, Side
+from syncd.model.ids import ConnectionName, LinkRow, Side
 from syncd.model.operation import CommentDraft, WriteKind
 from syncd.model.ticket import Ticket
-from syncd.store import journal, links, mappings
-from syncd.store.database import Tx
+from syncd.store import journal, links, mappings, tickets
 from syncd.store.records import Line, LinkParts, LinkRecord, PlanContext, StoredTicket
+from syncd.store.tx import Tx
 
 PROBLEM = "problem"
 """The baseline slot that remembers which problem the desk was told."""
+
+HELD_S = 60.0
+"""How soon a ticket is looked at again that was not opened because of `at_most`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +55,8 @@ def consider_opening(
     for candidate in candidates:
         rivals = _rivals(candidate, candidates)
         if rivals:
-            _tell(tx, stored, candidate, decider, "opening.contested", f"also matches {rivals}")
+            told = ("opening.contested", f"also matches {rivals}")
+            _tell(tx, stored, candidate, decider, told)
             decision += Decision(problems=1)
         else:
             decision += _open(tx, stored, candidate, decider)
@@ -55,7 +67,7 @@ def _is_young(tx: Tx, rules: MappingRules, ticket: Ticket) -> bool:
     """Whether a ticket was made after the mapping first went live (provider's time); R13."""
     if rules.mode is MappingMode.DRY_RUN or ticket.created_at is None:
         return True
-    first_live_at = mappings.live_since(tx, rules.name)
+    first_live_at = mappings.get(tx, rules.name).first_live_at
     return first_live_at is None or ticket.created_at >= first_live_at
 
 
@@ -75,12 +87,13 @@ def _open(tx: Tx, stored: StoredTicket, candidate: Candidate, decider: Decider) 
     rules, found = candidate.rules, candidate.found
     if rules.mode is MappingMode.DRY_RUN:
         would = "would open a partner" if isinstance(found, Opening) else "lacks something"
-        _tell(tx, stored, candidate, decider, "dry_run.would_open", would)
+        _tell(tx, stored, candidate, decider, ("dry_run.would_open", would))
         return Decision(told=1)
     if isinstance(found, NotOpened):
         return _problem(tx, stored, candidate, found, decider)
     if not _is_within_pace(tx, rules, decider):
-        _tell(tx, stored, candidate, decider, "opening.held", "the mapping opened too many")
+        _tell(tx, stored, candidate, decider, ("opening.held", "the mapping opened too many"))
+        tickets.set_decide_due(tx, stored.row, decider.now + timedelta(seconds=HELD_S))
         return Decision(held=1)
     link = _new_link(tx, stored, candidate, decider)
     return store_opening(tx, link, rules, found, decider)
@@ -92,8 +105,14 @@ def _new_link(tx: Tx, stored: StoredTicket, candidate: Candidate, decider: Decid
         mapping=candidate.rules.name,
         origin=candidate.source,
         source_row=stored.row,
+        partner=_partner(candidate),
         now=decider.now,
     )
+
+
+def _partner(candidate: Candidate) -> tuple[ConnectionName, str]:
+    target = candidate.source.other
+    return candidate.rules.connection(target), candidate.rules.kind(target)
 
 
 def store_opening(
@@ -102,12 +121,13 @@ def store_opening(
     """Store an opening's plan into its link."""
     opening = rules.opening(found.target)
     links.apply_plan(
-        tx, link, found.plan, _context(rules, decider, opening.ask_after_s if opening else None)
+        tx, link, found.plan, plan_context(rules, decider, opening.ask_after_s if opening else None)
     )
     return Decision(opened=1, planned=len(found.plan.operations))
 
 
-def _context(rules: MappingRules, decider: Decider, ask_after_s: float | None) -> PlanContext:
+def plan_context(rules: MappingRules, decider: Decider, ask_after_s: float | None) -> PlanContext:
+    """Say what is stored beside a plan."""
     return PlanContext(
         new_key=decider.new_key,
         correlation_id=decider.correlation_id,
@@ -136,7 +156,7 @@ def _problem(
 ) -> Decision:
     """Keep a link for a ticket that lacks something, so that it is told once and opened later."""
     text = "; ".join(found.problems)
-    _tell(tx, stored, candidate, decider, "opening.problem", text)
+    _tell(tx, stored, candidate, decider, ("opening.problem", text))
     link = _new_link(tx, stored, candidate, decider)
     _say_problem(tx, link, candidate.rules, text, decider)
     return Decision(problems=1)
@@ -147,7 +167,7 @@ def _say_problem(tx: Tx, link: LinkRow, rules: MappingRules, text: str, decider:
     source = parts.link.origin
     move = SlotMove(source=source, source_value=text)
     if rules.tell_problems is None or source is not Side.ITSM:
-        plan = Plan(baselines=(), notes=())
+        plan = Plan(baselines=(BaselineMove(side=source, slot=PROBLEM, value=text),))
     else:
         plan = Plan(
             operations=(
@@ -163,8 +183,7 @@ def _say_problem(tx: Tx, link: LinkRow, rules: MappingRules, text: str, decider:
                 ),
             )
         )
-    if not plan.is_empty:
-        links.apply_plan(tx, link, plan, _context(rules, decider, None))
+    links.apply_plan(tx, link, plan, plan_context(rules, decider, None))
 
 
 def reconsider_opening(tx: Tx, parts: LinkParts, rules: MappingRules, decider: Decider) -> Decision:
@@ -195,19 +214,14 @@ def _told(parts: LinkParts) -> set[str]:
 
 
 def _tell(
-    tx: Tx,
-    stored: StoredTicket,
-    candidate: Candidate,
-    decider: Decider,
-    event: str,
-    detail: str,
+    tx: Tx, stored: StoredTicket, candidate: Candidate, decider: Decider, told: tuple[str, str]
 ) -> None:
     journal.append(
         tx,
         Line(
             at=decider.now,
-            event=event,
-            detail=detail,
+            event=told[0],
+            detail=told[1],
             connection=stored.connection,
             ticket=stored.row,
             mapping=candidate.rules.name,

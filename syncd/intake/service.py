@@ -25,8 +25,9 @@ from syncd.model.ids import ConnectionName, CorrelationId, OperationKey, TicketR
 from syncd.ports.clock import Clock, IdSource
 from syncd.ports.errors import CredentialsRejected, OddAnswer, RemoteContext, RemoteError
 from syncd.store import connections, feeds, inbox, journal, tickets
-from syncd.store.database import Database, Tx
+from syncd.store.database import Database
 from syncd.store.records import DueRead, InboxItem, Line, SaveResult
+from syncd.store.tx import Tx
 
 KEY_CHARS = 12
 """Random characters of an operation key, after the instance's prefix."""
@@ -166,7 +167,7 @@ class Intake:
         except RemoteError as error:
             await self._poll_failed(connection, kind, error)
             return PollRound(error=str(error))
-        except Exception as error:  # An adapter's bug must not stop the other connections.
+        except Exception as error:  # noqa: BLE001 - an adapter's bug must not stop the others
             self._log.exception("intake.poll_broke", connection=connection)
             wrapped = OddAnswer(f"{type(error).__name__}: {error}", RemoteContext())
             await self._poll_failed(connection, kind, wrapped)
@@ -318,7 +319,7 @@ class Intake:
                 ticket = await config.adapters[due.connection].read(due.ref)
             except RemoteError as error:
                 return failed(due, error), Round()
-            except Exception as error:  # An adapter's bug must not hide the other tickets.
+            except Exception as error:  # noqa: BLE001 - an adapter's bug must not hide others
                 self._log.exception("intake.read_broke", connection=due.connection)
                 text = f"{type(error).__name__}: {error}"
                 return ReadResult(due=due, reading=Reading.ODD, error=text), Round()
@@ -400,7 +401,7 @@ class Intake:
         now = self._ports.clock.now()
         try:
             return await self._ports.db.write(decide_ticket, row, self._decider(config, now))
-        except Exception:
+        except Exception:  # noqa: BLE001 - one ticket's bug must not stop the others
             self._log.exception("intake.decision_broke", ticket=row)
             later = now + timedelta(seconds=self._options.retry_max_s)
             await self._ports.db.write(tickets.set_decide_due, row, later)

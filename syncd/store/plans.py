@@ -189,7 +189,9 @@ def _add_operations(
 
 def _values(home: _Home, planned: PlannedOperation, context: PlanContext) -> dict[str, Any]:
     side = planned.target
-    ensure(side.other in home.rows, "a change comes from a ticket")
+    # A note about the ticket itself is written before there is a partner: it is its own source.
+    source = side.other if side.other in home.rows else side
+    ensure(source in home.rows, "a change comes from a ticket")
     ensure(
         (planned.rank is Rank.CREATE) == (planned.kind == "create"),
         "a create, and only it, is first",
@@ -203,10 +205,10 @@ def _values(home: _Home, planned: PlannedOperation, context: PlanContext) -> dic
         "link": home.link_id,
         "mapping": home.mapping,
         "connection": home.connections[side],
-        "source_connection": home.connections[side.other],
+        "source_connection": home.connections[source],
         "target": side,
         "target_row": home.rows.get(side),
-        "source_row": home.rows[side.other],
+        "source_row": home.rows[source],
         "lane": _lane(home, side),
         "rank": lanes.RANKS[planned.rank],
         "kind": planned.kind,

@@ -196,11 +196,6 @@ class LinkWorld:
         key = OperationKey(f"test-{self.serial:012d}")
         self.keys[key] = (LINK, planned.target)
         self.queue.append(Queued(id=OperationId(self.serial), key=key, planned=planned))
-        if planned.item is not None:
-            kind, origin, source_id = planned.item
-            self.pairs[planned.item] = ItemPair(
-                kind=kind, origin=origin, source_id=source_id, key=key
-            )
 
     # --- delivery ------------------------------------------------------------------------------
 
@@ -296,7 +291,9 @@ class LinkWorld:
             )
         if planned.item is not None:
             pair = self.pairs[planned.item]
-            self.pairs[planned.item] = replace(pair, target_id=effect, state=PairState.PAIRED)
+            self.pairs[planned.item] = replace(
+                pair, target_id=effect, state=PairState.PAIRED, key=queued.key
+            )
 
     def settles(self, rounds_max: int = 20) -> int:
         """Decide and deliver until nothing is left; returns the rounds it took."""
