@@ -1,14 +1,13 @@
 """Attachments on their way: source -> spool -> target, and the look whether they arrived whole."""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from syncd.core.file_names import clean
 from syncd.delivery.options import Options
 from syncd.model.errors import BrokenInvariant
-from syncd.model.ids import AttachmentId, ConnectionName, TicketId
+from syncd.model.ids import AttachmentId, ConnectionName
 from syncd.model.operation import Receipt, Write, WriteKind
 from syncd.model.outbox import ClaimedOperation
 from syncd.model.ticket import Ticket
@@ -16,11 +15,6 @@ from syncd.ports.adapter import Adapter, FileSource, TicketRef
 from syncd.ports.clock import Clock
 from syncd.ports.errors import RemoteError, Unreachable
 from syncd.store.spool import Spool, SpoolFile
-
-REMEMBERED_MAX = 4096
-"""Attachments whose digest is remembered, so that another attempt need not fetch them again."""
-
-_Key = tuple[ConnectionName, TicketId, AttachmentId]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +49,6 @@ class Files:
         self._spool = spool
         self._clock = clock
         self._options = options
-        self._remembered: OrderedDict[_Key, SpoolFile] = OrderedDict()
 
     async def fetch(self, op: ClaimedOperation) -> Fetched:
         """Make sure the attachment lies in the spool, streaming it there if it does not.
@@ -70,16 +63,12 @@ class Files:
         draft = op.write.attachment
         if draft is None or op.source is None:
             raise BrokenInvariant("an attachment to be written comes from a ticket that was read")
-        key = (op.source_connection, op.source.id, draft.source_id)
-        kept = self._remembered.get(key)
-        if kept is None or await self._spool.size(kept.digest) is None:
+        draft = replace(draft, name=clean(draft.name))
+        if not draft.digest or await self._spool.size(draft.digest) is None:
             kept = await self._download(op, op.source, draft.source_id)
-            self._remember(key, kept)
-        attachment = replace(
-            draft, name=clean(draft.name), size_bytes=kept.size_bytes, digest=kept.digest
-        )
+            draft = replace(draft, size_bytes=kept.size_bytes, digest=kept.digest)
         return Fetched(
-            write=replace(op.write, attachment=attachment), file=self._spool.source(kept.digest)
+            write=replace(op.write, attachment=draft), file=self._spool.source(draft.digest)
         )
 
     async def _download(
@@ -94,11 +83,6 @@ class Files:
             return await self._spool.save(
                 chunks, max_bytes=min(limit, self._options.attachment_bytes)
             )
-
-    def _remember(self, key: _Key, file: SpoolFile) -> None:
-        self._remembered[key] = file
-        if len(self._remembered) > REMEMBERED_MAX:
-            self._remembered.popitem(last=False)
 
     def can_verify(self, op: ClaimedOperation, write: Write, receipt: Receipt) -> bool:
         """Say whether the vendor gives back what was uploaded."""

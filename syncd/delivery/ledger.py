@@ -1,22 +1,35 @@
 """What delivery asks of the store, each in a transaction; nothing else in here touches it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from syncd.delivery.options import Options
 from syncd.delivery.outcomes import Verdict
 from syncd.model.ids import ConnectionName, MappingName, OperationId
-from syncd.model.operation import Receipt
-from syncd.model.outbox import ClaimedOperation, Outcome
+from syncd.model.operation import Receipt, Write
+from syncd.model.outbox import ClaimedOperation
 from syncd.ports.clock import Clock
-from syncd.store import connections, journal, mappings, outbox, tickets
+from syncd.store import connections, journal, mappings, operations, outbox, tickets
 from syncd.store.database import Database
 from syncd.store.records import Claim, Line, Recovered
 from syncd.store.tx import Tx
 
 ACTOR = "delivery"
 """Who did it, in the journal and on a pause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What storing an outcome did.
+
+    Attributes:
+        in_time: it was ours to store; False: somebody else had taken the operation over.
+        paused: a connection was paused by it that was not before.
+    """
+
+    in_time: bool
+    paused: bool = False
 
 
 class Ledger:
@@ -44,16 +57,19 @@ class Ledger:
         self._options = options
         self._live_mappings = live_mappings
 
-    async def recover(self) -> Recovered:
-        """Take over what dead owners left: never sent is ready again, maybe sent is unknown."""
+    async def hold(self) -> None:
+        """Let others see that this owner lives."""
         await self._db.hold_owner(self._options.owner)
+
+    async def recover(self, *, at_start: bool) -> Recovered:
+        """Take over what dead owners left: never sent is ready again, maybe sent is unknown."""
         now = self._clock.now()
         return await self._db.write(
             outbox.recover,
             owner=self._options.owner,
             now=now,
             probe_at=now,
-            alone=not self._db.is_shared,
+            alone=at_start and not self._db.is_shared,
         )
 
     async def claim(self, free: dict[ConnectionName, int]) -> list[ClaimedOperation]:
@@ -69,14 +85,12 @@ class Ledger:
         )
         return await self._db.write(_claim, claim)
 
-    async def mark_sending(self, op: ClaimedOperation) -> bool:
+    async def mark_sending(self, op: ClaimedOperation, write: Write) -> bool:
         """Commit that bytes may leave from now on; False: the lease was lost, send nothing."""
-        return await self._db.write(
-            outbox.mark_sending, op.id, op.owner, op.attempt, self._clock.now()
-        )
+        return await self._db.write(_mark_sending, op, write, now=self._clock.now())
 
-    async def settle(self, op: ClaimedOperation, verdict: Verdict) -> bool:
-        """Commit an outcome and what goes with it; False: somebody else had settled it."""
+    async def settle(self, op: ClaimedOperation, verdict: Verdict) -> Settled:
+        """Commit an outcome and what goes with it."""
         return await self._db.write(_settle, op, verdict, now=self._clock.now())
 
     async def extend_lease(self) -> None:
@@ -90,18 +104,31 @@ class Ledger:
             outbox.release_owner, self._options.owner, now=self._clock.now()
         )
 
-    async def rechecks_due(self, limit: int) -> list[ClaimedOperation]:
+    async def rechecks_due(self) -> list[ClaimedOperation]:
         """Read which applied operations are to be looked at once more."""
-        return await self._db.read(outbox.rechecks_due, now=self._clock.now(), limit=limit)
+        return await self._db.read(
+            outbox.rechecks_due, now=self._clock.now(), limit=self._options.rechecks_max
+        )
+
+    async def known_effect(self, op: ClaimedOperation) -> Mapping[str, object]:
+        """Read the receipt that an applied operation was settled with."""
+        detail = await self._db.read(operations.show, op.id)
+        return detail.receipt or {}
 
     async def record_recheck(
-        self, op: ClaimedOperation, others: Sequence[Receipt], detail: str
+        self,
+        op: ClaimedOperation,
+        others: Sequence[Receipt],
+        *,
+        again_at: datetime | None,
+        detail: str,
     ) -> None:
-        """Commit what a recheck saw."""
+        """Commit what a recheck saw; `again_at`: it saw nothing useful, look once more then."""
         await self._db.write(
             outbox.record_recheck,
             op.id,
             others=tuple(others),
+            again_at=again_at,
             detail=detail,
             now=self._clock.now(),
         )
@@ -134,11 +161,21 @@ def _claim(tx: Tx, claim: Claim) -> list[ClaimedOperation]:
     return outbox.claim(tx, replace(claim, writable_mappings=writable))
 
 
-def _settle(tx: Tx, op: ClaimedOperation, verdict: Verdict, *, now: datetime) -> bool:
-    outcome: Outcome = verdict.outcome
-    settled = outbox.settle(tx, op, outcome, now=now)
-    if verdict.pause is not None and verdict.pause not in connections.paused(tx):
+def _mark_sending(tx: Tx, op: ClaimedOperation, write: Write, *, now: datetime) -> bool:
+    if not outbox.mark_sending(tx, op.id, op.owner, op.attempt, now):
+        return False
+    file = write.attachment
+    if file is not None and file.size_bytes is not None and op.write.attachment != file:
+        outbox.attach_file(tx, op.id, size_bytes=file.size_bytes, digest=file.digest)
+    return True
+
+
+def _settle(tx: Tx, op: ClaimedOperation, verdict: Verdict, *, now: datetime) -> Settled:
+    outcome = verdict.outcome
+    in_time = outbox.settle(tx, op, outcome, now=now)
+    paused = verdict.pause is not None and verdict.pause not in connections.paused(tx)
+    if verdict.pause is not None and paused:
         connections.pause(tx, verdict.pause, outcome.detail, by=ACTOR, now=now)
-    if settled and verdict.hasten and op.target_row is not None:
+    if in_time and verdict.hasten and op.target_row is not None:
         tickets.hasten(tx, [op.target_row], now)
-    return settled
+    return Settled(in_time=in_time, paused=paused)

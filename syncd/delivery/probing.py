@@ -11,8 +11,7 @@ from syncd.delivery.tools import Tools
 from syncd.model.errors import BrokenInvariant
 from syncd.model.operation import Finding, ParkReason, ProbeResult
 from syncd.model.outbox import ClaimedOperation
-from syncd.ports.errors import NotFound, OddAnswer, Refused
-from syncd.store.spool import FileTooLarge
+from syncd.ports.errors import OddAnswer
 
 
 class Unclear(OddAnswer):
@@ -31,6 +30,8 @@ async def probe(op: ClaimedOperation, tools: Tools, progress: Progress) -> Verdi
         Exception: whatever the adapter or the spool raise; `outcomes.after_error` knows.
     """
     progress.stage = Stage.LOOK
+    # What is looked at is as old as the start of the reading, not as the wait for a slot before it.
+    progress.started_at = tools.clock.now()
     terms = tools.terms(op)
     if not terms.feature.can_probe:
         return outcomes.parked(
@@ -51,27 +52,13 @@ async def probe(op: ClaimedOperation, tools: Tools, progress: Progress) -> Verdi
 
 async def look(op: ClaimedOperation, tools: Tools, progress: Progress) -> ProbeResult:
     """Ask the provider, with the write as it was sent."""
-    await _complete(op, tools, progress)
-    # What is looked at is as old as the start of the reading, not of what came before it.
-    progress.started_at = tools.clock.now()
+    file = op.write.attachment
+    if file is not None:
+        progress.complete(replace(op.write, attachment=replace(file, name=clean(file.name))))
     sent_at = op.sent_at or op.planned_at
     result = await tools.adapters[op.connection].probe(progress.write, sent_at)
     progress.request = f"probe {outcomes.describe(progress.write)}: {result.looked_at}"
     return result
-
-
-async def _complete(op: ClaimedOperation, tools: Tools, progress: Progress) -> None:
-    """Give an attachment the name, size and digest it was sent with."""
-    draft = op.write.attachment
-    if draft is None:
-        return
-    progress.connection = op.source_connection
-    try:
-        progress.complete((await tools.files.fetch(op)).write)
-    except (NotFound, Refused, OddAnswer, FileTooLarge):
-        # The source cannot show it any more; the target may still have it under its name.
-        progress.complete(replace(op.write, attachment=replace(draft, name=clean(draft.name))))
-    progress.connection = op.connection
 
 
 def _absent(op: ClaimedOperation, tools: Tools, progress: Progress, result: ProbeResult) -> Verdict:
@@ -95,11 +82,12 @@ def _absent(op: ClaimedOperation, tools: Tools, progress: Progress, result: Prob
         detail = f"not there after {op.looks + 1} looks: {result.looked_at}"
         verdict = outcomes.parked(progress, then.park_reason, detail, terms)
     else:
+        seen = "not there, to be sent again" if then.resend else "nothing seen"
         verdict = outcomes.again(
             progress,
             terms,
             at=then.look_at or terms.now,
-            looked_at=f"nothing seen: {result.looked_at}",
+            looked_at=f"{seen}: {result.looked_at}",
             resend=then.resend,
         )
     return replace(verdict, outcome=replace(verdict.outcome, closed_at=closed_at))

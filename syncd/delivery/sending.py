@@ -46,7 +46,7 @@ async def send(op: ClaimedOperation, tools: Tools, progress: Progress) -> Verdic
         progress.complete(fetched.write)
         file = fetched.file
         progress.connection = op.connection
-    if not await tools.ledger.mark_sending(op):
+    if not await tools.ledger.mark_sending(op, progress.write):
         return None
     # Nothing may be awaited between the commit of *sending* and the call.
     progress.stage, progress.started_at = Stage.SEND, tools.clock.now()

@@ -90,8 +90,15 @@ class Delivery:
         self._claim_unsure = False
 
     async def recover(self) -> Recovered:
-        """Take over what dead owners left; at start-up, and now and then while running."""
-        recovered = await self._ledger.recover()
+        """Take over what dead owners left; to be called once, before the first round.
+
+        While running, the same is done now and then for owners whose lease has expired.
+        """
+        await self._ledger.hold()
+        return await self._recover(at_start=True)
+
+    async def _recover(self, *, at_start: bool) -> Recovered:
+        recovered = await self._ledger.recover(at_start=at_start)
         if recovered.ready or recovered.unknown:
             self._reports.recovered(recovered.ready, recovered.unknown)
         return recovered
@@ -268,7 +275,7 @@ class Delivery:
     async def _keep_leases(self) -> None:
         if self._tasks:
             await self._ledger.extend_lease()
-        await self.recover()
+        await self._recover(at_start=False)
 
     async def _look_again(self) -> None:
         await self._rechecks.run_round()

@@ -3,7 +3,7 @@
 import asyncio
 
 from syncd.delivery import outcomes
-from syncd.delivery.ledger import Ledger
+from syncd.delivery.ledger import Ledger, Settled
 from syncd.delivery.outcomes import Verdict
 from syncd.delivery.reports import Reports
 from syncd.model.outbox import ClaimedOperation
@@ -71,13 +71,13 @@ class Settler:
                     raise
                 verdict, is_last = outcomes.unstorable(verdict, err), True
             else:
-                self._say(op, verdict, stored=stored)
-                return stored
+                self._say(op, verdict, stored)
+                return stored.in_time
 
-    def _say(self, op: ClaimedOperation, verdict: Verdict, *, stored: bool) -> None:
-        if not stored:
+    def _say(self, op: ClaimedOperation, verdict: Verdict, stored: Settled) -> None:
+        if stored.in_time:
+            self._reports.settled(op, verdict)
+        else:
             self._reports.overtaken(op, verdict)
-            return
-        self._reports.settled(op, verdict)
-        if verdict.pause is not None:
+        if stored.paused:
             self._reports.paused(op, verdict)
