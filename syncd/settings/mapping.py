@@ -1,9 +1,16 @@
 """The blocks of a mapping file, as models: their shape only; `mapping_*` check what they mean."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import (
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import core_schema
 
 from syncd.core.rules import ChangePolicy, ConflictPolicy, LongPolicy, MappingMode
 from syncd.model.ticket import CommentKind
@@ -13,13 +20,32 @@ from syncd.settings.types import Constant, Duration, Labels, RateText, Size, Tex
 ActionWord = Literal["nothing", "comment", "work_note", "closure_note"]
 
 
-def short_for(key: str) -> BeforeValidator:
-    """Let a bare text (or list) stand for a block with one key."""
+_TEXT: JsonSchemaValue = {"type": ["string", "number", "boolean"]}
+_TEXTS: JsonSchemaValue = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
+_ACTION: JsonSchemaValue = {"enum": list(get_args(ActionWord))}
 
-    def expand(value: object) -> object:
-        return value if isinstance(value, Mapping | Block) else {key: value}
 
-    return BeforeValidator(expand)
+class ShortFor:
+    """Lets a bare text (or list) stand for a block with one key."""
+
+    def __init__(self, key: str, short: JsonSchemaValue) -> None:
+        self._key = key
+        self._short = short
+
+    def _expanded(self, value: object) -> object:
+        return value if isinstance(value, Mapping | Block) else {self._key: value}
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Expand before the block is validated."""
+        return core_schema.no_info_before_validator_function(self._expanded, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Describe both forms."""
+        return {"anyOf": [self._short, handler(schema)]}
 
 
 # --- expressions and conditions ------------------------------------------------------------------
@@ -45,8 +71,8 @@ class ExpressionBlock(Block):
     default: Constant | None = Field(default=None, description="used when there is no value")
 
 
-Expression = Annotated[ExpressionBlock, short_for("from")]
-ConstantExpression = Annotated[ExpressionBlock, short_for("value")]
+Expression = Annotated[ExpressionBlock, ShortFor("from", _TEXT)]
+ConstantExpression = Annotated[ExpressionBlock, ShortFor("value", _TEXT)]
 
 
 class FieldBlock(ExpressionBlock):
@@ -79,7 +105,7 @@ class FieldTestBlock(Block):
     matches: Text | None = Field(default=None, description="a pattern found in it")
 
 
-FieldCondition = Annotated[FieldTestBlock, short_for("is")]
+FieldCondition = Annotated[FieldTestBlock, ShortFor("is", _TEXTS)]
 
 
 class ConditionBlock(Block):
@@ -98,11 +124,28 @@ class ConditionBlock(Block):
         return FieldCondition
 
 
-def _one_is_a_list(value: object) -> object:
-    return [value] if isinstance(value, Mapping) else value
+class OneOrMore:
+    """Lets one block stand for a list of one."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Make a list of one before the list is validated."""
+        return core_schema.no_info_before_validator_function(_listed, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Describe both forms."""
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
 
 
-Conditions = Annotated[list[ConditionBlock], BeforeValidator(_one_is_a_list)]
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, Mapping | Block) else value
+
+
+Conditions = Annotated[list[ConditionBlock], OneOrMore()]
 
 
 # --- status --------------------------------------------------------------------------------------
@@ -120,7 +163,7 @@ class ActionBlock(Block):
     else_: ActionWord | None = Field(default=None, alias="else", description="what else is done")
 
 
-Action = Annotated[ActionBlock, short_for("say")]
+Action = Annotated[ActionBlock, ShortFor("say", _ACTION)]
 
 
 class StatusTableBlock(Block):
@@ -139,7 +182,7 @@ class StatusTableBlock(Block):
         return Action
 
 
-StatusTable = Annotated[StatusTableBlock, short_for("unknown")]
+StatusTable = Annotated[StatusTableBlock, ShortFor("unknown", _ACTION)]
 
 
 class StatusBlock(Block):
@@ -211,7 +254,7 @@ class CommentTestBlock(Block):
     """Selects comments; every part that is given must hold."""
 
     kind: CommentKind | None = None
-    author: Annotated[AuthorBlock, short_for("is")] | None = None
+    author: Annotated[AuthorBlock, ShortFor("is", _TEXTS)] | None = None
     body: BodyBlock | None = None
 
 
@@ -276,8 +319,10 @@ class ProblemsBlock(Block):
 class FieldsBlock(Block):
     """`fields:`."""
 
-    to_vendor: dict[str, Annotated[FieldBlock, short_for("from")]] = Field(default_factory=dict)
-    to_itsm: dict[str, Annotated[FieldBlock, short_for("from")]] = Field(default_factory=dict)
+    to_vendor: dict[str, Annotated[FieldBlock, ShortFor("from", _TEXT)]] = Field(
+        default_factory=dict
+    )
+    to_itsm: dict[str, Annotated[FieldBlock, ShortFor("from", _TEXT)]] = Field(default_factory=dict)
     both: dict[str, PairBlock] = Field(default_factory=dict)
 
 
