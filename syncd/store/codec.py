@@ -1,7 +1,7 @@
 """Values to JSON text and back: tickets with their digest, payloads of operations, receipts.
 
-A ticket's encoding is canonical: keys sorted, defaults left out, instants as microseconds. Equal tickets
-therefore have equal bytes, and their digest is compared instead of their content.
+A ticket's encoding is canonical: keys sorted, defaults left out, instants as microseconds. Equal
+tickets therefore have equal bytes, and their digest is compared instead of their content.
 """
 
 from collections.abc import Mapping
@@ -205,24 +205,25 @@ def load_payload(
 
 def dump_slots(slots: Mapping[str, SlotMove]) -> str:
     """Give the baselines that move with an operation as text."""
-    raw: dict[str, list[Value | str]] = {}
-    for slot, move in slots.items():
-        raw[slot] = [str(move.source), move.source_value]
-        if not isinstance(move.target_value, Missing):
-            raw[slot].append(move.target_value)
-            if not isinstance(move.overruled, Missing):
-                raw[slot].append(move.overruled)
-    return dump(raw)
+    return dump({slot: _slot(move) for slot, move in slots.items()})
+
+
+def _slot(move: SlotMove) -> Json:
+    raw: Json = {"source": move.source, "source_value": move.source_value}
+    for name in ("target_value", "overruled"):
+        if not isinstance(value := getattr(move, name), Missing):
+            raw[name] = value
+    return raw
 
 
 def load_slots(text: str) -> dict[str, SlotMove]:
     """Read what `dump_slots` wrote."""
     return {
         slot: SlotMove(
-            source=Side(raw[0]),
-            source_value=raw[1],
-            target_value=raw[2] if len(raw) > 2 else MISSING,
-            overruled=raw[3] if len(raw) > 3 else MISSING,
+            source=Side(raw["source"]),
+            source_value=raw["source_value"],
+            target_value=raw.get("target_value", MISSING),
+            overruled=raw.get("overruled", MISSING),
         )
         for slot, raw in load(text).items()
     }

@@ -56,9 +56,9 @@ def _record(row: Row) -> ConflictRecord:
 def resolve(tx: Tx, conflict_id: int, keep: Side, *, by: str, now: datetime) -> ConflictRecord:
     """Decide a conflict: the kept side's value is sent to the other by the next decision.
 
-    How: the value given up becomes the baseline of its side, so that it is no longer a change; the kept
-    side's baseline is left (or made) different from the kept value, so that it still is one. Then the
-    slot is no longer frozen and the next decision sees a change on one side only.
+    How: the value given up becomes the baseline of its side, so that it is no longer a change; the
+    kept side's baseline is left (or made) different from the kept value, so that it still is one.
+    Then the slot is no longer frozen and the next decision sees a change on one side only.
 
     Raises:
         CommandRefused: there is no such conflict, or it is resolved.

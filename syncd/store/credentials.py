@@ -3,20 +3,25 @@
 import base64
 import hashlib
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from syncd.model.errors import CommandRefused
+from syncd.model.secret import Secret
 from syncd.store import tables as t
 from syncd.store.records import Credential
 from syncd.store.tx import Tx
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 _c = t.credential.c
 
 
 def save(
     tx: Tx,
-    key: bytes,
+    key: Secret,
     name: str,
     secret: bytes,
     *,
@@ -27,7 +32,7 @@ def save(
 
     Args:
         tx: the transaction.
-        key: the store's key, any bytes of enough entropy.
+        key: the store's key, a random text of any length.
         name: what it is for.
         secret: what is kept.
         expires_at: until when it is good; None: not known.
@@ -43,7 +48,7 @@ def save(
     tx.run(insert.on_conflict_do_update(index_elements=["name"], set_=values))
 
 
-def load(tx: Tx, key: bytes, name: str) -> Credential | None:
+def load(tx: Tx, key: Secret, name: str) -> Credential | None:
     """Return a secret; None when there is none of that name.
 
     Raises:
@@ -74,20 +79,9 @@ def names(tx: Tx) -> list[str]:
     return list(tx.scalars(sa.select(_c.name).order_by(_c.name)))
 
 
-class _Cipher:
-    """Fernet under a key of any length; imported where used, for it is not small."""
+def _cipher(key: Secret) -> "Fernet":
+    # Imported where it is used, for it is not small.
+    from cryptography.fernet import Fernet
 
-    def __init__(self, key: bytes) -> None:
-        from cryptography.fernet import Fernet
-
-        self._fernet = Fernet(base64.urlsafe_b64encode(hashlib.sha256(key).digest()))
-
-    def encrypt(self, secret: bytes) -> bytes:
-        return self._fernet.encrypt(secret)
-
-    def decrypt(self, secret: bytes) -> bytes:
-        return self._fernet.decrypt(secret)
-
-
-def _cipher(key: bytes) -> _Cipher:
-    return _Cipher(key)
+    digest = hashlib.sha256(key.reveal().encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(digest))

@@ -14,11 +14,13 @@ from syncd.store.lock import holder_of
 from syncd.store.records import HolderInfo
 from syncd.store.tx import Tx
 
+__all__ = ["Database", "Tx", "Unit", "is_sqlite", "read_holder", "sqlite_path"]
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 Unit = Callable[Concatenate[Tx, P], T]
-"""A plain function that works in one transaction; see the package's docstring for what it may do."""
+"""A plain function that works in one transaction; the package's docstring says what it may do."""
 
 
 class Database(ABC):

@@ -25,10 +25,10 @@ class StoreHeld(CommandRefused):
     def __init__(self, holder: HolderInfo) -> None:
         """Keep the holder and name it in the text."""
         self.holder = holder
+        since = f", since {holder.started_at:%Y-%m-%d %H:%M:%S} UTC" if holder.started_at else ""
         super().__init__(
-            f"{holder.database} is in use by {holder.what} (process {holder.pid} on {holder.host}"
-            f"{f', since {holder.started_at:%Y-%m-%d %H:%M:%S} UTC' if holder.started_at else ''}); "
-            f"stop that one first"
+            f"{holder.database} is in use by {holder.what} (process {holder.pid} on "
+            f"{holder.host}{since}); stop that one first"
         )
 
 

@@ -34,7 +34,10 @@ def put(
 
 
 def take(tx: Tx, *, limit: int, connection: ConnectionName | None = None) -> list[InboxItem]:
-    """Return what is not done, oldest first. Done by `done`, in the transaction that stores its effect."""
+    """Return what is not done, oldest first.
+
+    To be marked by `done` in the transaction that stores its effect.
+    """
     query = sa.select(t.inbox).where(_c.done_at.is_(None)).order_by(_c.id).limit(limit)
     if connection is not None:
         query = query.where(_c.connection == connection)

@@ -1,4 +1,4 @@
-"""The journal: append-only lines that tell an operator what was seen, decided, sent and answered."""
+"""The journal: append-only lines that tell what was seen, decided, sent and answered."""
 
 from collections.abc import Sequence
 from typing import Any

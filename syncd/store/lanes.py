@@ -1,8 +1,9 @@
 """Lanes: the queue of operations to one target ticket, whose head is a stored state (DESIGN R6).
 
 The database allows one operation per lane in a head state. Within a lane the order is (rank, id): a
-create, then ordinary ones as they were planned, then a closing one. A parked create keeps everything
-behind it waiting, for there is no ticket to write to; other parked operations let later ones pass.
+create, then ordinary ones as they were planned, then a closing one. A parked create keeps
+everything behind it waiting, for there is no ticket to write to; other parked operations let later
+ones pass.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Links: the pairing of two tickets, what a decision about it needs, and what an operator does to it."""
+"""Links: the pairing of two tickets, what a decision about it needs, making and ending it."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
@@ -147,7 +147,7 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         tickets=tickets,
         numbers=numbers,
         baselines=_load_baselines(tx, link_id),
-        pairs=_load_pairs(tx, link_id),
+        pairs=pairs_of(tx, link_id),
         operations=_load_operations(tx, link_id),
         conflicts=frozenset(tx.scalars(frozen)),
         own_keys={key: (owner.link_id, owner.target) for key, owner in own_keys(tx, keys).items()},
@@ -179,7 +179,8 @@ def _load_baselines(tx: Tx, link_id: LinkRow) -> dict[tuple[Side, str], Baseline
     }
 
 
-def _load_pairs(tx: Tx, link_id: LinkRow) -> tuple[ItemPair, ...]:
+def pairs_of(tx: Tx, link_id: LinkRow) -> tuple[ItemPair, ...]:
+    """Return the comments and attachments known to a link, in the order they became known."""
     c = t.item_pair.c
     return tuple(
         ItemPair(

@@ -1,4 +1,4 @@
-"""One writer per SQLite file: an advisory lock on `<database>.lock`, with the holder's name in it."""
+"""One writer per SQLite file: a lock on `<database>.lock`, with the holder's name in it."""
 
 import fcntl
 import os

@@ -67,6 +67,12 @@ def first_live(tx: Tx, name: MappingName, now: datetime) -> datetime:
     return at or now
 
 
+def live_since(tx: Tx, name: MappingName) -> datetime | None:
+    """Return when a mapping first went live; None when it did not yet."""
+    at: datetime | None = tx.scalar(sa.select(_c.first_live_at).where(_c.name == name))
+    return at
+
+
 def get(tx: Tx, name: MappingName) -> MappingRecord:
     """Return a mapping's state.
 

@@ -1,7 +1,7 @@
 """What an operator sees of the outbox, and does to it: retry, discard, adopt (DESIGN section 7).
 
-Every command compares the state it expects and refuses with what would work; each is journalled with
-who gave it.
+Every command compares the state it expects and refuses with what would work; each is journalled
+with who gave it.
 """
 
 from collections.abc import Collection
@@ -200,8 +200,9 @@ def retry(
     maybe_sent = row.sends > 0 or row.park_reason == ParkReason.IN_DOUBT
     if maybe_sent and not can_probe and not i_know:
         raise CommandRefused(
-            f"operation {row.id} may have happened and {row.connection} cannot be asked: if it surely "
-            f"did not, `syncd ops retry {row.id} --i-know`; if it did, `syncd ops adopt {row.id} ID`"
+            f"operation {row.id} may have happened and {row.connection} cannot be asked: if it "
+            f"surely did not, `syncd ops retry {row.id} --i-know`; if it did, `syncd ops adopt "
+            f"{row.id} ID`"
         )
     probe = maybe_sent and can_probe
     values: dict[str, Any] = {

@@ -1,8 +1,8 @@
 """The outbox as delivery works it: claim, mark as being sent, settle, recover (DESIGN section 7).
 
-A claim takes heads that are due: READY ones to be sent, UNKNOWN ones to be probed. Both become CLAIMED;
-`claimed_from` remembers which. A write becomes SENDING just before its first byte. So after a crash what
-was only claimed is ready again, and what was being sent is unknown.
+A claim takes heads that are due: READY ones to be sent, UNKNOWN ones to be probed. Both become
+CLAIMED; `claimed_from` remembers which. A write becomes SENDING just before its first byte. So
+after a crash what was only claimed is ready again, and what was being sent is unknown.
 """
 
 from collections.abc import Sequence
@@ -151,7 +151,7 @@ def _candidates(tx: Tx, asked: Claim, name: ConnectionName, room: int) -> Sequen
 
 
 def _lock(tx: Tx, rows: Sequence[Row]) -> list[OperationId]:
-    """Lock tickets, links, then operations, stepping around what others hold; return what is ours."""
+    """Lock tickets, links, then operations, around what others hold; return what is ours."""
     if not tx.is_postgres or not rows:
         return [OperationId(row.id) for row in rows]
     c = t.ticket.c

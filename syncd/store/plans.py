@@ -321,7 +321,8 @@ def _freeze(tx: Tx, home: _Home, conflict: FoundConflict, context: PlanContext) 
             home,
             context,
             event="conflict.found",
-            detail=f"{conflict.slot}: itsm {conflict.itsm_value!r}, vendor {conflict.vendor_value!r}",
+            detail=f"{conflict.slot}: itsm {conflict.itsm_value!r}, "
+            f"vendor {conflict.vendor_value!r}",
             place=conflict.place,
         ),
     )

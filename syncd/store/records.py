@@ -330,7 +330,7 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnsettledCreate:
-    """A create of which nobody knows yet whether it happened: new tickets are held meanwhile (R5)."""
+    """A create of which nobody knows whether it happened: new tickets are held meanwhile (R5)."""
 
     id: OperationId
     key: OperationKey

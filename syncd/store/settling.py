@@ -1,8 +1,8 @@
 """Storing what came of an attempt, in one transaction (DESIGN R2).
 
-Receipt, ids produced, provisional baselines and the journal line are committed together, fenced on (lease
-owner, attempt). An answer that comes too late is always appended; it settles an operation that nobody has
-settled, and shows a second effect where somebody has.
+Receipt, ids produced, provisional baselines and the journal line are committed together, fenced on
+(lease owner, attempt). An answer that comes too late is always appended; it settles an operation
+that nobody has settled, and shows a second effect where somebody has.
 """
 
 from datetime import datetime
@@ -379,8 +379,8 @@ def _move_baselines(tx: Tx, row: Row, receipt: Receipt, now: datetime) -> None:
 def _target_value(
     slot: str, move: SlotMove, sent: dict[str, Value], receipt: Receipt
 ) -> tuple[Value, BaselineState]:
-    # The slot's last word is the written field's name (`to_vendor.title`); where it is not, what was
-    # sent stays the baseline and the next read shows the difference.
+    # The slot's last word is the written field's name (`to_vendor.title`); where it is not, what
+    # was sent stays the baseline and the next read shows the difference.
     name = slot.rpartition(".")[2]
     value = move.target_value
     if isinstance(value, Missing):

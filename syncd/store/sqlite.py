@@ -1,9 +1,9 @@
 """The store on SQLite: one thread owns the only writing connection, a few threads read.
 
-Why it is built so: pysqlite's own transactions lose updates (no BEGIN before a SELECT), so the driver
-manages none and every transaction starts with BEGIN IMMEDIATE; a power cut loses acknowledged rows unless
-`synchronous=FULL`; and the cost of that is shared: units handed in while a commit runs go into the next
-one together, each in a savepoint of its own.
+Why it is built so: pysqlite's own transactions lose updates (no BEGIN before a SELECT), so the
+driver manages none and every transaction starts with BEGIN IMMEDIATE; a power cut loses
+acknowledged rows unless `synchronous=FULL`; and the cost of that is shared: units handed in while a
+commit runs go into the next one together, each in a savepoint of its own.
 """
 
 import asyncio

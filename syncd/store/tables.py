@@ -1,8 +1,8 @@
 """The tables (DESIGN section 5), declared with SQLModel; queries use the Core tables at the end.
 
 Words are stored as text, instants as microseconds (types.Instant), structured values as JSON text.
-Partial indexes name their states in text: SQLite uses such an index only for a query that spells the
-same condition in constants, which `state_in` does.
+Partial indexes name their states in text: SQLite uses such an index only for a query that spells
+the same condition in constants, which `state_in` does.
 """
 
 from collections.abc import Iterable
@@ -227,7 +227,7 @@ class ItemPairTable(Base, table=True):
 
 
 class Operation(Base, table=True):
-    """The outbox. `lane` is the queue: the target ticket, or link and side before it exists (R6)."""
+    """The outbox. `lane` is the queue: target ticket, or link and side before it exists (R6)."""
 
     __tablename__ = "operation"
     __table_args__ = (

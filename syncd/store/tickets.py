@@ -1,8 +1,9 @@
 """Tickets: becoming known, being due, being read; set-based, for there may be 100,000 of them.
 
-A ticket is due when `read_due_at` (something was seen, asked for, or written) or `next_poll_at` (its turn)
-has come. Two counters on each row keep reads honest: `write_epoch` moves when a write to it is claimed and
-when its outcome is stored, `sight_epoch` when it is seen or hastened; a read notes both when it starts.
+A ticket is due when `read_due_at` (something was seen, asked for, or written) or `next_poll_at`
+(its turn) has come. Two counters on each row keep reads honest: `write_epoch` moves when a write to
+it is claimed and when its outcome is stored, `sight_epoch` when it is seen or hastened; a read
+notes both when it starts.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -207,7 +208,7 @@ def find(
     number: str | None = None,
     kind: str | None = None,
 ) -> TicketRow | None:
-    """Find a known ticket by id or number; one whose id is known before one known by number only."""
+    """Find a known ticket by id or number; rather one whose id is known."""
     query = sa.select(_c.id).where(_c.connection == connection)
     if external_id is not None:
         query = query.where(_c.external_id == external_id)
@@ -476,7 +477,7 @@ def read_failed(
 
 
 def mark_stray(tx: Tx, row: TicketRow, reason: str, now: datetime) -> None:
-    """Note that a ticket carries a marker of syncd that nobody here knows: never given a partner."""
+    """Note that a ticket carries a marker nobody here knows: it is never given a partner."""
     if tx.run(sa.update(t.ticket).where(_c.id == row, ~_c.stray).values(stray=True)):
         journal.append(tx, Line(at=now, event="ticket.stray", detail=reason, ticket=row))
 

@@ -30,7 +30,7 @@ class Tx:
         statement: sa.Executable,
         parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> int:
-        """Carry out a statement; return how many rows it touched (of one statement, not of many)."""
+        """Carry out a statement; return how many rows it touched (one statement, not many)."""
         result = self.connection.execute(statement, parameters)
         return cast("sa.CursorResult[Any]", result).rowcount
 
