@@ -34,11 +34,12 @@ class Connections:
 
     Attributes:
         made: those without a problem.
-        declared: every name that stands in the file, with or without problems.
+        declared: every name that stands in the file, with or without problems; None where nobody
+            can tell.
     """
 
     made: Mapping[ConnectionName, ConnectionSettings]
-    declared: frozenset[str]
+    declared: frozenset[str] | None
 
 
 def read_connections(
@@ -53,9 +54,7 @@ def read_connections(
     """
     node = reading.document.node(path)
     if not isinstance(node, Map):
-        what = "`connections` is missing" if node is None else "a block of keys is expected"
-        reading.add(path, what)
-        return Connections({}, frozenset())
+        return Connections({}, None)  # Told where the whole file is held against its model.
     made: dict[ConnectionName, ConnectionSettings] = {}
     for name in _bases_first(node):
         base = _base(node, name)

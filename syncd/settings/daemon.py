@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -86,12 +86,13 @@ class LogBlock(Block):
 
 
 class DaemonBlock(Block):
-    """syncd.yaml without its connections, which need their providers."""
+    """syncd.yaml; each connection is read with its provider's keys by `connections`."""
 
     environment: Word = Field(description="pinned in the store: a mismatch refuses to start")
     store: StoreBlock
     http: HttpBlock = HttpBlock()
     log: LogBlock = LogBlock()
+    connections: dict[str, Any] = Field(description="every account used, by a name of your own")
     mappings: Text | None = Field(default=None, description="mapping files: mappings/*.yaml")
     tables: Text | None = Field(default=None, description="table files: tables/*.csv")
 

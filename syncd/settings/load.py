@@ -21,11 +21,11 @@ from syncd.settings.mapping_build import (
 )
 from syncd.settings.problems import Mark, Problems, shown
 from syncd.settings.secrets import SecretSource
-from syncd.settings.tables import LoadedTable, read_table
+from syncd.settings.tables import LoadedTable, Tables, read_table
 from syncd.settings.traits import facts_of
 from syncd.settings.validate import Reading, validate
 from syncd.settings.values import ConnectionSettings, Settings
-from syncd.settings.yaml_nodes import Map, read_document
+from syncd.settings.yaml_nodes import read_document
 
 DEFAULT_PATHS = (Path("config/syncd.yaml"), Path("/etc/syncd/syncd.yaml"))
 """Where the configuration is looked for when nobody says."""
@@ -162,9 +162,8 @@ def _daemon(
 ) -> tuple[DaemonBlock | None, Connections]:
     document = reading.document
     if not document.readable or document.is_broken(()):
-        return None, Connections({}, frozenset())
-    rest = {key: one for key, one in document.root.entries.items() if key != "connections"}
-    block = validate(DaemonBlock, Map(rest, document.root.mark), (), reading)
+        return None, Connections({}, None)
+    block = validate(DaemonBlock, document.root, (), reading)
     return block, read_connections(reading, ("connections",), providers)
 
 
@@ -173,17 +172,20 @@ def _glob(reading: Reading, key: str) -> str | None:
     return getattr(node, "text", None) or None
 
 
-def _tables(folder: _Folder, reading: Reading) -> dict[str, LoadedTable]:
+def _tables(folder: _Folder, reading: Reading) -> Tables:
     pattern = _glob(reading, "tables")
+    before = len(folder.problems)
+    paths = folder.matching(pattern, reading, "tables") if pattern else []
+    unsure = not reading.document.readable or len(folder.problems) > before
     tables: dict[str, LoadedTable] = {}
-    for path in folder.matching(pattern, reading, "tables") if pattern else ():
+    for path in paths:
         data = folder.read(path)
         if data is None:
             continue
         loaded = read_table(data, path.name, folder.files[path], folder.problems)
         if loaded is not None:
             tables[loaded.table.name] = loaded
-    return tables
+    return Tables(tables, None if unsure else frozenset(path.stem for path in paths))
 
 
 def _mappings(folder: _Folder, reading: Reading, around: Surroundings) -> list[BuiltMapping]:

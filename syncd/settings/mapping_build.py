@@ -20,14 +20,26 @@ from syncd.settings.mapping_scope import Scope
 from syncd.settings.mapping_status import build_attachments, build_comments, build_status
 from syncd.settings.mapping_tests import MappingTest
 from syncd.settings.problems import Mark, Path, listed, nearest, shown
-from syncd.settings.tables import LoadedTable
+from syncd.settings.tables import Tables
 from syncd.settings.test_blocks import build_tests
 from syncd.settings.traits import Facts, facts_of
-from syncd.settings.validate import NOT_YET, Reading, validate
+from syncd.settings.validate import NOT_YET, Cuts, Reading, validate_rest
 from syncd.settings.yaml_nodes import Map
 
 REVISION_CHARS = 12
 """Characters of a revision."""
+
+
+_RULE_DEPTH = {
+    "derive": 2,
+    "open": 2,
+    "references": 2,
+    "fields": 3,
+    "status": 3,
+    "comments": 2,
+    "attachments": 2,
+}
+"""Per section of the file, how deep one rule lies: `fields.to_vendor.title`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +54,7 @@ class Surroundings:
 
     connections: Connections
     providers: Mapping[str, Provider]
-    tables: Mapping[str, LoadedTable]
+    tables: Tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +87,8 @@ def build_mapping(
     if not reading.document.readable or reading.document.is_broken(()):
         return None
     _note_later_words(reading)
-    block = validate(MappingBlock, reading.document.root, (), reading)
+    cuts = Cuts(depth=_RULE_DEPTH, instead={"mapping": stem, "mode": "paused"})
+    block = validate_rest(MappingBlock, reading, cuts)
     if block is None:
         _check_connection_names(reading, around)
         return None
@@ -124,7 +137,7 @@ def _check_connection_names(reading: Reading, around: Surroundings) -> None:
 
 def _connection_exists(reading: Reading, name: str, path: Path, around: Surroundings) -> bool:
     declared = around.connections.declared
-    if name in declared:
+    if declared is None or name in declared:
         return True
     close = nearest(name, declared) or ";"
     said = f"no connection {shown(name)}{close} accepted: {listed(sorted(declared))}"

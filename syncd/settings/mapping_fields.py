@@ -29,6 +29,7 @@ from syncd.settings.mapping import (
 from syncd.settings.mapping_scope import Scope
 from syncd.settings.mapping_values import build_condition, build_expression, produced
 from syncd.settings.problems import Path, listed, shown
+from syncd.settings.yaml_nodes import Map
 
 STATUS = "status"
 _WRITES = (str(WriteKind.CREATE), str(WriteKind.UPDATE))
@@ -47,7 +48,8 @@ def build_derive(scope: Scope, blocks: Mapping[str, ExpressionBlock]) -> dict[st
             scope.add_key((*path, name), _NAME)
         elif name in known or name in ("number", "phase", "itsm", "vendor", "author", "body"):
             scope.add_key((*path, name), f"{shown(name)} is a field already; choose another name")
-    scope.derived = tuple(blocks)
+    node = scope.reading.document.node(path)
+    scope.derived = tuple(node.entries) if isinstance(node, Map) else ()
     made: dict[str, Expression] = {}
     for name, block in blocks.items():
         expression = build_expression(scope, block, (*path, name), Side.ITSM)
@@ -234,8 +236,8 @@ def _check_conflict(scope: Scope, policy: ConflictPolicy, path: Path) -> None:
     without = [each.name for each in scope.facts.values() if not each.traits.features.field_times]
     if without:
         said = (
-            f"`newest` needs the time of each field's change, which {' and '.join(without)}"
-            " does not tell; accepted: itsm, vendor, park"
+            f"`newest` needs the time of each field's change; none is told by {listed(without)};"
+            " accepted: itsm, vendor, park"
         )
         scope.add(path, said)
 

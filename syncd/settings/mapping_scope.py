@@ -13,7 +13,7 @@ from syncd.model.ids import Side
 from syncd.model.ticket import CommentKind, FieldInfo
 from syncd.settings.patterns import compile_pattern
 from syncd.settings.problems import Path, listed, nearest, quoted, shown
-from syncd.settings.tables import LoadedTable
+from syncd.settings.tables import LoadedTable, Tables
 from syncd.settings.traits import Facts
 from syncd.settings.validate import Reading
 
@@ -21,6 +21,9 @@ ALWAYS_READABLE = ("number", "phase")
 """Names that every ticket has besides its fields."""
 SIDE_NAMES = ("itsm", "vendor")
 """Names templates read both tickets under; each has `number`."""
+
+_REFUSED_FILTERS = frozenset({"pprint", "random"})
+"""Filters that give another text for the same ticket."""
 
 _CHECKER = jinja2.Environment(autoescape=False)  # noqa: S701 - parses only, renders nothing
 
@@ -41,7 +44,7 @@ class Scope:
 
     reading: Reading
     facts: Mapping[Side, Facts]
-    tables: Mapping[str, LoadedTable]
+    tables: Tables
     derived: tuple[str, ...] = ()
     labels: dict[tuple[Side, str, str], Path] = field(default_factory=dict)
     used_tables: dict[str, LoadedTable] = field(default_factory=dict)
@@ -147,9 +150,10 @@ class Scope:
             self.add(path, f"{given}{shown(label)} is written {shown(right)} for {facts.name}")
             return False
         if accepted and label not in accepted:
-            close = "" if given else nearest(label, accepted).rstrip("?;")
-            said = f"{given}{shown(label)}{close}; {facts.name} accepts {quoted(accepted)}"
-            self.add(path, said)
+            wrong = f"{given}{shown(label)};"
+            if not given:
+                wrong = f"{shown(label)} is not accepted{nearest(label, accepted) or ';'}"
+            self.add(path, f"{wrong} {facts.name} accepts {quoted(accepted)}")
             return False
         return True
 
@@ -172,9 +176,9 @@ class Scope:
     ) -> Template | None:
         """Compile a template over a side's ticket; None after a complaint."""
         try:
+            _check_words(text)
             template = compile_template(text)
-            _check_filters(text)
-        except ValueError as err:
+        except (ValueError, jinja2.TemplateError) as err:
             self.add(path, str(err))
             return None
         facts = self.facts[side]
@@ -186,15 +190,18 @@ class Scope:
         return template
 
 
-def _check_filters(text: str) -> None:
+def _check_words(text: str) -> None:
     """Refuse filters and tests that do not exist, and parts of `itsm` and `vendor` that do not.
 
     Raises:
         ValueError: naming the first.
     """
-    tree = _CHECKER.parse(text)
+    try:
+        tree = _CHECKER.parse(text)
+    except jinja2.TemplateSyntaxError:
+        return  # Told by whoever compiles it.
     for one in tree.find_all(nodes.Filter):
-        if one.name not in _CHECKER.filters:
+        if one.name not in _CHECKER.filters or one.name in _REFUSED_FILTERS:
             close = nearest(one.name, _CHECKER.filters)
             raise ValueError(f"template: no filter {shown(one.name)}{close}")
     for test in tree.find_all(nodes.Test):

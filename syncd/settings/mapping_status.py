@@ -24,7 +24,7 @@ from syncd.settings.mapping import (
 from syncd.settings.mapping_fields import STATUS, check_status_conflict
 from syncd.settings.mapping_scope import Scope
 from syncd.settings.problems import Path, quoted, shown
-from syncd.settings.yaml_nodes import Scalar
+from syncd.settings.yaml_nodes import Map
 
 EXECUTABLE = (
     *("apk", "app", "bat", "cmd", "com", "cpl", "deb", "dll", "exe", "gadget", "hta", "jar", "js"),
@@ -58,8 +58,9 @@ def _table(
     path: Path = (STATUS, f"to_{target}")
     rows: Mapping[str, ActionBlock] = block.__pydantic_extra__ or {}
     source = scope.facts[target.other]
-    if not isinstance(scope.reading.document.node(path), Scalar):
-        missing = [label for label in source.statuses if label not in rows]
+    node = scope.reading.document.node(path)
+    if isinstance(node, Map):
+        missing = [label for label in source.statuses if label not in node.entries]
         if missing:
             said = f"no line for {quoted(missing)} of {source.name}; every status needs one"
             scope.add_key(path, said)

@@ -118,12 +118,14 @@ def _find(scope: Scope, block: ExpressionBlock, path: Path, side: Side) -> Find 
 
 
 def _lookup(scope: Scope, block: ExpressionBlock, path: Path, side: Side) -> Lookup | None:
-    loaded = scope.tables.get(block.table or "")
+    name = block.table or ""
+    loaded = scope.tables.loaded.get(name)
     if loaded is None:
-        name = block.table or ""
-        close = nearest(name, scope.tables) or ";"
-        said = f"no table {shown(name)}{close} accepted: {listed(sorted(scope.tables))}"
-        scope.add((*path, "table"), said)
+        declared = scope.tables.declared
+        if declared is not None and name not in declared:
+            close = nearest(name, declared) or ";"
+            said = f"no table {shown(name)}{close} accepted: {listed(sorted(declared))}"
+            scope.add((*path, "table"), said)
         return None
     scope.used_tables[loaded.table.name] = loaded
     by, get = block.by or (), block.get or ""
@@ -256,8 +258,8 @@ def _is_name(scope: Scope, name: str, path: Path, side: Side) -> bool:
     info = facts.fields.get(name)
     if info is not None and info.readable:
         return True
-    readable = [*known, "number", "phase"]
-    readable += [each.name for each in facts.fields.values() if each.readable]
+    readable = dict.fromkeys([*known, "number", "phase"])
+    readable |= dict.fromkeys(each.name for each in facts.fields.values() if each.readable)
     close = nearest(name, readable) or ";"
     said = f"{facts.name} has no field {shown(name)} to read{close} accepted: {listed(readable)}"
     scope.add_key(path, said)

@@ -85,13 +85,11 @@ def _daemon(providers: Mapping[str, Provider]) -> Json:
         "additionalProperties": {"$ref": "#/$defs/Connection"},
     }
     properties = {**_block(whole, "properties"), "connections": connections}
-    required = [*_names(whole), "connections"]
     return {
         "$schema": _DIALECT,
         **whole,
         "title": "syncd.yaml",
         "properties": properties,
-        "required": required,
         "$defs": definitions,
     }
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncd.core.rules import Table
@@ -31,6 +32,19 @@ class LoadedTable:
     file: str
     lines: tuple[int, ...]
     digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What became of the tables.
+
+    Attributes:
+        loaded: those without a problem, by name.
+        declared: every table that has a file; None where nobody can tell.
+    """
+
+    loaded: Mapping[str, LoadedTable]
+    declared: frozenset[str] | None
 
 
 def read_table(data: bytes, file: str, digest: bytes, problems: Problems) -> LoadedTable | None:

@@ -18,6 +18,12 @@ M = TypeVar("M", bound=BaseModel)
 
 NOT_YET = "is not supported in this version"
 
+_CUTS_MAX = 4
+"""Times a file is held against its model again, with what was wrong left out."""
+
+_PLACEHOLDER = Secret("-")
+"""Stands where a complaint was made, so that nothing follows from it."""
+
 LATER: Mapping[str, str] = {
     "do": "`do:` (cancel, follow_up)",
     "notes": "`notes:`",
@@ -80,6 +86,58 @@ def validate(model: type[M], node: Map, path: Path, reading: Reading) -> M | Non
     return None if broken or len(reading.problems) > before else made
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cuts:
+    """How to go on with the rest of a file after complaints, so that all are told at once.
+
+    Attributes:
+        depth: section -> how many parts of a path make one rule that is left out as a whole; 1 for
+            sections not named.
+        instead: what stands for a section that must not be missing.
+    """
+
+    depth: Mapping[str, int]
+    instead: Mapping[str, object]
+
+
+def validate_rest(model: type[M], reading: Reading, cuts: Cuts) -> M | None:
+    """Make a model of a whole file; what there are complaints about is left out of it.
+
+    Returns:
+        None when nothing useful is left.
+    """
+    data = prepared(reading.document.root, model, (), reading)
+    for path in reading.document.broken:
+        _cut(data, path, cuts)
+    for attempt in range(_CUTS_MAX):
+        try:
+            return model.model_validate(data)
+        except ValidationError as err:
+            for one in err.errors(include_url=False):
+                if attempt == 0:
+                    _complain(one, model, (), reading)
+                _cut(data, one["loc"], cuts)
+    return None
+
+
+def _cut(data: object, location: Path, cuts: Cuts) -> None:
+    """Take out the rule around a location, or put in what stands for it."""
+    if not location or not isinstance(data, dict):
+        return
+    section = str(location[0])
+    path = location[: cuts.depth.get(section, 1)]
+    while path:
+        around: object = data
+        for part in path[:-1]:
+            around = around.get(part) if isinstance(around, dict) else None
+        if isinstance(around, dict) and path[-1] in around:
+            del around[path[-1]]
+            break
+        path = path[:-1]
+    if section in cuts.instead and section not in data:
+        data[section] = cuts.instead[section]
+
+
 def prepared(node: Node, annotation: Any, path: Path, reading: Reading) -> object:
     """Turn nodes into what pydantic takes, truth values and secrets already read."""
     kinds = shapes.alternatives(annotation)
@@ -88,7 +146,7 @@ def prepared(node: Node, annotation: Any, path: Path, reading: Reading) -> objec
     if isinstance(node, Seq):
         if set(kinds) == {Secret}:
             reading.add(path, f"a secret is given by reference; {secrets.ACCEPTED}")
-            return Secret("")
+            return _PLACEHOLDER
         items = enumerate(node.items)
         return [
             prepared(item, shapes.below(annotation, at), (*path, at), reading) for at, item in items
@@ -106,7 +164,7 @@ def _prepared_scalar(
 ) -> str | bool | Secret:
     if set(kinds) == {Secret}:
         reading.add(path, f"a secret does not stand in a file; {secrets.ACCEPTED}")
-        return Secret("")
+        return _PLACEHOLDER
     if set(kinds) == {bool}:
         if node.text not in ("true", "false"):
             reading.add(path, f"{shown(node.text)} is not accepted; accepted: true, false")
@@ -125,7 +183,7 @@ def _resolved(node: Map, path: Path, reading: Reading) -> Secret:
             return reading.secrets.resolve(key, entry.value.text)
         except ValueError as err:
             reading.add((*path, key), str(err))
-    return Secret("")
+    return _PLACEHOLDER
 
 
 def _complain(error: ErrorDetails, model: type[BaseModel], base: Path, reading: Reading) -> None:
@@ -136,7 +194,7 @@ def _complain(error: ErrorDetails, model: type[BaseModel], base: Path, reading: 
     if document.is_broken(path):
         return
     if error["type"] == "missing":
-        if (*base, *location) not in document.broken:
+        if document.node(path) is None:  # Else it is there, and was complained about.
             around = path[:-1]
             what = f"`{location[-1]}` is missing" + _hint(model, location)
             reading.problems.add(document.mark(around), document.known(around), what)
@@ -223,24 +281,16 @@ def _kind(value: object) -> str:
     return "this"
 
 
-def block_at(reading: Reading, path: Path) -> Map | None:
-    """Return the block at a path; complain when something else stands there."""
-    node = reading.document.node(path)
-    if node is None or isinstance(node, Map):
-        return node
-    reading.add(path, "a block of keys is expected")
-    return None
-
-
 __all__ = [
     "LATER",
     "NOT_YET",
+    "Cuts",
     "Mark",
     "Reading",
     "accepted_words",
-    "block_at",
     "prepared",
     "quoted",
     "unknown_key",
     "validate",
+    "validate_rest",
 ]
