@@ -8,3 +8,10 @@ Invariants: objects are built here and nowhere else; a service that crashes is s
 only a store that stays unusable ends the daemon; after SIGTERM it is over within `STOP_MAX_S`,
 whatever hangs; what was being sent then is found again at the next start.
 """
+
+from syncd.app.assembly import store_url
+from syncd.app.daemon import run_daemon, socket_path
+from syncd.app.options import DaemonOptions, Started
+from syncd.app.process import run
+
+__all__ = ["DaemonOptions", "Started", "run", "run_daemon", "socket_path", "store_url"]

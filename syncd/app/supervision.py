@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
 from syncd.gateway.health import Health
 from syncd.gateway.metrics import Metrics
-from syncd.model.errors import BrokenInvariant
+from syncd.model.errors import BrokenInvariant, ensure
 from syncd.ports.clock import Clock, IdSource
 from syncd.store.errors import StoreUnavailable
 
@@ -49,10 +49,11 @@ class _Kept:
 
     name: str
     run: Run
+    limit_s: float
     stop: asyncio.Event
     task: asyncio.Task[None] | None = None
     crashes: int = 0
-    store_failed_s: float | None = field(default=None)
+    store_failed_s: float | None = None
 
 
 class Supervisor:
@@ -66,36 +67,50 @@ class Supervisor:
         self.given_up = asyncio.Event()
         self.reason = ""
 
-    def start(self, name: str, run: Run) -> None:
-        """Keep a service running from now on."""
-        kept = _Kept(name=name, run=run, stop=asyncio.Event())
+    def start(self, name: str, run: Run, *, limit_s: float) -> None:
+        """Keep a service running from now on.
+
+        Args:
+            name: unique among those running.
+            run: one life of it.
+            limit_s: seconds it has to stop when told to; then it is cut off.
+        """
+        ensure(name not in self._kept, f"service {name} runs once")
+        kept = _Kept(name=name, run=run, limit_s=limit_s, stop=asyncio.Event())
         self._kept[name] = kept
         kept.task = self._group.create_task(self._keep(kept), name=name)
 
-    async def end(self, name: str, limit_s: float) -> None:
-        """Stop one service, by force after a while."""
-        kept = self._kept.pop(name)
-        await self._ended([kept], limit_s)
+    def names(self) -> frozenset[str]:
+        """Name the services kept running."""
+        return frozenset(self._kept)
 
-    async def finish(self, limit_s: float) -> None:
-        """Stop all services, by force after a while."""
-        kept, self._kept = list(self._kept.values()), {}
-        await self._ended(kept, limit_s)
+    async def end(self, name: str) -> None:
+        """Stop one service, by force when its time is up."""
+        await self._ended(self._kept.pop(name))
 
-    async def _ended(self, kept: list[_Kept], limit_s: float) -> None:
-        tasks = [one.task for one in kept if one.task is not None]
-        for one in kept:
-            one.stop.set()
-        if not tasks:
-            return
-        _, late = await asyncio.wait(tasks, timeout=limit_s)
-        for task in late:
-            _log.warning("app.service_cut_off", service=task.get_name(), limit_s=limit_s)
+    async def finish(self) -> None:
+        """Stop all services at once, each by force when its time is up."""
+        await asyncio.gather(*(self._ended(one) for one in self._kept.values()))
+
+    async def cut_off(self) -> None:
+        """Stop by force whatever still runs."""
+        left = [one.task for one in self._kept.values() if one.task and not one.task.done()]
+        for task in left:
             task.cancel()
+        if left:
+            _log.warning("app.services_cut_off", services=[task.get_name() for task in left])
+            await asyncio.wait(left)
+
+    async def _ended(self, kept: _Kept) -> None:
+        kept.stop.set()
+        if kept.task is None:
+            return
+        _, late = await asyncio.wait([kept.task], timeout=kept.limit_s)
         if late:
-            await asyncio.wait(late)
-        for one in kept:
-            self._with.health.ended(one.name)
+            _log.warning("app.service_cut_off", service=kept.name, limit_s=kept.limit_s)
+            kept.task.cancel()
+            await asyncio.wait([kept.task])
+        self._with.health.ended(kept.name)
 
     async def _keep(self, kept: _Kept) -> None:
         while not kept.stop.is_set():

@@ -35,7 +35,8 @@ class Health:
         self._beats: dict[str, float] = {}
         self._failed: dict[str, str] = {}
         self._checks: dict[str, ReadyCheck] = {}
-        self._untried: frozenset[str] = frozenset()
+        self._expected: frozenset[str] = frozenset()
+        self._tried: frozenset[str] = frozenset()
         self._phase = "starting"
 
     def beat(self, service: str) -> None:
@@ -61,11 +62,11 @@ class Health:
 
     def expect_polls(self, connections: frozenset[str]) -> None:
         """Be ready only when these have been polled once, well or not."""
-        self._untried = connections
+        self._expected = connections
 
     def polled(self, connection: str) -> None:
         """A first poll was tried."""
-        self._untried -= {connection}
+        self._tried |= {connection}
 
     def add_check(self, name: str, check: ReadyCheck) -> None:
         """Ask this too before saying ready."""
@@ -87,7 +88,7 @@ class Health:
         problems += [f"{name}: {reason}" for name, reason in sorted(self._failed.items())]
         for name, check in self._checks.items():
             problems += await _asked(name, check)
-        problems += [f"{name}: not polled yet" for name in sorted(self._untried)]
+        problems += [f"{name}: not polled yet" for name in sorted(self._expected - self._tried)]
         return HealthReport(problems=(*problems, *self.alive().problems))
 
     def failures(self) -> Mapping[str, str]:

@@ -30,6 +30,8 @@ class StoreSample:
         parked: (connection, reason) -> how many wait for a person.
         conflicts: unresolved conflicts.
         inbox: entries not yet worked on.
+        links: (mapping, phase) -> how many.
+        tickets: (connection, `known`, `due` and so on) -> how many.
         paused: connections that are paused.
         breakers: connection -> state of its circuit breaker.
     """
@@ -39,6 +41,8 @@ class StoreSample:
     parked: Mapping[tuple[str, str], int] = field(default_factory=dict)
     conflicts: int = 0
     inbox: int = 0
+    links: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    tickets: Mapping[tuple[str, str], int] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
     breakers: Mapping[str, str] = field(default_factory=dict)
 
@@ -128,6 +132,11 @@ class Metrics:
             registry=registry,
         )
         self._conflicts = Gauge("syncd_conflicts", "Unresolved conflicts", registry=registry)
+        self._links = Gauge("syncd_links", "Links", ("mapping", "phase"), registry=registry)
+        self._tickets = Gauge(
+            "syncd_tickets", "Tickets known, and how their reading stands",
+            ("connection", "state"), registry=registry,
+        )  # fmt: skip
         self._inbox = Gauge("syncd_inbox", "Inbox entries not yet worked on", registry=registry)
         self._paused = Gauge(
             "syncd_connection_paused", "1 while paused", ("connection",), registry=registry
@@ -234,6 +243,8 @@ class Metrics:
     def _show(self, sample: StoreSample, now: float) -> None:
         _replace(self._operations, sample.operations)
         _replace(self._parked, sample.parked)
+        _replace(self._links, sample.links)
+        _replace(self._tickets, sample.tickets)
         oldest = sample.oldest_undelivered_at
         self._oldest.set(0.0 if oldest is None else max(0.0, now - oldest.timestamp()))
         self._conflicts.set(sample.conflicts)

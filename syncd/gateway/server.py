@@ -37,7 +37,7 @@ _log = structlog.get_logger()
 class Inbox(Protocol):
     """Where notifications are stored."""
 
-    async def put(self, connection: str, numbers: tuple[str, ...]) -> None:
+    async def put(self, connection: str, numbers: tuple[str, ...], *, received_from: str) -> None:
         """Commit them; returns only when they are safe."""
         ...
 
@@ -150,7 +150,7 @@ class Gateway:
         connection = request.match_info["connection"]
         try:
             notification = await self._accepted(connection, request)
-            await self._stored(connection, notification)
+            await self._stored(connection, notification, request.remote or "")
         except Rejected as err:
             self._say_rejected(connection, err, request.remote)
             return _rejection(err)
@@ -175,9 +175,9 @@ class Gateway:
             raise Rejected(408, "the body did not come in time") from None
         return parse(body)
 
-    async def _stored(self, connection: str, notification: Notification) -> None:
+    async def _stored(self, connection: str, notification: Notification, remote: str) -> None:
         try:
-            await self._parts.inbox.put(connection, notification.numbers)
+            await self._parts.inbox.put(connection, notification.numbers, received_from=remote)
         except Exception as err:
             _log.exception("gateway.notification_not_stored", connection=connection)
             text = "not stored: send it again"

@@ -20,7 +20,7 @@ BODY_S = 10.0
 """Seconds a client has for a body."""
 LINGER_S = 2.0
 """Seconds a body nobody wants is still read, so that the answer arrives."""
-STOP_S = 5.0
+STOP_S = 2.0
 """Seconds requests under way have when the listener stops."""
 CONNECTIONS_MAX = 256
 """Open connections of one listener; further ones are closed at once."""

@@ -43,7 +43,7 @@ async def stage() -> AsyncIterator[Stage]:
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         made = Stage(group)
         yield made
-        await made.supervisor.finish(1.0)
+        await made.supervisor.finish()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ async def test_a_service_that_crashes_is_told_and_started_again(
                 again.set()
                 await stop.wait()
 
-            on.supervisor.start("intake", run)
+            on.supervisor.start("intake", run, limit_s=1.0)
             await again.wait()
             assert (await on.health.ready()).is_good
     assert lives == [0, 1, 3, 7]
@@ -82,7 +82,7 @@ async def test_a_service_that_is_down_is_a_reason_not_to_be_ready() -> None:
             crashed.set()
             raise ValueError("odd")
 
-        on.supervisor.start("intake", run)
+        on.supervisor.start("intake", run, limit_s=1.0)
         await crashed.wait()
         await asyncio.sleep(0)
         report = await on.health.ready()
@@ -102,8 +102,8 @@ async def test_others_go_on_while_one_crashes() -> None:
             done.set()
             await stop.wait()
 
-        on.supervisor.start("broken", broken)
-        on.supervisor.start("fine", fine)
+        on.supervisor.start("broken", broken, limit_s=1.0)
+        on.supervisor.start("fine", fine, limit_s=1.0)
         await done.wait()
 
 
@@ -116,7 +116,7 @@ async def test_a_store_that_stays_unusable_ends_the_daemon() -> None:
             lives += 1
             raise StoreUnavailable("SQLite: disk is full")
 
-        on.supervisor.start("intake", run)
+        on.supervisor.start("intake", run, limit_s=1.0)
         await on.supervisor.given_up.wait()
     assert on.supervisor.reason == "the store cannot be used: SQLite: disk is full"
     assert lives == 5
@@ -139,7 +139,7 @@ async def test_a_store_that_comes_back_is_forgiven() -> None:
                 return
             raise StoreUnavailable("PostgreSQL: gone")
 
-        on.supervisor.start("intake", run)
+        on.supervisor.start("intake", run, limit_s=1.0)
         await steady.wait()
         assert not on.supervisor.given_up.is_set()
 
@@ -152,10 +152,10 @@ async def test_a_service_that_does_not_stop_is_cut_off() -> None:
             hung.set()
             await asyncio.Event().wait()
 
-        on.supervisor.start("intake", run)
+        on.supervisor.start("intake", run, limit_s=0.05)
         await hung.wait()
         with structlog.testing.capture_logs() as logs:
-            await on.supervisor.finish(0.05)
+            await on.supervisor.finish()
     assert [line["event"] for line in logs] == ["app.service_cut_off"]
 
 
@@ -171,7 +171,7 @@ async def test_a_service_that_ends_by_itself_is_started_again() -> None:
                 again.set()
                 await stop.wait()
 
-        on.supervisor.start("intake", run)
+        on.supervisor.start("intake", run, limit_s=1.0)
         await again.wait()
 
 
@@ -184,11 +184,11 @@ async def test_one_service_can_be_ended_alone() -> None:
                 await stop.wait()
                 ended.append(name)
 
-            on.supervisor.start(name, run)
+            on.supervisor.start(name, run, limit_s=1.0)
 
         service("poll desk")
         service("poll telenor")
         await asyncio.sleep(0)
-        await on.supervisor.end("poll desk", 1.0)
+        await on.supervisor.end("poll desk")
         assert ended == ["poll desk"]
     assert ended == ["poll desk", "poll telenor"]

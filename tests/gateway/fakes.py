@@ -35,7 +35,8 @@ class FakeInbox:
     stored: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     broken: bool = False
 
-    async def put(self, connection: str, numbers: tuple[str, ...]) -> None:
+    async def put(self, connection: str, numbers: tuple[str, ...], *, received_from: str) -> None:
+        assert received_from == "127.0.0.1"
         if self.broken:
             raise OSError("disk full")
         self.stored.append((connection, numbers))

@@ -1,0 +1,256 @@
+"""From settings to adapters: logins, budgets, transports, and what the core must know of each.
+
+Connections with one login share its tokens and its budget. A reload keeps both where the login is
+as before: a breaker that is open stays open, and a refresh token that just rotated is not lost.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import structlog
+from pydantic import BaseModel
+
+from syncd.app.secrets import secrets_in
+from syncd.core.state import SideTraits
+from syncd.intake import IntakeConfig
+from syncd.model.features import Features, Reading
+from syncd.model.ids import ConnectionName
+from syncd.model.secret import Secret
+from syncd.ports.adapter import Adapter
+from syncd.ports.clock import Clock, IdSource
+from syncd.registry import PROVIDERS, Login, Provider
+from syncd.settings.traits import side_traits
+from syncd.settings.values import ConnectionSettings, Settings, StoreSettings
+from syncd.transport.auth import TokenSource
+from syncd.transport.budget import Budget
+from syncd.transport.client import HttpTransport
+from syncd.transport.options import Pace, TransportOptions
+from syncd.transport.pool import ClientPool
+from syncd.transport.wirelog import WireLog
+
+DIGEST_CHARS = 16
+"""Hexadecimal characters that tell one configured login from another in the store."""
+
+_log = structlog.get_logger()
+
+
+class TokenStore:
+    """Where rotated refresh tokens are kept between starts."""
+
+    def __init__(
+        self,
+        load: Callable[[str], Awaitable[Secret | None]],
+        save: Callable[[str, Secret], Awaitable[None]],
+    ) -> None:
+        """Take the store's two ends."""
+        self.load = load
+        self.save = save
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What connections are built with.
+
+    Attributes:
+        pool: sessions of all transports.
+        clock, ids: time and randomness.
+        tokens: keeps rotated refresh tokens.
+        log: told about every exchange.
+        changed: called when a connection goes down or comes back.
+    """
+
+    pool: ClientPool
+    clock: Clock
+    ids: IdSource
+    tokens: TokenStore
+    log: WireLog
+    changed: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A login and its budget, shared by the connections that have it.
+
+    Attributes:
+        settings: of the connection it is named after; as long as they stay, so does the account.
+    """
+
+    settings: ConnectionSettings
+    auth: TokenSource
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plant:
+    """Everything built from one configuration.
+
+    Attributes:
+        settings: the configuration.
+        accounts: by the connection each is named after.
+        adapters: by connection.
+        traits: by connection.
+    """
+
+    settings: Settings
+    accounts: Mapping[ConnectionName, Account] = field(default_factory=dict)
+    adapters: Mapping[ConnectionName, Adapter] = field(default_factory=dict)
+    traits: Mapping[ConnectionName, SideTraits] = field(default_factory=dict)
+
+    def budget(self, name: ConnectionName) -> Budget:
+        """Give the budget a connection draws on."""
+        return self.accounts[self.settings.connections[name].login].budget
+
+    def watched(self) -> frozenset[ConnectionName]:
+        """Name the connections that are read ticket by ticket."""
+        return frozenset(
+            name for name, traits in self.traits.items() if traits.features.reading is Reading.WATCH
+        )
+
+    def intake_config(self) -> IntakeConfig:
+        """Give the configuration as intake sees it."""
+        settings = self.settings
+        return IntakeConfig(
+            mappings=settings.mappings,
+            adapters=self.adapters,
+            traits=self.traits,
+            poll_every_s={
+                name: connection.poll.every_s for name, connection in settings.connections.items()
+            },
+            revision=settings.revision,
+        )
+
+
+async def build(settings: Settings, workshop: Workshop, before: Plant | None = None) -> Plant:
+    """Build all connections; nothing is sent.
+
+    Args:
+        settings: the configuration.
+        workshop: what to build with.
+        before: what was built from the configuration before.
+    """
+    accounts: dict[ConnectionName, Account] = {}
+    for name in dict.fromkeys(one.login for one in settings.connections.values()):
+        connection = settings.connections[name]
+        kept = before.accounts.get(name) if before else None
+        if kept is not None and _same_login(kept.settings, connection):
+            accounts[name] = kept
+        else:
+            accounts[name] = await _account(connection, workshop)
+    adapters: dict[ConnectionName, Adapter] = {}
+    traits: dict[ConnectionName, SideTraits] = {}
+    for name, connection in settings.connections.items():
+        provider = PROVIDERS[connection.provider]
+        adapters[name] = _adapter(connection, provider, accounts[connection.login], workshop)
+        traits[name] = _traits(connection, provider)
+    return Plant(settings=settings, accounts=accounts, adapters=adapters, traits=traits)
+
+
+def _same_login(one: ConnectionSettings, other: ConnectionSettings) -> bool:
+    return (
+        one.provider == other.provider
+        and one.base_url == other.base_url
+        and one.ca_file == other.ca_file
+        and one.options == other.options
+    )
+
+
+async def _account(connection: ConnectionSettings, workshop: Workshop) -> Account:
+    provider = PROVIDERS[connection.provider]
+    key = login_key(connection)
+
+    async def rotated(token: Secret) -> None:
+        await workshop.tokens.save(key, token)
+
+    login = Login(
+        name=connection.name,
+        pool=workshop.pool,
+        clock=workshop.clock,
+        on_rotated=rotated,
+        stored_token=await workshop.tokens.load(key),
+        ca_file=connection.ca_file,
+        log=workshop.log,
+    )
+    auth = provider.login(connection.options, login)
+    features = provider.features(connection.options)
+    return Account(
+        settings=connection, auth=auth, budget=_budget(connection.name, features, workshop)
+    )
+
+
+def _budget(name: ConnectionName, features: Features, workshop: Workshop) -> Budget:
+    def opened(reason: str, probe_in_s: float) -> None:
+        _log.warning(
+            "app.connection_down", connection=name, reason=reason, probe_in_s=round(probe_in_s, 1)
+        )
+        workshop.changed()
+
+    def closed(open_s: float) -> None:
+        _log.info("app.connection_back", connection=name, down_s=round(open_s, 1))
+        workshop.changed()
+
+    limits = features.limits
+    pace = Pace(
+        requests_per_s=limits.requests_per_s,
+        # After a pause what has gathered may go at once; the rate holds over a second.
+        burst=max(1, limits.concurrency, round(limits.requests_per_s)),
+        concurrency=limits.concurrency,
+    )
+    return Budget(clock=workshop.clock, pace=pace, on_open=opened, on_close=closed)
+
+
+def _adapter(
+    connection: ConnectionSettings, provider: Provider, account: Account, workshop: Workshop
+) -> Adapter:
+    features = provider.features(connection.options)
+    transport = HttpTransport(
+        TransportOptions(
+            connection=connection.name,
+            base_url=connection.base_url,
+            ca_file=connection.ca_file,
+            timeouts=connection.timeouts,
+            body_bytes=features.limits.body_bytes,
+        ),
+        pool=workshop.pool,
+        budget=account.budget,
+        clock=workshop.clock,
+        ids=workshop.ids,
+        auth=account.auth,
+        errors=provider.error_reader(connection.options),
+        log=workshop.log,
+    )
+    return provider.build(connection.options, connection.name, transport, workshop.clock)
+
+
+def _traits(connection: ConnectionSettings, provider: Provider) -> SideTraits:
+    features = provider.features(connection.options)
+    fields = [
+        info
+        for kind in sorted(features.kinds)
+        for info in provider.fields(connection.options, kind)
+    ]
+    return side_traits(connection, features, fields, provider.normalise(connection.options))
+
+
+def login_key(connection: ConnectionSettings) -> str:
+    """Name a login in the credential store: another configured token is another login."""
+    secrets = sorted(secret.reveal() for secret in secrets_in(_auth_of(connection.options)))
+    digest = sha256("\0".join([connection.base_url, *secrets]).encode()).hexdigest()
+    return f"login/{connection.name}/{digest[:DIGEST_CHARS]}"
+
+
+def _auth_of(options: BaseModel) -> object:
+    return getattr(options, "auth", options)
+
+
+def store_url(store: StoreSettings) -> str:
+    """Give the store's address as the store takes it: with its driver and its password."""
+    parts = urlsplit(store.url)
+    if parts.scheme != "postgresql":
+        return store.url
+    host = parts.netloc
+    if store.password is not None:
+        user, at, rest = host.rpartition("@")
+        host = f"{user}:{quote(store.password.reveal(), safe='')}@{rest}" if at else host
+    return urlunsplit(parts._replace(scheme="postgresql+asyncpg", netloc=host))
