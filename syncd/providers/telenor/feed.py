@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from syncd.model.ids import TicketId
 from syncd.ports.adapter import PollResult, Sighting, TicketRef
-from syncd.ports.errors import OddAnswer, Refused
+from syncd.ports.errors import Refused
 from syncd.providers.telenor.client import TelenorClient, paging
 from syncd.providers.telenor.cursor import Cursor, Gap, highest, lower, micros, read_cursor, span
 from syncd.providers.telenor.mapping import KIND
@@ -31,6 +31,7 @@ UNSORTED_READS = 200
 """After a refused sorting, pages read without it before it is tried again."""
 _NOTES_MAX = 50
 _STEPS_BACK_MAX = 3
+_EMPTY_PAGES_MAX = 3
 _BAD_REQUEST = 400
 
 
@@ -42,8 +43,10 @@ class _Aim:
         stop_below: a sorted page that reaches below this ends the walk.
         news_from, news_to: unknown activities outside are not news.
         pages_max: pages read at most.
+        is_catch_up: a first page that is as it was ends the walk.
     """
 
+    is_catch_up: bool = False
     stop_below: int | None = None
     news_from: int | None = None
     news_to: int | None = None
@@ -59,10 +62,21 @@ class _Aim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reach:
-    """How far a walk came: `skip` is where to go on, `oldest` the lowest date it met."""
+    """How far a walk came.
+
+    Attributes:
+        skip: where to go on.
+        oldest: lowest date met.
+        meets_known: the last page held nothing unknown: what lies above an older gap was reached.
+        is_sorted: newest first, as far as could be seen.
+        is_done: nothing is left to read; `at_end`: of the whole feed.
+        is_quiet: the first page is as it was and nothing was added below it.
+        is_refused: the feed gives no page that deep.
+    """
 
     skip: int
     oldest: int | None = None
+    meets_known: bool = False
     is_sorted: bool = True
     is_done: bool = False
     at_end: bool = False
@@ -85,6 +99,7 @@ class ActivityFeed:
     def __init__(self, client: TelenorClient, settings: TelenorFeed) -> None:
         self._client = client
         self._settings = settings
+        self._was_refused = False
         self._unsorted_reads_left = 0
 
     async def poll(self, cursor: str | None, now: datetime) -> PollResult:
@@ -121,17 +136,19 @@ class ActivityFeed:
             The page, and the requests it took.
         """
         count = self._settings.page_size
-        spent = 0
-        if self._unsorted_reads_left == 0:
+        if self._unsorted_reads_left <= 0 and (skip == 0 or not self._was_refused):
             try:
-                return await self._client.list_activities(paging(skip, count, SORT)), 1
+                page = await self._client.list_activities(paging(skip, count, SORT))
             except Refused as err:
                 if err.context.status != _BAD_REQUEST or skip > 0:
                     raise
-            spent = 1
-        page = await self._client.list_activities(paging(skip, count))
-        self._unsorted_reads_left = (self._unsorted_reads_left or UNSORTED_READS) - 1
-        return page, spent + 1
+                page = await self._client.list_activities(paging(skip, count))
+                self._was_refused, self._unsorted_reads_left = True, UNSORTED_READS
+                return page, 2
+            self._was_refused = False
+            return page, 1
+        self._unsorted_reads_left -= 1
+        return await self._client.list_activities(paging(skip, count)), 1
 
 
 class _Round:
@@ -150,6 +167,7 @@ class _Round:
         self._tolerance = span(settings.sort_tolerance_s)
         self._seen: dict[str, int | None] = {}
         self._touched: dict[str, _Touched] = {}
+        self._empty_pages = 0
         # Of the first page, which only a walk from the top reads.
         self._first_ids: frozenset[str] = frozenset()
         self._first_oldest: int | None = None
@@ -168,17 +186,28 @@ class _Round:
         before, gap = self._before, self._before.gap
         stop_below = None if before.watermark is None else before.watermark - self._overlap
         pages_max = self._settings.pages_max
-        aim = _Aim(stop_below=stop_below, news_from=before.floor, pages_max=pages_max)
+        aim = _Aim(
+            is_catch_up=True,
+            stop_below=stop_below,
+            news_from=before.floor,
+            pages_max=pages_max,
+        )
         if gap:  # leave pages for it; and should the feed turn out unsorted, its news are met here
             aim = replace(aim, pages_max=pages_max // 2, news_from=lower(before.floor, gap.oldest))
         reach = await self._walk(0, aim)
         if reach.is_quiet:
-            return before
+            return replace(before, gap=await self._fill(gap)) if gap else before
         if not reach.is_sorted:
             return self._scanned(reach, lower(stop_below, gap.oldest) if gap else stop_below)
+        if gap and (reach.is_done or reach.meets_known):
+            # The gap goes on from its place: starting it anew would keep it open under load. An
+            # overlap that was not read to its end is read again from the same date.
+            after = self._covered(reach, self._newest() if reach.is_done else before.watermark)
+            if not reach.is_done:
+                after = replace(after, total=None, top="")
+            return replace(after, gap=await self._fill(gap))
         if reach.is_done:
-            after = self._covered(reach, self._newest())
-            return replace(after, gap=await self._fill(gap)) if gap else after
+            return self._covered(reach, self._newest())
         left = Gap(
             skip=reach.skip,
             newest=reach.oldest,
@@ -190,9 +219,8 @@ class _Round:
     async def go_on_scanning(self, gap: Gap) -> Cursor:
         """Go on reading an unsorted feed from the position where the last poll stopped."""
         before = self._before
-        skip = max(0, gap.skip - self._settings.overlap_items)
         aim = _Aim(news_from=gap.oldest, pages_max=self._settings.pages_max)
-        reach = await self._walk(skip, aim)
+        reach = await self._walk(gap.skip, aim)
         # Where no deeper page is given, holding on to the position would hide what is new above.
         is_over = reach.is_done or reach.is_refused
         left = None if is_over else replace(gap, skip=reach.skip)
@@ -224,7 +252,7 @@ class _Round:
         pushed = 0
         if self._total is not None and gap.total is not None:
             pushed = max(0, self._total - gap.total)
-        skip = gap.skip + pushed - self._settings.overlap_items
+        skip = gap.skip + pushed
         for step in range(_STEPS_BACK_MAX):
             if skip <= 0:
                 break
@@ -248,7 +276,7 @@ class _Round:
                 return replace(reach, is_refused=True)
             if reach.skip == 0:
                 self._remember_top(page)
-                if self._is_quiet(page):
+                if aim.is_catch_up and self._is_quiet(page):
                     return replace(reach, is_done=True, is_quiet=True)
             reach = self._look_at(page, reach, aim)
             if reach.is_done:
@@ -267,6 +295,7 @@ class _Round:
             and self._is_falling(fresh, reach.oldest)
             and (reach.skip > 0 or self._begins_with_newest(dates))
         )
+        meets_known = all(one.id in self._before.known for one in page.items)
         self._take(page, aim)
         oldest = min([*dates, *([] if reach.oldest is None else [reach.oldest])], default=None)
         at_end = self._is_end(page, reach.skip)
@@ -274,6 +303,7 @@ class _Round:
         return _Reach(
             skip=reach.skip + self._step(page.length),
             oldest=oldest,
+            meets_known=meets_known,
             is_sorted=is_sorted,
             is_done=at_end or (is_sorted and is_below),
             at_end=at_end,
@@ -329,9 +359,7 @@ class _Round:
         found.order = min(found.order, order)
 
     def _remember_top(self, page: ActivityPage) -> None:
-        if page.length == 0 and page.total:
-            raise OddAnswer(f"the feed says {page.total} activities and shows none")
-        if page.length == 0 and self._before.watermark is not None:
+        if page.length == 0 and not page.total and self._before.watermark is not None:
             self._note("the feed shows no activity at all, which it did before")
         ids = [item.id for item in page.items] + [made_id for made_id, _ in page.unreadable]
         self._first_ids = frozenset(ids)
@@ -343,7 +371,8 @@ class _Round:
         """Say whether the first page is as it was and nothing was added below it."""
         before = self._before
         is_same = page.total == before.total and self._top == before.top
-        return page.total is not None and page.length > 0 and before.gap is None and is_same
+        # Without a total nothing tells of additions below; a gap is read on all the same.
+        return is_same and page.length > 0 and (page.total is not None or before.gap is not None)
 
     def _begins_with_newest(self, dates: Sequence[int]) -> bool:
         """A feed that is newest first falls within a page, or begins at what we knew as newest."""
@@ -360,15 +389,23 @@ class _Round:
         return True
 
     def _is_end(self, page: ActivityPage, skip: int) -> bool:
-        """Spec: Service Ticket API, section 8, T11."""
+        """Spec: Service Ticket API, section 8, T11.
+
+        A page may be empty before the end: what we may no longer see is counted but not shown.
+        """
         if page.length == 0:
-            return True
+            self._empty_pages += 1
+            shown_to = skip + self._settings.page_size
+            is_over = page.total is None or shown_to >= page.total
+            return is_over or self._empty_pages > _EMPTY_PAGES_MAX
         if page.total is not None and page.total > 0:
             return skip + page.length >= page.total
         return page.length < self._settings.page_size
 
     def _step(self, length: int) -> int:
         overlap = self._settings.overlap_items
+        if length == 0:
+            return self._settings.page_size
         return length - overlap if length > 2 * overlap else max(1, length // 2)
 
     def _dates(self, page: ActivityPage, *, without_seen: bool = False) -> list[int]:

@@ -106,10 +106,10 @@ class TelenorFeed(_Block):
         future_max_s: a date further ahead of us than this is not believed.
     """
 
-    page_size: Annotated[int, Field(ge=1, le=2000)] = 100
+    page_size: Annotated[int, Field(ge=2, le=2000)] = 100
     pages_max: Annotated[int, Field(ge=2, le=1000)] = 50
     overlap_s: Seconds = 120.0
-    overlap_items: Annotated[int, Field(ge=0, le=500)] = 5
+    overlap_items: Annotated[int, Field(ge=1, le=500)] = 5
     sort_tolerance_s: Seconds = 5.0
     known_max: Annotated[int, Field(ge=100, le=100_000)] = 5000
     future_max_s: Seconds = 86400.0
