@@ -1,0 +1,24 @@
+"""Every row of DESIGN section 10, in its order."""
+
+from collections.abc import Sequence
+
+from tests.bench.harness import Bench, Goal, Of, Row, Setting, not_measured
+
+LATER = "comes with its issue"
+
+
+async def _later(setting: Setting) -> list[Row]:
+    return [
+        not_measured("four-processes", LATER, Goal(bound=3.8, at_least=True, of=Of.RATIO)),
+        not_measured("quiet-poll-other-providers", LATER),
+    ]
+
+
+def benches() -> Sequence[Bench]:
+    """Import and list all benches."""
+    from tests.bench import delivery
+
+    return [
+        *delivery.benches(),
+        Bench(rows=("four-processes", "quiet-poll-other-providers"), run=_later),
+    ]
