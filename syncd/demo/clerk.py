@@ -1,0 +1,151 @@
+"""The scripted operator: looks an operation in doubt up in the other system and settles it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from syncd.demo.daemon import Daemon, DemoFailed
+from syncd.demo.evidence import NEUTRAL, Side
+from syncd.demo.verdict import Shown
+from syncd.sandbox import Sandbox
+
+DOUBT = "in_doubt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """An operation nobody could tell about, and what the operator found.
+
+    Attributes:
+        operation: its number.
+        kind: of write.
+        key: its key.
+        ticket: the ticket it writes, or the one a partner is opened for.
+        found: what it made there; None when it did not happen.
+        answer: what the command said; "" while it was not given.
+    """
+
+    operation: int
+    kind: str
+    key: str
+    ticket: str
+    found: str | None
+    answer: str = ""
+
+    def __str__(self) -> str:
+        done = "retried: it did not happen" if self.found is None else "adopted: it had happened"
+        return f"operation {self.operation} ({self.kind} for {self.ticket}): {done}"
+
+
+@dataclass(slots=True)
+class Clerk:
+    """Settles what is in doubt, and collects what is shown as not crossing."""
+
+    daemon: Daemon
+    systems: Mapping[Side, Sandbox]
+    doubts: list[Doubt] = field(default_factory=list)
+
+    async def settle(self) -> list[Doubt]:
+        """Settle everything in doubt once; give what was settled now."""
+        parked = [each for each in await self._parked() if each["park_reason"] == DOUBT]
+        settled = [await self._settle(operation) for operation in parked]
+        self.doubts.extend(settled)
+        return settled
+
+    async def shown(self) -> list[Shown]:
+        """List what the daemon shows as parked or in conflict."""
+        found = []
+        for each in await self._parked():
+            whole = await self._whole(each)
+            names = [each["target_number"], each["source_number"]]
+            found += [Shown(name, what) for name in names if name for what in _whats(each, whole)]
+        _, answer = await self.daemon.command("conflicts", "list")
+        for each in answer["conflicts"]:
+            what = str(each["slot"]).rpartition(".")[2]
+            found += [Shown(str(name), what) for name in dict(each["numbers"]).values()]
+        return found
+
+    async def parked(self) -> list[str]:
+        """Say what is parked, in a line each."""
+        return [
+            f"operation {each['id']} ({each['kind']} for"
+            f" {each['target_number'] or each['source_number']}): {each['park_reason']},"
+            f" {each['detail']}"
+            for each in await self._parked()
+        ]
+
+    async def _parked(self) -> list[dict[str, Any]]:
+        status, answer = await self.daemon.command("ops", "list", "--parked")
+        if status != 0:
+            raise DemoFailed(f"syncd ops list: {answer}")
+        return list(answer["operations"])
+
+    async def _whole(self, operation: Mapping[str, Any]) -> dict[str, Any]:
+        _, answer = await self.daemon.command("ops", "show", str(operation["id"]))
+        return dict(answer)
+
+    async def _settle(self, operation: Mapping[str, Any]) -> Doubt:
+        number, side = str(operation["id"]), Side(str(operation["target"]))
+        tickets = self.systems[side].tickets()
+        if operation["kind"] in ("update", "status"):
+            whole = await self._whole(operation)
+            found = _written(self.systems[side].record, operation, whole)
+        else:
+            found = find_effect(tickets, str(operation["key"]))
+        # A note of the ITSM has no id of its own; the daemon knows it again by its marker.
+        known = "" if side is Side.ITSM and operation["kind"] != "create" else found
+        given = ("adopt", number, known) if found is not None and known else ("adopt", number)
+        if found is None:
+            given = ("retry", number, "--i-know")
+        status, answer = await self.daemon.command("ops", *(each for each in given if each))
+        return Doubt(
+            operation=int(number),
+            kind=str(operation["kind"]),
+            key=str(operation["key"]),
+            ticket=str(operation["target_number"] or operation["source_number"]),
+            found=found,
+            answer=f"{status}: {answer}",
+        )
+
+
+def find_effect(tickets: Sequence[Mapping[str, Any]], key: str) -> str | None:
+    """Find what carries an operation's key: a ticket's or a comment's id; None for nothing."""
+    mark = f"[ref:{key}]"
+    for ticket in tickets:
+        if any(mark in str(value) for value in ticket["fields"].values()):
+            return str(ticket["id"])
+        for comment in ticket["comments"]:
+            if mark in comment["text"] and comment["actor"] == "client":
+                return str(comment["id"])
+    return None
+
+
+def _written(
+    record: Sequence[Mapping[str, Any]], operation: Mapping[str, Any], whole: Mapping[str, Any]
+) -> str | None:
+    """Find a write of fields: all of them were given these values after it was sent."""
+    sent_at = datetime.fromisoformat(str(operation["sent_at"] or operation["planned_at"]))
+    wanted = {
+        str(name): str(value)
+        for name, value in dict(whole.get("fields") or {}).items()
+        if str(name) in NEUTRAL.values()
+    }
+    for event in record:
+        if event.get("actor") != "client" or event.get("number") != operation["target_number"]:
+            continue
+        name = NEUTRAL.get(str(event.get("field", "ticketStatus")), "")
+        is_after = datetime.fromisoformat(str(event["at"])) >= sent_at
+        is_same = wanted.get(name, "").casefold() == str(event.get("new", "")).casefold()
+        if is_after and is_same:
+            wanted.pop(name, None)
+    return None if wanted else "written"
+
+
+def _whats(operation: Mapping[str, Any], whole: Mapping[str, Any]) -> list[str]:
+    """Name what a parked operation keeps from crossing, as the judge names it."""
+    if operation["kind"] == "create":
+        return ["*"]
+    if operation["kind"] in ("comment", "attachment"):
+        return ["comment", "attachment", "description", "status"]
+    return [str(name) for name in dict(whole.get("fields") or {})] or ["*"]

@@ -1,0 +1,189 @@
+"""Runs the demo: people act, things break, everything settles, the judge counts."""
+
+import asyncio
+import contextlib
+import random
+import secrets
+import sys
+from dataclasses import dataclass, field
+
+import orjson
+from rich.console import Console
+
+from syncd.demo.clerk import Clerk
+from syncd.demo.daemon import DemoFailed
+from syncd.demo.evidence import Side
+from syncd.demo.judge import judge
+from syncd.demo.options import DemoOptions
+from syncd.demo.people import People
+from syncd.demo.report import Result, document, summary
+from syncd.demo.show import Stage
+from syncd.demo.verdict import Fate, Verdict
+from syncd.demo.world import World, world
+
+LOOK_EVERY_S = 0.5
+"""How often the daemon is asked how it is."""
+TICK_EVERY_S = 2.0
+"""How often progress is told where nothing is shown live."""
+QUIET_S = 4.0
+"""Nothing open and nothing written for so long: longer than a poll and the reads after writes."""
+GIVE_UP_S = 45.0
+"""Quiet for so long and still something missing: longer than anything held is looked at again."""
+EFFECTS = frozenset(
+    {"ticket_created", "field_changed", "status_changed", "comment_added", "attachment_added"}
+)
+
+FINE, FOUND, FAILED = 0, 1, 2
+
+
+async def run_demo(options: DemoOptions) -> int:
+    """Run the demo.
+
+    Returns:
+        Exit status: 0 nothing lost, doubled, echoed or leaked and everything ended; 1 otherwise;
+        2 it could not run.
+    """
+    seed = options.seed if options.seed is not None else secrets.randbelow(100_000)
+    console = Console(stderr=options.json, highlight=False)
+    try:
+        async with world(options, seed) as made:
+            with Stage(console, made, is_live=console.is_terminal and not options.json) as stage:
+                show = _Show(options=options, seed=seed, world=made, stage=stage)
+                result = await show.run()
+    except (DemoFailed, OSError) as error:
+        console.print(f"The demo could not run: {error}", style="red", markup=False)
+        if options.json:
+            _write({"ok": False, "problem": str(error), "seed": seed})
+        return FAILED
+    if options.json:
+        _write(document(result))
+    else:
+        summary(result, console)
+    return FINE if result.is_good else FOUND
+
+
+def _write(found: object) -> None:
+    sys.stdout.write(orjson.dumps(found).decode() + "\n")
+    sys.stdout.flush()
+
+
+@dataclass(slots=True)
+class _Show:
+    """One run of it."""
+
+    options: DemoOptions
+    seed: int
+    world: World
+    stage: Stage
+    kills: int = 0
+    troubles: list[str] = field(default_factory=list)
+    is_over: bool = False
+
+    async def run(self) -> Result:
+        made = self.world
+        clerk = Clerk(made.daemon, {Side.ITSM: made.desk, Side.VENDOR: made.carrier})
+        self.stage.says(f"seed {self.seed}; starting the daemon, its log is {made.daemon.log}")
+        await made.daemon.start()
+        watch = asyncio.create_task(self._watch(clerk))
+        try:
+            await self._act()
+            ended_at = self._now_s()
+            is_settled = await self._settle(clerk)
+            settled_after_s = self._now_s() - ended_at
+        finally:
+            self.is_over = True
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+        self.stage.says("counting")
+        shown = await clerk.shown()
+        return Result(
+            options=self.options,
+            seed=self.seed,
+            verdict=judge(made.desk.record, made.carrier.record, shown),
+            folder=made.folder,
+            doubts=clerk.doubts,
+            parked=await clerk.parked(),
+            is_settled=is_settled,
+            kills=self.kills,
+            settled_after_s=settled_after_s,
+            troubles=self.troubles,
+        )
+
+    async def _act(self) -> None:
+        """Let people act, systems fail and the daemon die."""
+        if self.options.faults:
+            self.world.misbehave()
+        self.stage.says(f"people act for {self.options.seconds:g} s")
+        people = People(self.world.desk, self.world.carrier, self.seed)
+        await asyncio.gather(people.act(self.options.seconds), self._kill())
+        self.world.behave()
+
+    async def _kill(self) -> None:
+        chance = random.Random(f"{self.seed}:kills")
+        # The last ones may fall into the time when people have stopped and work is left.
+        moments = sorted(
+            chance.uniform(0.1, 1.1) * self.options.seconds for _ in range(self.options.kills)
+        )
+        began_s = self._now_s()
+        for moment in moments:
+            await asyncio.sleep(max(0.0, began_s + moment - self._now_s()))
+            async with self.world.daemon.alone:
+                await self.world.daemon.kill()
+                self.kills += 1
+                self.stage.says(f"daemon killed (SIGKILL, number {self.kills}), starting it again")
+                await self.world.daemon.start()
+
+    # --- until everything has arrived ------------------------------------------------------------
+
+    async def _watch(self, clerk: Clerk) -> None:
+        """Keep an eye on the daemon; settle what is in doubt as an operator would."""
+        ticked_s = self._now_s()
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            async with self.world.daemon.alone:
+                await self._look(clerk)
+            if self._now_s() - ticked_s >= TICK_EVERY_S:
+                ticked_s = self._now_s()
+                self.stage.tick()
+
+    async def _look(self, clerk: Clerk) -> None:
+        daemon = self.world.daemon
+        try:
+            daemon.check()
+        except DemoFailed as error:
+            self.troubles.append(str(error))
+            self.stage.says(f"{error}; starting it again")
+            await daemon.kill()
+            await daemon.start()
+        self.stage.pulse = await daemon.pulse()
+        if self.stage.pulse is not None and self.stage.pulse.in_doubt:
+            for doubt in await clerk.settle():
+                self.stage.says(f"operator: {doubt}")
+
+    async def _settle(self, clerk: Clerk) -> bool:
+        """Wait until everything has arrived; say whether all became quiet in time."""
+        self.stage.says("people have stopped; waiting until nothing is open")
+        until_s = self._now_s() + self.options.settle_max_s
+        quiet_since_s, effects = self._now_s(), -1
+        while self._now_s() < until_s:
+            await asyncio.sleep(LOOK_EVERY_S)
+            pulse, now = self.stage.pulse, self._effects()
+            if pulse is None or not pulse.is_quiet or now != effects:
+                quiet_since_s, effects = self._now_s(), now
+                continue
+            quiet_s = self._now_s() - quiet_since_s
+            if (quiet_s >= QUIET_S and not self._missing()) or quiet_s >= GIVE_UP_S:
+                return True
+        return False
+
+    def _missing(self) -> int:
+        verdict: Verdict = judge(self.world.desk.record, self.world.carrier.record)
+        return verdict.count(Fate.LOST)
+
+    def _effects(self) -> int:
+        records = (self.world.desk.record, self.world.carrier.record)
+        return sum(event["what"] in EFFECTS for record in records for event in record)
+
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()

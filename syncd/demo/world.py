@@ -1,0 +1,143 @@
+"""The demo's world: a folder with a configuration, two simulated systems, a daemon between them."""
+
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from syncd.demo.daemon import Daemon
+from syncd.demo.options import DemoOptions
+from syncd.sandbox import (
+    SmartOpsSandbox,
+    SmartOpsSandboxSettings,
+    TelenorSandbox,
+    TelenorSandboxSettings,
+)
+
+SETUP = Path(__file__).parent / "setup"
+"""The configuration, as files of this package."""
+CONNECTION = "servicedesk"
+"""The ITSM's name in it."""
+RING_TRIES, RING_RETRY_S = 600, 0.5
+"""The ITSM's webhook rings until it is heard, also while the daemon is down."""
+
+FAULTS = {
+    "error_before": 0.04,
+    "error_after": 0.03,
+    "lost_answer": 0.03,
+    "reset_before": 0.02,
+    "slow": 0.05,
+    "rate_limited": 0.04,
+    "expired_token": 0.02,
+    "garbage": 0.03,
+    "stale_read": 0.05,
+}
+"""How often a request meets what."""
+DESK_FAULTS = {"envelope_before": 0.02, "envelope_after": 0.02}
+CARRIER_FAULTS = {"search_lag": 0.03, "page_drift": 0.02}
+SLOW_S = 0.4
+LAG_S = 1.0
+"""Below the settle times in setup/syncd.yaml: what lags longer than promised breaks the promise."""
+
+
+@dataclass(slots=True)
+class World:
+    """Everything there is.
+
+    Attributes:
+        folder: configuration, store and log.
+        desk: the ITSM.
+        carrier: the vendor.
+        daemon: what keeps them in step.
+    """
+
+    folder: Path
+    desk: SmartOpsSandbox
+    carrier: TelenorSandbox
+    daemon: Daemon
+
+    def misbehave(self) -> None:
+        """Let both systems show faults from now on."""
+        self.desk.faults.rates(FAULTS | DESK_FAULTS, delay_s=SLOW_S, lag_s=LAG_S)
+        self.carrier.faults.rates(FAULTS | CARRIER_FAULTS, delay_s=SLOW_S, lag_s=LAG_S)
+
+    def behave(self) -> None:
+        """End all faults."""
+        self.desk.faults.clear()
+        self.carrier.faults.clear()
+
+
+@asynccontextmanager
+async def world(options: DemoOptions, seed: int) -> AsyncIterator[World]:
+    """Build it; take it down in the end, and its folder unless it is to be kept."""
+    folder = Path(tempfile.mkdtemp(prefix="syncd-demo-"))
+    words = {name: secrets.token_urlsafe(24) for name in _SECRETS}
+    desk = SmartOpsSandbox(
+        SmartOpsSandboxSettings(
+            seed=seed,
+            offline_token=words["SYNCD_DEMO_ITSM_TOKEN"],
+            notify_token=words["SYNCD_DEMO_NOTIFY_TOKEN"],
+            notify_tries=RING_TRIES,
+            notify_retry_s=RING_RETRY_S,
+        )
+    )
+    carrier = TelenorSandbox(
+        TelenorSandboxSettings(
+            seed=seed,
+            client_secret=words["SYNCD_DEMO_VENDOR_SECRET"],
+            password=words["SYNCD_DEMO_VENDOR_PASSWORD"],
+        )
+    )
+    port = _free_port()
+    daemon = Daemon(
+        config=folder / "config" / "syncd.yaml",
+        port=port,
+        secrets=words,
+        log=folder / "daemon.log",
+    )
+    try:
+        async with desk, carrier:
+            _write_config(folder, port, desk.base_url, carrier.base_url)
+            ring = f"http://127.0.0.1:{port}/notify/{CONNECTION}"
+            desk.notify_to(ring, words["SYNCD_DEMO_NOTIFY_TOKEN"])
+            try:
+                yield World(folder=folder, desk=desk, carrier=carrier, daemon=daemon)
+            finally:
+                await daemon.stop()
+    finally:
+        if not options.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+_SECRETS = (
+    "SYNCD_DEMO_STORE_KEY",
+    "SYNCD_DEMO_ITSM_TOKEN",
+    "SYNCD_DEMO_NOTIFY_TOKEN",
+    "SYNCD_DEMO_VENDOR_SECRET",
+    "SYNCD_DEMO_VENDOR_PASSWORD",
+)
+
+
+def _write_config(folder: Path, port: int, desk_url: str, carrier_url: str) -> None:
+    config = folder / "config"
+    shutil.copytree(SETUP, config)
+    main = config / "syncd.yaml"
+    words = {
+        "folder": str(folder),
+        "port": str(port),
+        "itsm_url": desk_url,
+        "vendor_url": carrier_url,
+    }
+    text = Template(main.read_text(encoding="utf-8")).substitute(words)
+    main.write_text(text, encoding="utf-8")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
