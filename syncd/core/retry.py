@@ -101,7 +101,10 @@ class Stage(StrEnum):
 
 
 class Failure(StrEnum):
-    """The classes of failure, one for each class of remote error, and INTERNAL for all else."""
+    """The classes of failure, one for each class of remote error.
+
+    LOCAL: our own store or disk is away or full. INTERNAL: all else, which is a bug.
+    """
 
     UNREACHABLE = "unreachable"
     CIRCUIT_OPEN = "circuit_open"
@@ -114,6 +117,7 @@ class Failure(StrEnum):
     UNSUPPORTED = "unsupported"
     ODD_ANSWER = "odd_answer"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    LOCAL = "local"
     INTERNAL = "internal"
 
 
@@ -186,6 +190,7 @@ _PREPARE: Mapping[Failure, Meaning] = {
     Failure.UNSUPPORTED: _REFUSED,
     Failure.ODD_ANSWER: _BOUNDED,
     Failure.OUTCOME_UNKNOWN: _BOUNDED,
+    Failure.LOCAL: _OUTAGE,
     Failure.INTERNAL: _BOUNDED,
 }
 _SEND: Mapping[Failure, Meaning] = {
@@ -195,6 +200,7 @@ _SEND: Mapping[Failure, Meaning] = {
     Failure.UNSUPPORTED: _REFUSED,
     Failure.ODD_ANSWER: _UNKNOWN,
     Failure.OUTCOME_UNKNOWN: _UNKNOWN,
+    Failure.LOCAL: _UNKNOWN,
     Failure.INTERNAL: _UNKNOWN,
 }
 _LOOK: Mapping[Failure, Meaning] = {
@@ -204,6 +210,7 @@ _LOOK: Mapping[Failure, Meaning] = {
     Failure.UNSUPPORTED: _CANNOT_KNOW,
     Failure.ODD_ANSWER: _STILL_UNKNOWN,
     Failure.OUTCOME_UNKNOWN: _STILL_UNKNOWN,
+    Failure.LOCAL: _OUTAGE,
     Failure.INTERNAL: _STILL_UNKNOWN,
 }
 _TABLES: Mapping[Stage, Mapping[Failure, Meaning]] = {

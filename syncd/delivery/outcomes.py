@@ -38,6 +38,8 @@ from syncd.ports.errors import (
     Unreachable,
     Unsupported,
 )
+from syncd.store.errors import StoreUnavailable
+from syncd.store.spool import SpoolFull
 
 DETAIL_CHARS_MAX = 500
 """Longest line about an outcome kept for the operator."""
@@ -57,6 +59,9 @@ FAILURES: tuple[tuple[type[Exception], Failure], ...] = (
     (OutcomeUnknown, Failure.OUTCOME_UNKNOWN),
     # Our own limit on one attempt, below the transport's.
     (TimeoutError, Failure.OUTCOME_UNKNOWN),
+    (StoreUnavailable, Failure.LOCAL),
+    (SpoolFull, Failure.LOCAL),
+    (OSError, Failure.LOCAL),
 )
 """Error class -> class of failure."""
 
@@ -310,6 +315,8 @@ def _blank(progress: Progress, terms: Terms, error: BaseException | None) -> Out
 def _said(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no end within the time limit of one attempt"
+    if isinstance(error, (StoreUnavailable, SpoolFull)):
+        return one_line(str(error))
     # The text of an exception nobody foresaw may hold anything; its type cannot hold a secret.
     if not isinstance(error, RemoteError):
         return f"unexpected {type(error).__name__}; the log has more"

@@ -28,6 +28,8 @@ from syncd.ports.errors import (
     Unreachable,
     Unsupported,
 )
+from syncd.store.errors import StoreUnavailable
+from syncd.store.spool import SpoolFull
 from tests.delivery.values import AT, a_claim, a_write
 
 POLICY = RetryPolicy(base_s=2.0, cap_s=60.0, attempts_max=5, asked_s=30.0, at_once_s=0.25)
@@ -118,9 +120,10 @@ def test_an_operations_own_failures_are_bounded() -> None:
     assert outcome.park_reason is ParkReason.EXHAUSTED
 
 
-def test_an_outage_never_parks() -> None:
+@pytest.mark.parametrize("error", [Unreachable("down"), SpoolFull("no room"), OSError("disk")])
+def test_an_outage_never_parks(error: Exception) -> None:
     op = a_claim(attempts=10_000)
-    outcome = outcomes.after_error(op, progress(), Unreachable("down"), TERMS).outcome
+    outcome = outcomes.after_error(op, progress(Stage.PREPARE), error, TERMS).outcome
     assert outcome.kind is OutcomeKind.LATER
 
 
@@ -129,7 +132,8 @@ PREPARING = [
     (Refused("no"), OutcomeKind.PARKED, ParkReason.REFUSED),
     (OddAnswer("?"), OutcomeKind.LATER, None),
     (OutcomeUnknown("?"), OutcomeKind.LATER, None),
-    (OSError("disk full"), OutcomeKind.LATER, None),
+    (SpoolFull("no room"), OutcomeKind.LATER, None),
+    (KeyError("bug"), OutcomeKind.LATER, None),
     (Unreachable("down"), OutcomeKind.LATER, None),
 ]
 
@@ -158,7 +162,8 @@ def test_the_error_tree_and_the_table_name_the_same_classes() -> None:
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, RemoteError) and kind is not RemoteError
     }
-    assert tree | {TimeoutError} == {kind for kind, _ in FAILURES}
+    ours = {TimeoutError, StoreUnavailable, SpoolFull, OSError}
+    assert tree | ours == {kind for kind, _ in FAILURES}
     assert {failure for _, failure in FAILURES} | {Failure.INTERNAL} == set(Failure)
 
 
