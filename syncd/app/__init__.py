@@ -9,9 +9,29 @@ only a store that stays unusable ends the daemon; after SIGTERM it is over withi
 whatever hangs; what was being sent then is found again at the next start.
 """
 
-from syncd.app.assembly import store_url
-from syncd.app.daemon import run_daemon, socket_path
-from syncd.app.options import DaemonOptions, Started
-from syncd.app.process import run
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from syncd.app.daemon import run_daemon
+    from syncd.app.options import DaemonOptions, Started
+    from syncd.app.places import socket_path, store_url
+    from syncd.app.process import run
 
 __all__ = ["DaemonOptions", "Started", "run", "run_daemon", "socket_path", "store_url"]
+
+_HOMES = {
+    "DaemonOptions": "options",
+    "Started": "options",
+    "run": "process",
+    "run_daemon": "daemon",
+    "socket_path": "places",
+    "store_url": "places",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for: a small command does not pay for the whole daemon."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

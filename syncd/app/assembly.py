@@ -7,11 +7,11 @@ as before: a breaker that is open stays open, and a refresh token that just rota
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import structlog
 from pydantic import BaseModel
 
+from syncd.app.places import store_url
 from syncd.app.secrets import secrets_in
 from syncd.core.state import SideTraits
 from syncd.intake import IntakeConfig
@@ -22,7 +22,7 @@ from syncd.ports.adapter import Adapter
 from syncd.ports.clock import Clock, IdSource
 from syncd.registry import PROVIDERS, Login, Provider
 from syncd.settings.traits import side_traits
-from syncd.settings.values import ConnectionSettings, Settings, StoreSettings
+from syncd.settings.values import ConnectionSettings, Settings
 from syncd.transport.auth import TokenSource
 from syncd.transport.budget import Budget
 from syncd.transport.client import HttpTransport
@@ -244,13 +244,4 @@ def _auth_of(options: BaseModel) -> object:
     return getattr(options, "auth", options)
 
 
-def store_url(store: StoreSettings) -> str:
-    """Give the store's address as the store takes it: with its driver and its password."""
-    parts = urlsplit(store.url)
-    if parts.scheme != "postgresql":
-        return store.url
-    host = parts.netloc
-    if store.password is not None:
-        user, at, rest = host.rpartition("@")
-        host = f"{user}:{quote(store.password.reveal(), safe='')}@{rest}" if at else host
-    return urlunsplit(parts._replace(scheme="postgresql+asyncpg", netloc=host))
+__all__ = ["Account", "Plant", "TokenStore", "Workshop", "build", "login_key", "store_url"]

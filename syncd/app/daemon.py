@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import os
-import signal
-import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from socket import gethostname
 
 import structlog
 
@@ -18,9 +17,11 @@ from syncd.app.assembly import Plant, Workshop
 from syncd.app.heart import Heart, HeartParts
 from syncd.app.housekeeping import Housekeeping, HouseParts
 from syncd.app.options import DaemonOptions, Started
+from syncd.app.places import socket_path, store_url
 from syncd.app.polls import Poller, PollParts
 from syncd.app.schedule import Schedule
 from syncd.app.secrets import secrets_in
+from syncd.app.signals import handled
 from syncd.app.supervision import Supervisor, Surroundings, first
 from syncd.app.systemd import Notifier
 from syncd.core.rules import MappingMode
@@ -37,7 +38,8 @@ from syncd.model.ids import ConnectionName, MappingName
 from syncd.model.secret import Secret
 from syncd.ports.adapter import Adapter
 from syncd.settings.values import Settings
-from syncd.store.database import Database, is_sqlite, sqlite_path
+from syncd.store import meta
+from syncd.store.database import Database
 from syncd.store.records import Instance
 from syncd.store.spool import Spool
 from syncd.transport.pool import ClientPool
@@ -80,9 +82,11 @@ async def run_daemon(
     options = options or DaemonOptions()
     options.redactor.learn(secrets_in((settings.connections, settings.store)))
     async with contextlib.AsyncExitStack() as stack:
+        if options.signals:
+            stack.enter_context(handled(options.stop, options.hurry, options.reload))
         db = await stack.enter_async_context(
             await Database.open(
-                assembly.store_url(settings.store), upgrade=True, what="syncd run",
+                store_url(settings.store), upgrade=True, what="syncd run",
                 clock=options.clock,
             )
         )  # fmt: skip
@@ -165,11 +169,10 @@ class Daemon:
         self._plant = plant
         self._changed = changed
         self._bells = _Bells()
-        self._hurry = asyncio.Event()
         self._notifier = Notifier(options.environ)
         self._health = Health(clock=options.clock)
         self._started_at: datetime = options.clock.now()
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{options.ids.token(OWNER_CHARS)}"
+        self._owner = f"{gethostname()}:{os.getpid()}:{options.ids.token(OWNER_CHARS)}"
         # Delivery looks into this one at each use: a reload changes what is in it.
         self._adapters: dict[ConnectionName, Adapter] = dict(plant.adapters)
         self._schedule = Schedule()
@@ -184,6 +187,7 @@ class Daemon:
             delivery_wake=self._bells.delivery,
         )  # fmt: skip
         self._gateway = self._make_gateway()
+        self._health.add_check("store", self._store_reason)
         self._tell_names()
 
     # --- running ---------------------------------------------------------------------------------
@@ -191,19 +195,19 @@ class Daemon:
     async def run(self) -> int:
         """Run until told to stop; gives the exit status."""
         options = self._options
-        with _signals(options, self._hurry):
-            async with self._open_doors() as socket_path, asyncio.TaskGroup() as group:
-                supervisor = Supervisor(group, self._surroundings())
-                heart = group.create_task(self._make_heart().run(), name="heart")
-                self._start_services(supervisor)
-                self._schedule.start()
-                self._health.entered("running")
-                self._notifier.ready()
-                _log.info("app.started", **self._told())
-                options.started(Started(port=self._gateway.port, socket=socket_path))
-                await self._until_stopped(supervisor)
-                await self._stop(supervisor)
-                heart.cancel()
+        async with self._open_doors() as socket, asyncio.TaskGroup() as group:
+            supervisor = Supervisor(group, self._surroundings())
+            heart = group.create_task(self._make_heart().run(), name="heart")
+            self._start_services(supervisor)
+            self._schedule.start()
+            self._health.entered("running")
+            self._notifier.ready()
+            self._notifier.status(self._in_short())
+            _log.info("app.started", port=self._gateway.port, **self._told())
+            options.started(Started(port=self._gateway.port, socket=socket))
+            await self._until_stopped(supervisor)
+            await self._stop(supervisor)
+            heart.cancel()
         if supervisor.reason:
             _log.critical("app.given_up", reason=supervisor.reason)
             return 1
@@ -288,7 +292,7 @@ class Daemon:
         self._health.entered("stopping")
         self._notifier.stopping()
         self._schedule.stop()
-        await first(supervisor.finish(), self._hurry.wait())
+        await first(supervisor.finish(), self._options.hurry.wait())
         await supervisor.cut_off()
 
     # --- reloading -------------------------------------------------------------------------------
@@ -314,6 +318,7 @@ class Daemon:
             _log.exception("app.reload_failed")
         else:
             await self._swap(plant, supervisor)
+            self._notifier.status(self._in_short())
             _log.info("app.reloaded", **self._told())
         self._notifier.ready()
 
@@ -362,6 +367,10 @@ class Daemon:
     async def _sample(self) -> StoreSample:
         return await stored.sample(self._ground.db, self._plant, now=self._options.clock.now())
 
+    async def _store_reason(self) -> str | None:
+        await self._ground.db.read(meta.instance)  # its errors are the reason
+        return None
+
     async def _info(self) -> Mapping[str, object]:
         sample = await self._sample()
         sending = sum(n for (_, state), n in sample.operations.items() if state == "sending")
@@ -388,8 +397,14 @@ class Daemon:
             "mappings": {name: rules.mode for name, rules in sorted(settings.mappings.items())},
         }
 
+    def _in_short(self) -> str:
+        settings = self._plant.settings
+        return f"{len(settings.connections)} connections, {len(settings.mappings)} mappings"
+
     def _surroundings(self) -> Surroundings:
-        grace_s = SHARED_STORE_GRACE_S if self._ground.db.is_shared else STORE_GRACE_S
+        grace_s = self._options.store_grace_s
+        if grace_s is None:
+            grace_s = SHARED_STORE_GRACE_S if self._ground.db.is_shared else STORE_GRACE_S
         return Surroundings(
             clock=self._options.clock, ids=self._options.ids, health=self._health,
             metrics=self._metrics, store_grace_s=grace_s,
@@ -431,15 +446,6 @@ def _poll_service(name: ConnectionName) -> str:
     return f"{_POLL}{name}"
 
 
-def socket_path(settings: Settings) -> Path | None:
-    """Say where the operators' socket of a daemon with these settings is; None on PostgreSQL."""
-    url = assembly.store_url(settings.store)
-    if not is_sqlite(url):
-        return None
-    path = sqlite_path(url)
-    return path.with_name(f"{path.name}.sock")
-
-
 def _tokens(settings: Settings) -> dict[str, Secret]:
     return {
         name: connection.notify_token
@@ -464,28 +470,4 @@ def _refuse_moving(old: Settings, new: Settings) -> None:
         raise SettingsError([f"{name} changed: restart syncd for that" for name in moved])
 
 
-@contextlib.contextmanager
-def _signals(options: DaemonOptions, hurry: asyncio.Event) -> Iterator[None]:
-    """Handle signals while the block lasts; a second SIGTERM cuts everything off."""
-    if not options.signals:
-        yield
-        return
-
-    def terminate() -> None:
-        if options.stop.is_set():
-            hurry.set()
-        options.stop.set()
-
-    loop = asyncio.get_running_loop()
-    handlers = {
-        signal.SIGTERM: terminate,
-        signal.SIGINT: terminate,
-        signal.SIGHUP: options.reload.set,
-    }
-    for number, handler in handlers.items():
-        loop.add_signal_handler(number, handler)
-    try:
-        yield
-    finally:
-        for number in handlers:
-            loop.remove_signal_handler(number)
+__all__ = ["Daemon", "run_daemon", "socket_path"]

@@ -40,7 +40,9 @@ class DaemonOptions:
         port_file: where the actual HTTP port is written; None: nowhere.
         signals: handle SIGTERM, SIGINT and SIGHUP.
         stop: set to stop, as SIGTERM does.
+        hurry: set to stop at once what does not stop by itself, as a second SIGTERM does.
         reload: set to reload, as SIGHUP does.
+        store_grace_s: seconds the store may fail before the daemon gives up; None: by its kind.
         started: told once when all services run.
         redactor: of the log, told about the configuration's secrets.
         set_log: sets the log up anew after a reload.
@@ -53,7 +55,9 @@ class DaemonOptions:
     port_file: Path | None = None
     signals: bool = True
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
     reload: asyncio.Event = field(default_factory=asyncio.Event)
+    store_grace_s: float | None = None
     started: Callable[[Started], None] = _ignore
     redactor: Redactor = field(default_factory=Redactor)
     set_log: Callable[[LogSettings], None] = _ignore

@@ -16,6 +16,8 @@ from syncd.store.database import Database
 
 GAP_S = 1.0
 """Seconds between a poll that reached its page limit and the next, which goes on there."""
+PAUSED = "paused"
+"""What a poll of a paused connection comes to; that is no failure."""
 LEASE_EVERY = 3.0
 """A process that polls keeps the right to for so many intervals, then another takes over."""
 LEASE_MIN_S = 15.0
@@ -83,6 +85,6 @@ class Poller:
             done = await parts.intake.poll(name)
         finally:
             parts.health.polled(name)
-        if done.error:
+        if done.error and done.error != PAUSED:
             parts.metrics.poll_failed(name)
         return done.gap

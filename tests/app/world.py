@@ -1,10 +1,9 @@
 """A whole daemon between two sandboxes, in this process."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from syncd.app import DaemonOptions, Started, run_daemon
@@ -112,7 +111,6 @@ class World:
     desk: SmartOpsSandbox
     telenor: TelenorSandbox
     every: str = "100ms"
-    options: list[DaemonOptions] = field(default_factory=list)
 
     def configure(self, *, mode: str = "live", daemon: str = DAEMON) -> None:
         """Write the configuration."""
@@ -209,17 +207,12 @@ async def until(holds: Callable[[], bool], what: str) -> None:
         raise AssertionError(f"did not come true in time: {what}") from None
 
 
-def no_file_is_left_open(before: set[str]) -> bool:
-    """Compare the files this process has open with those it had."""
-    return open_files() <= before
-
-
-def open_files() -> set[str]:
-    """Name the files this process has open."""
-    found = set()
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found.add(os.readlink(f"/proc/self/fd/{name}"))
-        except OSError:
-            continue
-    return {name for name in found if name.startswith("/")}
+def settings_for(folder: Path) -> Settings:
+    """Settings of the two connections, with nobody at the other end."""
+    daemon = DAEMON.format(
+        folder=folder, desk="http://127.0.0.1:1", telenor="http://127.0.0.1:2", every="60s"
+    )
+    (folder / "syncd.yaml").write_text(daemon)
+    (folder / "mappings").mkdir()
+    (folder / "mappings" / "incidents.yaml").write_text(MAPPING.format(mode="live"))
+    return load(folder / "syncd.yaml", secrets=SecretSource(environ=SECRETS))
