@@ -55,7 +55,7 @@ async def measure(benches: Sequence[Bench], setting: Setting) -> tuple[list[Row]
             continue
         try:
             made = list(await bench.run(setting.inside(f"{number:02}")))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one row must not hide the others
             traceback.print_exc()
             all_ran = False
             made = [

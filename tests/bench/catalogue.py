@@ -16,9 +16,10 @@ async def _later(setting: Setting) -> list[Row]:
 
 def benches() -> Sequence[Bench]:
     """Import and list all benches."""
-    from tests.bench import delivery
+    from tests.bench import delivery, quiet
 
     return [
         *delivery.benches(),
+        *quiet.benches(),
         Bench(rows=("four-processes", "quiet-poll-other-providers"), run=_later),
     ]

@@ -246,7 +246,6 @@ async def _measure(setting: Setting, plot: Plot) -> Row:
 async def run(engine_name: str, setting: Setting) -> list[Row]:
     """Measure one engine at every latency."""
     wanted = [ms for ms in OPERATIONS if setting.wants(row_name(engine_name, ms))]
-    rows: list[Row] = []
     with quiet_log(), outbox.engine(engine_name, setting.folder) as engine:
         async with process.child("vendor") as vendor:
             url = (await vendor.hears())["url"]
@@ -263,9 +262,7 @@ async def run(engine_name: str, setting: Setting) -> list[Row]:
             most = max(plot.total for plot in plots)
             setting.say(f"{engine_name}: making a store with {most} operations")
             await engine.fill(most)
-            for plot in plots:
-                rows.append(await _measure(setting, plot))
-    return rows
+            return [await _measure(setting, plot) for plot in plots]
 
 
 def benches() -> Sequence[Bench]:
