@@ -546,6 +546,17 @@ def parse_created_id(body: bytes, location: str) -> str | None:
     return last if re.fullmatch(r"[0-9A-Za-z]{15,18}", last) else None
 
 
+def is_empty_or_json(body: bytes) -> bool:
+    """Say whether a write's answer without an id can be Telenor's. Spec: section 8, T3."""
+    if not body.strip():
+        return True
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
 def made_up_id(raw: object) -> str:
     """Make an id from an item's content, for items that have none."""
     try:

@@ -29,6 +29,21 @@ from tests.support.clock import FakeClock
 
 KEY = OperationKey("acme-0123456789abcdef")
 OTHER_KEY = OperationKey("acme-fedcba9876543210")
+BASE = "https://api.telenor.example"
+INCIDENTS = f"{BASE}/service-tickets/v2/incidents"
+ID = "5004E000003uH0YQAU"
+ONE = f"{INCIDENTS}/{ID}"
+REF = TicketRef(kind="incident", id=TicketId(ID), number="Case-00001234")
+DETAIL = {
+    "id": ID,
+    "caseNumber": "Case-00001234",
+    "status": "New",
+    "subject": "Down",
+    "description": f"Link down\n[ref:{OTHER_KEY}]",
+    "createdDate": "2026-03-01T12:00:01.000+0000",
+    "attachments": [],
+    "activities": [],
+}
 QUICK = Timeouts(connect_s=5, read_s=1, total_s=5)
 """Real seconds: a socket knows no fake clock."""
 

@@ -1,7 +1,6 @@
 """Each call sends what the document says and makes the right thing of each answer."""
 
-from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -9,7 +8,7 @@ import pytest
 from aioresponses import aioresponses
 from yarl import URL
 
-from syncd.model.operation import Finding, WriteKind
+from syncd.model.operation import WriteKind
 from syncd.model.secret import Secret
 from syncd.model.ticket import CommentKind
 from syncd.ports.adapter import Expectation
@@ -27,8 +26,14 @@ from syncd.ports.errors import (
 )
 from syncd.providers.telenor import TelenorAdapter
 from tests.providers.telenor.desk import (
+    BASE,
+    DETAIL,
+    ID,
+    INCIDENTS,
     KEY,
+    ONE,
     OTHER_KEY,
+    REF,
     Bytes,
     Connecting,
     attach,
@@ -38,39 +43,6 @@ from tests.providers.telenor.desk import (
     say,
     set_status,
 )
-
-BASE = "https://api.telenor.example"
-INCIDENTS = f"{BASE}/service-tickets/v2/incidents"
-ID = "5004E000003uH0YQAU"
-ONE = f"{INCIDENTS}/{ID}"
-REF = ref_to(ID, "Case-00001234")
-SENT_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-DETAIL = {
-    "id": ID,
-    "caseNumber": "Case-00001234",
-    "status": "New",
-    "subject": "Down",
-    "description": f"Link down\n[ref:{OTHER_KEY}]",
-    "createdDate": "2026-03-01T12:00:01.000+0000",
-    "attachments": [],
-    "activities": [],
-}
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aioresponses]:
-    with aioresponses() as mocked:
-        mocked.post(
-            f"{BASE}/oauth/v2/token",
-            payload={"access_token": "t1", "expires_in": 3600},
-            repeat=True,
-        )
-        yield mocked
-
-
-@pytest.fixture
-async def adapter(connecting: Connecting, http: aioresponses) -> TelenorAdapter:
-    return connecting.adapter(BASE)
 
 
 def requests(mocked: aioresponses) -> list[tuple[str, str]]:
@@ -121,32 +93,25 @@ READS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "arguments", "told", "path"), READS)
+Read = tuple[str, Mapping[str, str], object, str]
+
+
+@pytest.mark.parametrize("read", READS, ids=lambda read: read[0])
 async def test_each_read_asks_the_documented_path(
-    adapter: TelenorAdapter,
-    http: aioresponses,
-    name: str,
-    arguments: Mapping[str, str],
-    told: object,
-    path: str,
+    adapter: TelenorAdapter, http: aioresponses, read: Read
 ) -> None:
+    name, arguments, told, path = read
     http.get(INCIDENTS + path, payload=told)
     orjson.dumps(await adapter.call(name, arguments))
     assert requests(http) == [("GET", path)]
 
 
-@pytest.mark.parametrize(("name", "arguments", "told", "path"), READS)
+@pytest.mark.parametrize("read", READS, ids=lambda read: read[0])
 @pytest.mark.parametrize("body", [b"<html>Welcome</html>", b'{"inci', b"7"])
 async def test_a_read_whose_answer_cannot_be_understood_is_odd(
-    adapter: TelenorAdapter,
-    http: aioresponses,
-    name: str,
-    arguments: Mapping[str, str],
-    told: object,
-    path: str,
-    body: bytes,
+    adapter: TelenorAdapter, http: aioresponses, read: Read, body: bytes
 ) -> None:
-    del told
+    name, arguments, _, path = read
     http.get(INCIDENTS + path, body=body)
     with pytest.raises(OddAnswer):
         await adapter.call(name, arguments)
@@ -373,15 +338,13 @@ FAILURES: list[tuple[int, str, type[RemoteError], type[RemoteError]]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "code", "read", "write"), FAILURES)
+@pytest.mark.parametrize("failure", FAILURES, ids=str)
 async def test_each_error_answer_is_the_right_kind_of_failure(
     adapter: TelenorAdapter,
     http: aioresponses,
-    status: int,
-    code: str,
-    read: type[RemoteError],
-    write: type[RemoteError],
+    failure: tuple[int, str, type[RemoteError], type[RemoteError]],
 ) -> None:
+    status, code, read, write = failure
     told = {"code": code, "message": "because"}
     http.get(f"{INCIDENTS}/count", payload={"count": 1})
     await adapter.call("count", {})  # so that the token is a cached one
@@ -482,174 +445,6 @@ async def test_a_named_call_says_what_is_missing_or_unknown(adapter: TelenorAdap
         with pytest.raises(Refused, match="I6"):
             await adapter.call("incident", arguments)
     assert set(adapter.calls()) >= {"list", "count", "delete_attachment", "incident_activities"}
-
-
-NEWEST = f"{INCIDENTS}?skip=0&count=2&sortField=caseNumber&order=DESC"
-SEARCH = f"{INCIDENTS}?search={KEY}&skip=0&count=2"
-
-
-def listed(number: int, minute: int, **told: object) -> dict[str, object]:
-    return {
-        "id": f"5004E00000{number:08}",
-        "caseNumber": f"Case-{number:08}",
-        "createdDate": f"2026-03-01T{12 + minute // 60}:{minute % 60:02}:00.000+0000",
-        "description": "another",
-        **told,
-    }
-
-
-EARLY = listed(1, 0, createdDate="2026-03-01T11:00:00.000+0000")
-
-
-@pytest.fixture
-async def prober(connecting: Connecting, http: aioresponses) -> TelenorAdapter:
-    return connecting.adapter(BASE, feed={"page_size": 2}, probe={"search_pages": 2})
-
-
-async def test_a_create_is_absent_only_when_the_newest_cases_reach_back_to_its_sending(
-    prober: TelenorAdapter, http: aioresponses
-) -> None:
-    http.get(SEARCH, payload={"totalSize": 0, "incidents": []})
-    http.get(NEWEST, payload={"totalSize": 900, "incidents": [listed(2, 1), EARLY]})
-    found = await prober.probe(create(title="Down"), SENT_AT)
-    assert found.finding is Finding.ABSENT
-    assert found.looked_at == "search 0, newest 2 cases 0"
-
-
-@pytest.mark.parametrize(
-    ("items", "why"),
-    [
-        ([listed(9, 9), listed(8, 8)], "do not reach back"),
-        ([listed(2, 1), listed(3, 2)], "not newest first"),
-        ([listed(2, 1), EARLY | {"id": None}], "cannot be read"),
-        ([listed(2, 1, caseNumber=""), EARLY], "not newest first"),
-    ],
-)
-async def test_a_create_is_unclear_when_the_newest_cases_tell_too_little(
-    prober: TelenorAdapter, http: aioresponses, items: list[object], why: str
-) -> None:
-    http.get(SEARCH, payload={"totalSize": 0, "incidents": []})
-    http.get(NEWEST, payload={"totalSize": 900, "incidents": items})
-    http.get(
-        f"{INCIDENTS}?skip=1&count=2&sortField=caseNumber&order=DESC",
-        payload={"totalSize": 900, "incidents": items},
-    )
-    found = await prober.probe(create(title="Down"), SENT_AT)
-    assert found.finding is Finding.UNCLEAR
-    assert why in found.looked_at
-
-
-async def test_a_create_is_unclear_when_sorting_is_refused(
-    prober: TelenorAdapter, http: aioresponses
-) -> None:
-    http.get(SEARCH, status=400, payload={"code": "400002"})
-    http.get(NEWEST, status=400, payload={"code": "400002"})
-    found = await prober.probe(create(title="Down"), SENT_AT)
-    assert found.finding is Finding.UNCLEAR
-    assert "search refused" in found.looked_at
-
-
-async def test_a_list_that_cuts_descriptions_does_not_hide_our_create(
-    prober: TelenorAdapter, http: aioresponses
-) -> None:
-    http.get(SEARCH, payload={"totalSize": 0, "incidents": []})
-    cut = listed(2, 1, subject="down", description="Link do…")
-    cut["subject"] = "Down"
-    http.get(NEWEST, payload={"totalSize": 900, "incidents": [cut, EARLY]})
-    whole = {**cut, "description": f"Link down\n[ref:{KEY}]"}
-    http.get(f"{INCIDENTS}/{cut['id']}", payload=whole)
-    found = await prober.probe(create(title="Down"), SENT_AT)
-    assert found.finding is Finding.FOUND
-    assert found.receipt is not None
-    assert (found.receipt.ticket_id, found.receipt.ticket_number) == (cut["id"], "Case-00000002")
-
-
-async def test_the_oldest_of_several_is_the_receipt_and_quotes_in_comments_are_none(
-    prober: TelenorAdapter, http: aioresponses
-) -> None:
-    ours = {"description": f"Link down\n[ref:{KEY}]"}
-    old, new = listed(2, 1, **ours), listed(3, 2, **ours)
-    http.get(SEARCH, payload={"totalSize": 3, "incidents": [new, old]})
-    http.get(NEWEST, payload={"totalSize": 900, "incidents": [new, EARLY]})
-    for one in (old, new):
-        http.get(f"{INCIDENTS}/{one['id']}", payload=one)
-    found = await prober.probe(create(title="Down"), SENT_AT)
-    assert found.receipt is not None
-    assert found.receipt.ticket_id == old["id"]
-    assert [one.ticket_id for one in found.others] == [new["id"]]
-
-
-@pytest.mark.parametrize("key", [KEY, OTHER_KEY])
-async def test_a_comment_is_found_by_its_marker(
-    adapter: TelenorAdapter, http: aioresponses, key: str
-) -> None:
-    comments = [
-        {
-            "id": "c2",
-            "createdDate": "2026-03-01T12:02:00.000+0000",
-            "commentBody": f"x [ref:{KEY}]",
-        },
-        {
-            "id": "c1",
-            "createdDate": "2026-03-01T12:01:00.000+0000",
-            "commentBody": f"x\n[ref:{KEY}]",
-        },
-        {"id": "c0", "createdDate": "2026-03-01T12:01:00.000+0000", "commentBody": "x"},
-    ]
-    http.get(f"{ONE}/comments", payload=comments)
-    found = await adapter.probe(say(REF, "x", key=key), SENT_AT)  # type: ignore[arg-type]
-    if key == OTHER_KEY:
-        assert found.finding is Finding.ABSENT
-        return
-    assert found.receipt is not None
-    assert found.receipt.comment_id == "c1"
-    assert [one.comment_id for one in found.others] == ["c2"]
-
-
-async def test_a_probe_on_a_ticket_that_is_not_there_is_unclear(
-    adapter: TelenorAdapter, http: aioresponses
-) -> None:
-    http.get(f"{ONE}/comments", status=404, payload={"code": "404002"})
-    assert (await adapter.probe(say(REF, "x"), SENT_AT)).finding is Finding.UNCLEAR
-
-
-async def test_an_attachment_is_found_by_name_size_and_time(
-    adapter: TelenorAdapter, http: aioresponses
-) -> None:
-    def file(file_id: str, name: str, size: int, at: str) -> dict[str, object]:
-        return {"id": file_id, "name": name, "size": size, "createdDate": f"2026-03-01T{at}+0000"}
-
-    files = [
-        file("early", "a.jpg", 5, "11:00:00.000"),
-        file("size", "a.jpg", 6, "12:01:00.000"),
-        file("name", "b.jpg", 5, "12:01:00.000"),
-    ]
-    http.get(f"{ONE}/attachments", payload=files)
-    assert (await adapter.probe(attach(REF, "a.jpg", 5), SENT_AT)).finding is Finding.ABSENT
-    http.get(f"{ONE}/attachments", payload=[*files, file("ours", "a.jpg", 5, "11:59:00.000")])
-    found = await adapter.probe(attach(REF, "a.jpg", 5), SENT_AT)
-    assert found.receipt is not None
-    assert found.receipt.attachment_id == "ours"
-
-
-@pytest.mark.parametrize(
-    ("write", "finding"),
-    [
-        (change(REF, title="Down "), Finding.FOUND),
-        (change(REF, title="Up"), Finding.ABSENT),
-        (change(REF, description="Link down\r\n"), Finding.FOUND),
-        (change(REF, local_contact=None), Finding.FOUND),
-        (change(REF, local_contact={"name": "Ola"}), Finding.ABSENT),
-        (set_status(REF, status="NEW", text="x"), Finding.FOUND),
-        (set_status(REF, status="Solved"), Finding.ABSENT),
-    ],
-    ids=str,
-)
-async def test_updates_and_statuses_are_compared_with_what_stands_there(
-    adapter: TelenorAdapter, http: aioresponses, write: Any, finding: Finding
-) -> None:
-    http.get(ONE, payload=DETAIL)
-    assert (await adapter.probe(write, SENT_AT)).finding is finding
 
 
 async def test_the_live_check_compares_mappings_with_telenors_lists(
