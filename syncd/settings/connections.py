@@ -58,6 +58,9 @@ def read_connections(
     made: dict[ConnectionName, ConnectionSettings] = {}
     for name in _bases_first(node):
         base = _base(node, name)
+        if _is_circular(node, name):
+            reading.add((*path, name, "like"), "leads round in a circle")
+            continue
         if base in node.entries and base not in made and base != name:
             continue  # What is wrong with it is told once, where it stands.
         one = _connection(name, node, path, reading, providers)
@@ -84,6 +87,14 @@ def _bases_first(node: Map) -> list[str]:
         return steps
 
     return sorted(node.entries, key=depth)
+
+
+def _is_circular(node: Map, name: str) -> bool:
+    seen: set[str] = set()
+    while name in node.entries and name not in seen:
+        seen.add(name)
+        name = _base(node, name)
+    return name in seen
 
 
 def _check_former_names(
@@ -150,7 +161,7 @@ def _with_like(
             reading.add((*path, at, "like"), said)
             return None, None
         at = like.value.text
-    reading.add((*path, name, "like"), "leads round in a circle")
+    reading.add((*path, name, "like"), f"a chain of more than {LIKE_MAX}")
     return None, None
 
 

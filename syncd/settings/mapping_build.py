@@ -20,8 +20,8 @@ from syncd.settings.mapping_scope import Scope
 from syncd.settings.mapping_status import build_attachments, build_comments, build_status
 from syncd.settings.mapping_tests import MappingTest
 from syncd.settings.problems import Mark, Path, listed, nearest, shown
+from syncd.settings.read_tests import build_tests
 from syncd.settings.tables import Tables
-from syncd.settings.test_blocks import build_tests
 from syncd.settings.traits import Facts, facts_of
 from syncd.settings.validate import NOT_YET, Cuts, Reading, validate_rest
 from syncd.settings.yaml_nodes import Map

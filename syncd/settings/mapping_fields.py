@@ -99,8 +99,8 @@ def _field(
     info = scope.writable(target, name, path, _WRITES)
     if info is None or expression is None:
         return None
-    _check_produced(scope, expression, path, target, info, block.long)
-    _check_policies(scope, block, expression, path, target, info)
+    _check_produced(scope, expression, path, target, info=info, long=block.long)
+    _check_policies(scope, block, path, target, info=info)
     return FieldRule(
         slot=f"to_{target}.{name}",
         target_side=target,
@@ -116,9 +116,9 @@ def _field(
 def _check_policies(
     scope: Scope,
     block: FieldBlock,
-    expression: Expression,
     path: Path,
     target: Side,
+    *,
     info: FieldInfo,
 ) -> None:
     name = scope.facts[target].name
@@ -126,7 +126,7 @@ def _check_policies(
         scope.can_say(target, CommentKind.COMMENT, (*path, "long"))
     if ChangePolicy.COMMENT is block.changes:
         scope.can_say(target, CommentKind.COMMENT, (*path, "changes"))
-    fixed = isinstance(expression.source, Constant)
+    fixed = block.value is not None
     if block.changes is ChangePolicy.UPDATE and not fixed and "update" not in info.writable:
         said = (
             f"{shown(info.name)} of {name} can be written at creation only;"
@@ -140,6 +140,7 @@ def _check_produced(
     expression: Expression,
     path: Path,
     target: Side,
+    *,
     info: FieldInfo,
     long: LongPolicy = LongPolicy.PARK,
 ) -> None:
@@ -301,7 +302,7 @@ def build_opening(scope: Scope, block: OpeningBlock | None, target: Side) -> Ope
         expression = build_expression(scope, one, below, target.other)
         info = scope.writable(target, name, below, ("create",))
         if expression is not None and info is not None:
-            _check_produced(scope, expression, below, target, info)
+            _check_produced(scope, expression, below, target, info=info)
             fixed[name] = expression
     return OpeningRules(
         target_side=target,

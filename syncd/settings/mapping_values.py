@@ -218,7 +218,7 @@ def build_condition(scope: Scope, block: ConditionBlock, path: Path, side: Side)
             parts.append(made(below))
             if not below:
                 scope.add((*path, key), "an empty list of conditions")
-    if not extra and not any(blocks for _, blocks, _ in groups):
+    if not extra and all(blocks is None for _, blocks, _ in groups):
         scope.add(path, "no condition at all would match every ticket; name a field")
     return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 

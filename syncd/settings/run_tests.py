@@ -33,7 +33,7 @@ _ROUNDS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestOutcome:
+class Verdict:
     """What came of one test.
 
     Attributes:
@@ -54,7 +54,7 @@ class TestOutcome:
 
 def run_tests(
     settings: Settings, providers: Mapping[str, Provider] = PROVIDERS
-) -> tuple[TestOutcome, ...]:
+) -> tuple[Verdict, ...]:
     """Run the tests of every mapping."""
     return tuple(
         run_test(test, settings.mappings[name], mapping_traits(settings, name, providers))
@@ -63,9 +63,7 @@ def run_tests(
     )
 
 
-def run_test(
-    test: MappingTest, rules: MappingRules, traits: Mapping[Side, SideTraits]
-) -> TestOutcome:
+def run_test(test: MappingTest, rules: MappingRules, traits: Mapping[Side, SideTraits]) -> Verdict:
     """Run one test.
 
     Args:
@@ -93,7 +91,7 @@ def run_test(
     ]
     if failures and found and not test.conflicts:
         failures.append(f"there is a conflict in {', '.join(sorted(found))}")
-    return TestOutcome(mapping=rules.name, test=test, failures=tuple(failures))
+    return Verdict(mapping=rules.name, test=test, failures=tuple(failures))
 
 
 # --- what follows --------------------------------------------------------------------------------
@@ -113,12 +111,21 @@ def _unlinked(
 def _linked(
     test: MappingTest, rules: MappingRules, traits: Mapping[Side, SideTraits]
 ) -> tuple[Plan, tuple[str, ...]]:
-    tickets = {side: _ticket(side, given, rules) for side, given in test.given.items()}
+    tickets = {
+        side: _ticket(side, _with_empty(given, test.when.get(side)), rules)
+        for side, given in test.given.items()
+    }
     state = _agreed(tickets, rules, traits)
     after = {
         side: _changed(ticket, test.when.get(side, Happening())) for side, ticket in tickets.items()
     }
     return plan_link(replace(state, tickets=after)), ()
+
+
+def _with_empty(given: Happening, news: Happening | None) -> Happening:
+    """Let a field that only `when` names have been empty before."""
+    empty: dict[str, Value] = dict.fromkeys(news.fields if news else (), None)
+    return replace(given, fields={**empty, **given.fields})
 
 
 def _agreed(

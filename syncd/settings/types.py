@@ -39,7 +39,7 @@ def parse_duration(value: object) -> float:
     Raises:
         ValueError: it is none; the text says what is accepted.
     """
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)", _text_of(value))
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)", _text_of(value))
     seconds = float(found[1]) * _SECONDS[found[2]] if found else DURATION_MAX_S + 1
     if seconds > DURATION_MAX_S:
         raise ValueError(f"{value!r} is not a duration; accepted: 500ms, 60s, 30m, 2h, 1d")
@@ -64,7 +64,7 @@ def parse_size(value: object) -> int:
     Raises:
         ValueError: it is none; the text says what is accepted.
     """
-    found = re.fullmatch(r"(\d{1,9})\s?([kKMG]?i?B)", _text_of(value))
+    found = re.fullmatch(r"([0-9]{1,9})\s?([kKMG]?i?B)", _text_of(value))
     unit = _BYTES.get(found[2]) if found else None
     size = int(found[1]) * unit if found and unit else 0
     if not 0 < size <= SIZE_MAX_BYTES:
@@ -78,7 +78,7 @@ def parse_rate(value: object) -> Rate:
     Raises:
         ValueError: it is none; the text says what is accepted.
     """
-    found = re.fullmatch(r"(\d{1,7})\s?/\s?(s|m|h|d)", _text_of(value))
+    found = re.fullmatch(r"([0-9]{1,7})\s?/\s?(s|m|h|d)", _text_of(value))
     count = int(found[1]) if found else 0
     if found is None or not 0 < count <= COUNT_MAX:
         raise ValueError(f"{value!r} is not a rate; accepted: 5/m, 20/h, 100/d")
@@ -86,7 +86,7 @@ def parse_rate(value: object) -> Rate:
 
 
 def _between(value: object) -> tuple[time, time]:
-    found = re.fullmatch(r"(\d{1,2}):(\d{2})\s?-\s?(\d{1,2}):(\d{2})", _text_of(value))
+    found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})\s?-\s?([0-9]{1,2}):([0-9]{2})", _text_of(value))
     if found is not None:
         try:
             start, end = time(int(found[1]), int(found[2])), time(int(found[3]) % 24, int(found[4]))
@@ -109,7 +109,7 @@ def _zone(value: str) -> str:
 
 def _listen(value: str) -> str:
     host, colon, port = value.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 <= int(port[:6]) <= 65535:
+    if not colon or not host or not re.fullmatch("[0-9]{1,5}", port) or not 0 <= int(port) <= 65535:
         raise ValueError(f"{value!r} is not an address to listen on; accepted: 127.0.0.1:8470")
     return value
 
