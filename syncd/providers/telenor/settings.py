@@ -69,7 +69,7 @@ class TelenorAuth(_Block):
 
     @model_validator(mode="after")
     def _complete(self) -> "TelenorAuth":
-        if self.grant == "password" and (not self.username or not self.password):
+        if self.grant == "password" and (not self.username or self.password is None):
             raise ValueError("grant `password` needs username and password (of the system user)")
         return self
 
@@ -196,6 +196,6 @@ class TelenorSettings(_Block):
 
     @model_validator(mode="after")
     def _complete(self) -> "TelenorSettings":
-        if self.saml_on_all_calls and not (self.saml_token and self.application_id):
+        if self.saml_on_all_calls and (self.saml_token is None or not self.application_id):
             raise ValueError("saml_on_all_calls needs saml_token and application_id")
         return self
