@@ -9,9 +9,10 @@ again from its start (PostgreSQL, after a deadlock), so it changes nothing but t
         await db.write(feeds.save_poll, name, kind, result, now=clock.now())
 
 Invariants: `write` returns after the commit reached the disk. On SQLite one process holds the
-store for writing, and `read_only=True` opens beside it. Locks are taken on tickets in id order, then on
-links in id order, then on operations. Instants are aware and UTC. One operation per target ticket is
-under way, which a unique index enforces. Nothing in the journal or among the attempts is changed.
+store for writing, and `read_only=True` opens beside it. Locks are taken on tickets in id order,
+then on links in id order, then on operations. Instants are aware and UTC. One operation per target
+ticket is under way, which a unique index enforces. Nothing in the journal or among the attempts is
+ever changed.
 
 One module per subject; records.py has the values returned, errors.py the errors:
 
@@ -24,8 +25,8 @@ One module per subject; records.py has the values returned, errors.py the errors
     mappings     sync, first_live, live_since, pause, resume, paused, orphans, overview
     feeds        load_cursor, save_poll, poll_failed, rewind, known_ids, overview
     tickets      sight, find, find_anywhere, ensure_ticket, due_reads, due_read, next_due,
-                 save_read, read_failed, hasten, set_watched, decide_due, set_decide_due, load_tickets,
-                 mark_stray, known_rows, counts
+                 save_read, read_failed, hasten, set_watched, decide_due, set_decide_due,
+                 load_tickets, mark_stray, known_rows, counts
     merging      one ticket known under two rows
     links        links_of, get, lock_links, lock_tickets, load_link, own_keys, pairs_of,
                  create_link, apply_plan, set_phase, add_link, tombstone, revive, pause, resume,

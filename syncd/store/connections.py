@@ -35,8 +35,8 @@ def pin(tx: Tx, pinned: ConnectionPin) -> None:
     if _pin_of(row) != pinned:
         raise CommandRefused(
             f"connection {pinned.name} was {row.provider} at {row.base_host} {row.account!r} "
-            f"in this store, the settings say {pinned.provider} at {pinned.base_host} {pinned.account!r}; "
-            f"give the new one another name"
+            f"in this store, the settings say {pinned.provider} at {pinned.base_host} "
+            f"{pinned.account!r}; give the new one another name"
         )
 
 

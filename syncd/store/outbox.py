@@ -5,7 +5,7 @@ CLAIMED; `claimed_from` remembers which. A write becomes SENDING just before its
 after a crash what was only claimed is ready again, and what was being sent is unknown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import chain, zip_longest
 from typing import Any
@@ -147,43 +147,34 @@ def _candidates(tx: Tx, asked: Claim, name: ConnectionName, room: int) -> Sequen
         .order_by(_o.not_before, _o.id)
         .limit(min(room, asked.limit))
     )
+    if tx.is_postgres:
+        # What another process is just claiming is stepped over, or all would want the same.
+        query = query.with_for_update(of=t.operation, skip_locked=True)
     return tx.rows(query)
 
 
 def _lock(tx: Tx, rows: Sequence[Row]) -> list[OperationId]:
-    """Lock tickets, links, then operations, around what others hold; return what is ours."""
+    """Lock the tickets and links of operations already locked; leave out what others hold.
+
+    The other way round than everybody else, but waiting for nobody, so there is no deadlock.
+    """
     if not tx.is_postgres or not rows:
         return [OperationId(row.id) for row in rows]
-    c = t.ticket.c
-    wanted = {row.target_row for row in rows if row.target_row is not None}
-    tickets = set(
-        tx.scalars(
-            sa.select(c.id)
-            .where(tx.among(c.id, wanted))
-            .order_by(c.id)
-            .with_for_update(key_share=True, skip_locked=True)
-        )
-    )
+    targets = {row.target_row for row in rows if row.target_row is not None}
     creating = {row.link for row in rows if row.target_row is None}
-    links = set(
-        tx.scalars(
-            sa.select(t.link.c.id)
-            .where(tx.among(t.link.c.id, creating))
-            .order_by(t.link.c.id)
-            .with_for_update(key_share=True, skip_locked=True)
-        )
-    )
-    free = [
-        row.id
+    tickets, links = _free(tx, t.ticket, targets), _free(tx, t.link, creating)
+    return [
+        OperationId(row.id)
         for row in rows
         if (row.link in links if row.target_row is None else row.target_row in tickets)
     ]
-    query = (
-        sa.select(_o.id)
-        .where(tx.among(_o.id, free), t.state_in(*t.DUE))
-        .with_for_update(skip_locked=True)
-    )
-    return [OperationId(found) for found in tx.scalars(query)]
+
+
+def _free(tx: Tx, table: sa.Table, ids: Collection[int]) -> frozenset[int]:
+    if not ids:
+        return frozenset()
+    query = sa.select(table.c.id).where(tx.among(table.c.id, ids)).order_by(table.c.id)
+    return frozenset(tx.scalars(query.with_for_update(key_share=True, skip_locked=True)))
 
 
 _source, _target = t.ticket.alias("source"), t.ticket.alias("target")

@@ -1,0 +1,1 @@
+"""The store does what it promises, on SQLite and on PostgreSQL alike."""

@@ -1,0 +1,127 @@
+"""What holds on PostgreSQL: deadlocks are repeated, a lost server is said, owners seen alive."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from syncd.store import outbox, postgres
+from syncd.store import tables as t
+from syncd.store.database import Database, Tx
+from syncd.store.errors import StoreUnavailable
+from syncd.store.schema import upgrade
+from tests.store.scene import NOW, Scene, later
+from tests.support.postgres import Server
+
+pytestmark = pytest.mark.postgres
+
+
+def put(tx: Tx, key: str) -> None:
+    tx.run(sa.insert(t.meta), {"key": key, "value": "0"})
+
+
+def touch(tx: Tx, first: str, second: str, seen: list[Any]) -> None:
+    for key in (first, second):
+        update = sa.update(t.meta).where(t.meta.c.key == key)
+        tx.run(update.values(value=t.meta.c.value + "x"))
+        tx.run(sa.text("SELECT pg_sleep(0.1)"))
+    seen.append(first)
+
+
+async def test_units_that_deadlock_are_repeated(postgres_store_url: str) -> None:
+    seen: list[Any] = []
+    async with await Database.open(postgres_store_url) as database:
+        for key in ("a", "b"):
+            await database.write(put, key)
+        await asyncio.gather(
+            database.write(touch, "a", "b", seen), database.write(touch, "b", "a", seen)
+        )
+        values = await database.read(lambda tx: tx.scalars(sa.select(t.meta.c.value)))
+    assert sorted(seen) == ["a", "b"]
+    assert list(values) == ["0xx", "0xx"]
+
+
+async def test_a_lost_connection_is_the_store_unavailable_and_it_recovers(
+    postgres_store_url: str,
+) -> None:
+    def end_myself(tx: Tx) -> None:
+        tx.run(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    async with await Database.open(postgres_store_url) as database:
+        with pytest.raises(StoreUnavailable):
+            await database.write(end_myself)
+        await database.write(put, "a")
+
+
+async def test_connections_that_died_idle_cost_no_unit_more_than_an_error(
+    postgres_store_url: str, postgres_server: Server
+) -> None:
+    async with await Database.open(postgres_store_url) as database:
+        await asyncio.gather(*(database.write(put, f"k{n}") for n in range(5)))
+        await postgres_server.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='syncd'"
+        )
+        for n in range(8):
+            try:
+                await database.write(put, f"again{n}")
+            except StoreUnavailable:
+                continue
+            break
+        else:
+            pytest.fail("the store did not come back")
+
+
+async def test_a_server_that_is_not_there_is_said() -> None:
+    with pytest.raises(StoreUnavailable, match="PostgreSQL"):
+        await Database.open("postgresql+asyncpg://nobody@127.0.0.1:1/none")
+
+
+async def test_a_statement_that_takes_too_long_is_ended(
+    postgres_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT_MS", 100)
+    async with await Database.open(postgres_store_url) as database:
+        with pytest.raises(StoreUnavailable, match="timeout"):
+            await database.write(lambda tx: tx.run(sa.text("SELECT pg_sleep(5)")))
+
+
+async def test_processes_that_upgrade_together_take_turns(postgres_url: str) -> None:
+    await asyncio.gather(*(upgrade(postgres_url) for _ in range(4)))
+    async with await Database.open(postgres_url) as database:
+        assert database.is_shared
+
+
+async def test_claims_of_a_living_owner_are_left_alone(postgres_store_url: str) -> None:
+    async with await Database.open(postgres_store_url) as database:
+        scene = Scene(database)
+        await scene.set_up()
+        link = await scene.opening()
+        living = await Database.open(postgres_store_url)
+        await living.hold_owner("daemon-2")
+        await scene.send(owner="daemon-2")
+        late = later(3_600)
+        for expected in ("create sending", "create unknown"):
+            if expected == "create unknown":
+                await living.close()
+            await database.write(outbox.recover, owner="daemon-1", now=late, probe_at=NOW)
+            assert await scene.states(link) == [expected]
+
+
+async def test_two_processes_share_the_outbox_without_taking_one_thing_twice(
+    postgres_store_url: str,
+) -> None:
+    async with (
+        await Database.open(postgres_store_url) as first,
+        await Database.open(postgres_store_url) as second,
+    ):
+        one, two = Scene(first), Scene(second)
+        await one.set_up()
+        for n in range(40):
+            await one.opening(source=f"inc{n}")
+        rounds = await asyncio.gather(
+            *(each.claim(owner=f"o{n}", limit=7) for n, each in enumerate([one, two] * 6))
+        )
+    taken = [op.id for claimed in rounds for op in claimed]
+    assert len(taken) == len(set(taken))
+    assert len(taken) >= 20
