@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from syncd.core.plan import plan_link, plan_opening
 from syncd.core.rules import MappingRules
@@ -33,7 +34,7 @@ _ROUNDS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class TestOutcome:
     """What came of one test.
 
     Attributes:
@@ -41,6 +42,8 @@ class Verdict:
         test: the test.
         failures: what was not as expected, one line each; none when it passed.
     """
+
+    __test__: ClassVar[bool] = False  # A test's outcome is no test.
 
     mapping: MappingName
     test: MappingTest
@@ -54,7 +57,7 @@ class Verdict:
 
 def run_tests(
     settings: Settings, providers: Mapping[str, Provider] = PROVIDERS
-) -> tuple[Verdict, ...]:
+) -> tuple[TestOutcome, ...]:
     """Run the tests of every mapping."""
     return tuple(
         run_test(test, settings.mappings[name], mapping_traits(settings, name, providers))
@@ -63,7 +66,9 @@ def run_tests(
     )
 
 
-def run_test(test: MappingTest, rules: MappingRules, traits: Mapping[Side, SideTraits]) -> Verdict:
+def run_test(
+    test: MappingTest, rules: MappingRules, traits: Mapping[Side, SideTraits]
+) -> TestOutcome:
     """Run one test.
 
     Args:
@@ -91,7 +96,7 @@ def run_test(test: MappingTest, rules: MappingRules, traits: Mapping[Side, SideT
     ]
     if failures and found and not test.conflicts:
         failures.append(f"there is a conflict in {', '.join(sorted(found))}")
-    return Verdict(mapping=rules.name, test=test, failures=tuple(failures))
+    return TestOutcome(mapping=rules.name, test=test, failures=tuple(failures))
 
 
 # --- what follows --------------------------------------------------------------------------------

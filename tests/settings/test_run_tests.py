@@ -2,13 +2,13 @@
 
 import pytest
 
-from syncd.settings.run_tests import Verdict, run_tests
+from syncd.settings.run_tests import TestOutcome, run_tests
 from tests.settings.support import MAPPING, Folder
 
 LINKED = "given: {linked: true, itsm: {status: In Progress}, vendor: {status: New}}"
 
 
-def outcome(folder: Folder, body: str) -> Verdict:
+def outcome(folder: Folder, body: str) -> TestOutcome:
     text = (folder.root / MAPPING).read_text(encoding="utf-8")
     head = text[: text.index("tests:")]
     folder.write(MAPPING, f"{head}tests:\n  - name: it\n    " + body.replace("\n", "\n    "))
