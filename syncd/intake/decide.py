@@ -35,6 +35,12 @@ from syncd.store.tx import Tx
 CLAIMED_RECHECK_S = 2.0
 """How soon a ticket that one of our creates may just be making is looked at again."""
 
+OLDER_RETRY_S = 1.0
+"""Shortest pause before a ticket is read again that showed an older state than known."""
+
+OLDER_READS_MAX = 3
+"""So many reads in a row that show an older state are believed."""
+
 CLOSED_PHASE = "closed"
 
 _SETTLED_ENDS = (LinkPhase.REMOVED, LinkPhase.GONE)
@@ -44,6 +50,12 @@ def ingest(
     tx: Tx, due: DueRead, ticket: Ticket, next_poll_at: datetime | None, decider: Decider
 ) -> tuple[SaveResult, Decision]:
     """Store a snapshot and decide about it, in one transaction."""
+    if _is_older(tx, due, ticket):
+        settle_s = decider.config.traits[due.connection].features.settle_s
+        later = decider.now + timedelta(seconds=max(settle_s, OLDER_RETRY_S))
+        error = "it shows an older state than was read before"
+        tickets.read_failed(tx, due.row, now=decider.now, retry_at=later, error=error)
+        return SaveResult.DISCARDED, Decision()
     result = tickets.save_read(tx, due, ticket, now=decider.now, next_poll_at=next_poll_at)
     if result is not SaveResult.CHANGED:
         return result, Decision()
@@ -59,6 +71,20 @@ def ingest(
         ),
     )
     return result, decide_ticket(tx, due.row, decider)
+
+
+def _is_older(tx: Tx, due: DueRead, ticket: Ticket) -> bool:
+    """Whether a read shows a state from before the one that is known (a lagging replica, R1).
+
+    Believed after a few reads in a row all the same: the provider may have put its clock back.
+    """
+    if due.failures >= OLDER_READS_MAX or ticket.updated_at is None:
+        return False
+    stored = tickets.load_tickets(tx, [due.row]).get(due.row)
+    known = stored.snapshot if stored is not None else None
+    return (
+        known is not None and known.updated_at is not None and ticket.updated_at < known.updated_at
+    )
 
 
 def decide_ticket(tx: Tx, row: TicketRow, decider: Decider) -> Decision:

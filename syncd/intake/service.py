@@ -22,11 +22,12 @@ from syncd.intake.reading import (
 from syncd.intake.records import Decider, Decision
 from syncd.model.features import Reading as FeatureReading
 from syncd.model.ids import ConnectionName, CorrelationId, OperationKey, TicketRow
+from syncd.model.ticket import Ticket
 from syncd.ports.clock import Clock, IdSource
 from syncd.ports.errors import CredentialsRejected, OddAnswer, RemoteContext, RemoteError
 from syncd.store import connections, feeds, inbox, journal, tickets
 from syncd.store.database import Database
-from syncd.store.records import DueRead, InboxItem, Line, SaveResult
+from syncd.store.records import ITS_TURN, DueRead, InboxItem, Line, SaveResult
 from syncd.store.tx import Tx
 
 KEY_CHARS = 12
@@ -330,12 +331,8 @@ class Intake:
         due, ticket = result.due, result.ticket
         if ticket is None:
             return Round()
-        now, traits = self._ports.clock.now(), config.traits[due.connection]
-        poll_at = None
-        if traits.features.reading is FeatureReading.WATCH:
-            every_s = config.poll_every_s.get(due.connection, 60.0)
-            every_s *= 0.9 + 0.2 * self._ports.ids.jitter()
-            poll_at = next_poll_at(ticket, traits, now, every_s=every_s, options=self._options)
+        now = self._ports.clock.now()
+        poll_at = self._next_turn(config, due, ticket, now)
         saved, decision = await self._ports.db.write(
             ingest, due, ticket, poll_at, self._decider(config, now)
         )
@@ -354,6 +351,21 @@ class Intake:
                 conflicts=decision.conflicts,
             )
         return Round(read=1, changed=int(saved is SaveResult.CHANGED), decision=decision)
+
+    def _next_turn(
+        self, config: IntakeConfig, due: DueRead, ticket: Ticket, now: datetime
+    ) -> datetime | None:
+        """Say when a ticket is read again without being seen in between; None: not at all."""
+        traits = config.traits[due.connection]
+        if traits.features.reading is FeatureReading.WATCH:
+            every_s = config.poll_every_s.get(due.connection, 60.0)
+            every_s *= 0.9 + 0.2 * self._ports.ids.jitter()
+            return next_poll_at(ticket, traits, now, every_s=every_s, options=self._options)
+        # A feed may be fresher than the ticket it names: read once more when that has settled.
+        settle_s = traits.features.settle_s
+        if settle_s > 0 and due.cause != ITS_TURN:
+            return now + timedelta(seconds=settle_s)
+        return None
 
     async def _read_failed(self, config: IntakeConfig, result: ReadResult, *, outage: bool) -> None:
         """Keep a failed read: tried again later; a ticket missing again and again is gone (R8)."""

@@ -132,6 +132,10 @@ class SaveResult(StrEnum):
     CHANGED = "changed"
 
 
+ITS_TURN = "its turn"
+"""Why a ticket is read that was neither seen nor asked for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueRead:
     """A ticket to be read now.

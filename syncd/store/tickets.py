@@ -20,7 +20,7 @@ from syncd.ports.adapter import Sighting, TicketRef
 from syncd.store import codec, journal
 from syncd.store import tables as t
 from syncd.store.merging import merge_rows
-from syncd.store.records import DueRead, Line, SaveResult, StoredTicket, TicketCounts
+from syncd.store.records import ITS_TURN, DueRead, Line, SaveResult, StoredTicket, TicketCounts
 from syncd.store.tx import Row, Tx
 from syncd.store.types import Instant, sooner
 
@@ -309,7 +309,7 @@ def _due(connection: ConnectionName, row: Row) -> DueRead:
         ref=TicketRef(kind=row.kind, id=row.external_id, number=row.number),
         write_epoch=row.write_epoch,
         sight_epoch=row.sight_epoch,
-        cause=row.cause if row.read_due_at is not None else "its turn",
+        cause=row.cause if row.read_due_at is not None else ITS_TURN,
         failures=row.read_failures,
         watched=row.watched,
     )
