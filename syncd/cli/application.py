@@ -1,0 +1,79 @@
+"""The typer application: every command, gathered from its module."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from syncd.cli import (
+    asking,
+    calling,
+    checking,
+    conflicts,
+    database,
+    explaining,
+    links,
+    listing,
+    operations,
+    planning,
+    reconciling,
+    running,
+)
+from syncd.cli.frame import ConfigOption, JsonOption, remember
+
+HELP = """Keeps tickets in step between a customer's ITSM and its vendors, both ways.
+
+Exit status: 0 fine, 1 found something, 2 could not run.
+"""
+
+
+def make() -> typer.Typer:
+    """Put the application together."""
+    app = typer.Typer(
+        name="syncd",
+        help=HELP,
+        no_args_is_help=True,
+        # Its tracebacks would show local variables, and so whatever secrets they hold.
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for module in (running, checking, listing, explaining, planning, reconciling):
+        module.add_to(app)
+    for module in (operations, conflicts, links, asking, calling, database):
+        module.add_to(app)
+    return app
+
+
+def _root(
+    ctx: typer.Context,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
+) -> None:
+    remember(ctx, config, json)
+    if version:
+        from syncd import __version__
+
+        typer.echo(f"syncd {__version__}")
+        raise typer.Exit
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit status."""
+    try:
+        make()(args=list(arguments), prog_name="syncd")
+    except SystemExit as error:
+        return _flushed(error.code if isinstance(error.code, int) else 2)
+    return 0
+
+
+def _flushed(status: int) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        from syncd.cli.frame import nobody_reads
+
+        nobody_reads()
+    return status

@@ -1,0 +1,220 @@
+"""How things stand: what needs a person, what is late, and every part's own line."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from syncd.app.news import overdue_since
+from syncd.cli.facts.traits import features_of
+from syncd.cli.text import ago, count, cut, span
+from syncd.model.features import Reading
+from syncd.model.ids import ConnectionName, Side
+from syncd.settings.values import ConnectionSettings, Settings
+from syncd.store import reports
+from syncd.store.database import Tx
+from syncd.store.records import FeedRecord, OperationRecord
+from syncd.store.reports import ConnectionStatus, MappingStatus
+
+LATE_POLLS = 3
+"""A feed is late when it was not read to the end for so many of its intervals …"""
+LATE_MIN_S = 120.0
+"""… and for at least so many seconds."""
+NAMED_MAX = 5
+"""Operations or conflicts that are named each; the rest is counted."""
+DETAIL_CHARS_MAX = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Something a person must do: what is the matter, and the command."""
+
+    what: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Everything `status` shows.
+
+    Attributes:
+        stored: as the store has it.
+        settings: the configuration, as its files are now.
+        daemon: what the running daemon says of itself; None: none answers.
+        can_ask: a daemon on this store would answer here (SQLite).
+        needs: what needs a person, the most urgent first.
+        late: what should have happened by now.
+        now: the instant of all this.
+    """
+
+    stored: reports.Status
+    settings: Settings
+    daemon: Mapping[str, Any] | None
+    can_ask: bool
+    needs: tuple[Need, ...]
+    late: tuple[str, ...]
+    now: datetime
+
+    def budget(self, name: ConnectionName) -> str:
+        """Say what a connection allows: `2 requests/s`."""
+        if name not in self.settings.connections:
+            return "not configured"
+        return f"{features_of(self.settings, name).limits.requests_per_s:g} requests/s"
+
+    @property
+    def is_restart_safe(self) -> bool:
+        """Whether a restart now interrupts no write."""
+        if self.daemon is not None:
+            return bool(self.daemon.get("safe_to_restart"))
+        return self.stored.in_flight == 0
+
+
+def gather(tx: Tx, settings: Settings, daemon: Mapping[str, Any] | None, now: datetime) -> Standing:
+    """Gather how things stand (a unit of the store)."""
+    stored = reports.status(tx, now)
+    can_ask = not tx.is_postgres
+    return Standing(
+        stored=stored,
+        settings=settings,
+        daemon=daemon,
+        can_ask=can_ask,
+        needs=tuple(_needs(stored, settings, daemon, can_ask=can_ask)),
+        late=tuple(_late(stored, settings, daemon, now)),
+        now=now,
+    )
+
+
+# --- what needs a person ---------------------------------------------------------------------
+
+
+def _needs(
+    stored: reports.Status, settings: Settings, daemon: Mapping[str, Any] | None, *, can_ask: bool
+) -> Iterator[Need]:
+    if daemon is None and can_ask:
+        yield Need(what="no daemon runs on this store", command="syncd run")
+    yield from _paused_by_us(stored)
+    yield from _undecided(stored)
+    if daemon is not None and daemon.get("revision") != settings.revision:
+        what = "the configuration's files changed since the daemon read them"
+        yield Need(what=what, command=f"syncd check && kill -HUP {daemon.get('pid')}")
+
+
+def _paused_by_us(stored: reports.Status) -> Iterator[Need]:
+    """Name what syncd itself paused: refused credentials, a mapping that opened too many."""
+    for connection in stored.connections:
+        pause, name = connection.record.pause, connection.record.pin.name
+        if pause is not None and not pause.by.startswith("cli:"):
+            what = f"{name} is paused: {cut(pause.reason, DETAIL_CHARS_MAX)}"
+            yield Need(what=what, command=f"syncd resume {name}")
+    for mapping in stored.mappings:
+        pause, of = mapping.record.pause, mapping.record.name
+        if pause is not None and not pause.by.startswith("cli:"):
+            what = f"{of} is paused: {cut(pause.reason, DETAIL_CHARS_MAX)}"
+            yield Need(what=what, command=f"syncd resume {of}")
+
+
+def _undecided(stored: reports.Status) -> Iterator[Need]:
+    for each in stored.parked[:NAMED_MAX]:
+        yield Need(what=_parked(each), command=f"syncd ops show {each.id}")
+    if stored.parked_count > NAMED_MAX:
+        what = f"{stored.parked_count - NAMED_MAX} more operations are parked"
+        yield Need(what=what, command="syncd ops list --parked")
+    for conflict in stored.conflicts[:NAMED_MAX]:
+        numbers = " ⇄ ".join(conflict.numbers.get(side, "") or "?" for side in Side)
+        command = f"syncd conflicts resolve {conflict.id} --keep itsm|vendor"
+        yield Need(what=f"{numbers}: both sides changed {conflict.slot}", command=command)
+    if len(stored.conflicts) > NAMED_MAX:
+        what = f"{len(stored.conflicts) - NAMED_MAX} more conflicts"
+        yield Need(what=what, command="syncd conflicts list")
+
+
+def _parked(each: OperationRecord) -> str:
+    reason = (each.park_reason or "").replace("_", " ")
+    where = each.target_number or f"{each.connection}, from {each.source_number}"
+    detail = f": {cut(each.detail, DETAIL_CHARS_MAX)}" if each.detail else ""
+    return f"{where}: {each.kind} {reason}{detail}"
+
+
+# --- what is late ----------------------------------------------------------------------------
+
+
+def _late(
+    stored: reports.Status, settings: Settings, daemon: Mapping[str, Any] | None, now: datetime
+) -> Iterator[str]:
+    by_connection: dict[ConnectionName, list[OperationRecord]] = {}
+    for each in stored.late:
+        by_connection.setdefault(each.connection, []).append(each)
+    for name, found in by_connection.items():
+        since = span((now - min(each.planned_at for each in found)).total_seconds())
+        last = next((each.detail for each in found if each.detail), "")
+        why = f": {cut(last, DETAIL_CHARS_MAX)}" if last else ""
+        yield f"{count(len(found), 'write')} to {name} since {since}{why}"
+    for connection in stored.connections:
+        configured = settings.connections.get(connection.record.pin.name)
+        if configured is not None and connection.record.pause is None:
+            yield from _late_reading(connection, configured, settings, now)
+            yield from _silent(connection, configured, daemon, now)
+    if stored.inbox and daemon is None:
+        yield f"{count(stored.inbox, 'notification')} not read"
+
+
+def _late_reading(
+    connection: ConnectionStatus, configured: ConnectionSettings, settings: Settings, now: datetime
+) -> Iterator[str]:
+    name, limit_s = configured.name, max(LATE_MIN_S, LATE_POLLS * configured.poll.every_s)
+    if features_of(settings, name).reading is not Reading.WATCH:
+        for feed in connection.feeds:
+            if _is_late(feed, now - timedelta(seconds=limit_s)):
+                why = f": {cut(feed.error, DETAIL_CHARS_MAX)}" if feed.error else ""
+                read = ago(feed.last_complete_at, now)
+                yield f"{name}: {feed.kind} feed read to the end {read}{why}"
+    if connection.tickets.failing:
+        yield f"{name}: {count(connection.tickets.failing, 'ticket')} cannot be read"
+
+
+def _is_late(feed: FeedRecord, limit: datetime) -> bool:
+    return feed.last_complete_at is None or feed.last_complete_at < limit
+
+
+def _silent(
+    connection: ConnectionStatus,
+    configured: ConnectionSettings,
+    daemon: Mapping[str, Any] | None,
+    now: datetime,
+) -> Iterator[str]:
+    """Say that expected news stays away; only a running daemon can hear any."""
+    if configured.expect_news is None or daemon is None:
+        return
+    since = overdue_since(
+        configured.expect_news,
+        last_news_at=connection.record.last_news_at,
+        listening_since=datetime.fromisoformat(str(daemon["started_at"])),
+        now=now,
+    )
+    if since is not None:
+        heard = ago(connection.record.last_news_at, now)
+        yield f"{configured.name}: no news (last {heard}); is its webhook set up?"
+
+
+# --- the parts' own lines ------------------------------------------------------------------------
+
+
+def state_in_words(connection: ConnectionStatus) -> str:
+    """Say how a connection is."""
+    record = connection.record
+    if record.pause is not None:
+        return f"paused by {record.pause.by}"
+    return record.health or "not used yet"
+
+
+def last_read_at(connection: ConnectionStatus) -> datetime | None:
+    """Say when something was last read of a connection."""
+    times = [connection.record.last_read_at]
+    times += [feed.last_poll_at for feed in connection.feeds if not feed.failures]
+    return max((at for at in times if at is not None), default=None)
+
+
+def mode_in_words(mapping: MappingStatus) -> str:
+    """Say whether a mapping writes."""
+    pause = mapping.record.pause
+    return f"{mapping.record.mode}, paused by {pause.by}" if pause else mapping.record.mode

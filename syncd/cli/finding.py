@@ -1,0 +1,111 @@
+"""What an operator's word names: a connection, a mapping, or a ticket by number or id."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from syncd.model.errors import CommandRefused
+from syncd.model.ids import ConnectionName, MappingName
+
+if TYPE_CHECKING:
+    from syncd.settings.values import Settings
+    from syncd.store.database import Database, Tx
+    from syncd.store.records import StoredTicket
+
+TICKET_WORD = "A ticket's number or id; CONNECTION:NUMBER where two systems have it."
+
+
+class SubjectKind(StrEnum):
+    """What a command may be about."""
+
+    CONNECTION = "connection"
+    MAPPING = "mapping"
+    TICKET = "ticket"
+
+
+def subject(settings: "Settings", word: str) -> tuple[SubjectKind, str]:
+    """Say what a word names; `mapping:NAME`, `connection:NAME` and `ticket:NUMBER` say it.
+
+    Raises:
+        CommandRefused: a connection and a mapping have this name, or none has the one named so.
+    """
+    kind, _, rest = word.partition(":")
+    names: dict[SubjectKind, frozenset[str]] = {
+        SubjectKind.CONNECTION: frozenset(settings.connections),
+        SubjectKind.MAPPING: frozenset(settings.mappings),
+    }
+    if rest and kind in set(SubjectKind):
+        wanted = SubjectKind(kind)
+        if wanted in names and rest not in names[wanted]:
+            raise no_such(wanted, rest, sorted(names[wanted]))
+        return wanted, rest
+    found = [each for each, known in names.items() if word in known]
+    if len(found) > 1:
+        raise CommandRefused(
+            f"a connection and a mapping are called {word}; say connection:{word} or mapping:{word}"
+        )
+    return (found[0], word) if found else (SubjectKind.TICKET, word)
+
+
+def no_such(kind: str, word: str, known: Sequence[str]) -> CommandRefused:
+    """Make the refusal of a name nobody has, with the nearest there is."""
+    import difflib
+
+    close = difflib.get_close_matches(word, known, 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return CommandRefused(f"there is no {kind} {word}{hint}; known: {', '.join(known) or 'none'}")
+
+
+def need_connection(settings: "Settings", word: str) -> ConnectionName:
+    """Give a connection's name back, if there is one.
+
+    Raises:
+        CommandRefused: there is none of that name.
+    """
+    if word not in settings.connections:
+        raise no_such("connection", word, sorted(settings.connections))
+    return ConnectionName(word)
+
+
+def need_mapping(settings: "Settings", word: str) -> MappingName:
+    """Give a mapping's name back, if there is one.
+
+    Raises:
+        CommandRefused: there is none of that name.
+    """
+    if word not in settings.mappings:
+        raise no_such("mapping", word, sorted(settings.mappings))
+    return MappingName(word)
+
+
+def tickets_named(tx: "Tx", word: str) -> "list[StoredTicket]":
+    """Find all tickets a word names (a unit of the store)."""
+    from syncd.store import tickets
+
+    connection, _, rest = word.partition(":")
+    found = list(tickets.load_tickets(tx, tickets.find_anywhere(tx, word)).values())
+    if not found and rest:
+        name = ConnectionName(connection)
+        rows = tickets.find_anywhere(tx, rest)
+        found = [
+            each for each in tickets.load_tickets(tx, rows).values() if each.connection == name
+        ]
+    return found
+
+
+async def the_ticket(db: "Database", word: str) -> "StoredTicket":
+    """Give the one ticket a word names.
+
+    Raises:
+        CommandRefused: none is known, or several.
+    """
+    found = await db.read(tickets_named, word)
+    if not found:
+        raise CommandRefused(
+            f"no ticket {word} is known; `syncd explain {word}` says why, "
+            f"`syncd watch CONNECTION {word}` makes it known"
+        )
+    if len(found) > 1:
+        words = ", ".join(sorted(f"{each.connection}:{each.number}" for each in found))
+        raise CommandRefused(f"several tickets are called {word}; say which: {words}")
+    return found[0]

@@ -1,0 +1,120 @@
+"""link: which tickets are partners, and pairing those that exist already."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from syncd.cli import finding, stores, writing
+from syncd.cli.frame import FINE, Cli, command, group
+from syncd.cli.show.lines import line
+from syncd.model.errors import CommandRefused
+from syncd.model.ids import LinkRow, Side
+
+if TYPE_CHECKING:
+    from syncd.store.database import Database
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    made = group("link", "Links: which tickets are partners.")
+    command(made, "list")(list_links)
+    command(made, "add")(add)
+    command(made, "remove")(remove)
+    app.add_typer(made, rich_help_panel="Decide")
+    command(app, "adopt", panel="Decide")(adopt)
+
+
+async def list_links(
+    cli: Cli,
+    *,
+    mapping: Annotated[
+        str | None, typer.Option(help="Of this mapping only.", show_default=False)
+    ] = None,
+) -> int:
+    """List the links that are not removed, with what is open on each."""
+    settings = cli.settings()
+    from syncd.cli.show import links as shown
+    from syncd.store import links
+
+    name = None if mapping is None else finding.need_mapping(settings, mapping)
+    async with stores.looking(settings) as db:
+        found = await db.read(links.overview, mapping=name)
+    cli.out.show({"links": found}, shown.listed(found, stores.now()))
+    return FINE
+
+
+async def add(
+    cli: Cli,
+    mapping: Annotated[str, typer.Argument(help="The mapping that shall keep them in step.")],
+    itsm_number: Annotated[str, typer.Argument(help="The ITSM ticket's number or id.")],
+    vendor_number: Annotated[str, typer.Argument(help="The vendor ticket's number or id.")],
+) -> int:
+    """Pair two tickets that exist already.
+
+    What differs becomes conflicts; earlier comments and attachments stay where they are.
+    """
+    settings = cli.settings()
+    from syncd.cli.facts.traits import features_of
+    from syncd.model.features import Reading
+
+    rules = settings.mappings[finding.need_mapping(settings, mapping)]
+    arguments: dict[str, object] = {"mapping": rules.name}
+    for side, word in ((Side.ITSM, itsm_number), (Side.VENDOR, vendor_number)):
+        connection = rules.connection(side)
+        arguments |= {
+            f"{side}_connection": connection,
+            f"{side}_kind": rules.kind(side),
+            f"{side}_ticket": word,
+            f"{side}_watched": features_of(settings, connection).reading is Reading.WATCH,
+        }
+    told = await writing.carry_out(settings, "link.add", arguments)
+    text = f"{itsm_number} and {vendor_number} are partners now; both are read at once"
+    cli.out.show(told, [line(text)])
+    return FINE
+
+
+async def adopt(
+    cli: Cli,
+    mapping: Annotated[str, typer.Argument(help="The mapping that shall keep them in step.")],
+    itsm_number: Annotated[str, typer.Argument(help="The ITSM ticket's number or id.")],
+    vendor_number: Annotated[str, typer.Argument(help="The vendor ticket's number or id.")],
+) -> int:
+    """Pair two tickets that exist already: the same as `syncd link add`."""
+    return await add(cli, mapping, itsm_number, vendor_number)
+
+
+async def remove(
+    cli: Cli,
+    word: Annotated[
+        str, typer.Argument(metavar="LINK|TICKET", help="A link's number, or one of its tickets.")
+    ],
+) -> int:
+    """Part two tickets; nothing is deleted anywhere, and adding them again goes on from there."""
+    settings = cli.settings()
+    link_id = int(word) if word.isdigit() else None
+    if link_id is None:
+        async with stores.looking(settings) as db:
+            link_id = await _only_link(db, word)
+    told = await writing.carry_out(settings, "link.remove", {"id": link_id})
+    cli.out.show(told, [line(f"link {link_id} is removed")])
+    return FINE
+
+
+async def _only_link(db: "Database", word: str) -> LinkRow:
+    """Give the one live link of a ticket.
+
+    Raises:
+        CommandRefused: there is none, or several.
+    """
+    from syncd.store import links
+
+    ticket = await finding.the_ticket(db, word)
+    found = [
+        each for each in await db.read(links.links_of, ticket.row) if each.tombstone_at is None
+    ]
+    if len(found) == 1:
+        return found[0].id
+    which = ", ".join(f"{each.id} ({each.mapping})" for each in found)
+    raise CommandRefused(
+        f"{word} has several links; say which: {which}" if found else f"{word} has no link"
+    )

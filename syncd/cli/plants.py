@@ -1,0 +1,53 @@
+"""Adapters for commands that ask the systems themselves; built as the daemon builds its own."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from syncd.cli import stores
+from syncd.cli.logins import token_store
+
+if TYPE_CHECKING:
+    from syncd.model.ids import ConnectionName
+    from syncd.ports.adapter import Adapter
+    from syncd.settings.values import Settings
+
+
+@asynccontextmanager
+async def adapter(settings: "Settings", name: "ConnectionName") -> "AsyncIterator[Adapter]":
+    """Build one connection's adapter; nothing is sent until it is used.
+
+    Raises:
+        CommandRefused: a daemon uses its login, which two cannot share.
+    """
+    from syncd.app.assembly import Workshop, build
+    from syncd.log import ExchangeLog
+    from syncd.ports.clock import SystemClock, SystemIds
+    from syncd.transport.pool import ClientPool
+
+    stores.be_quiet()
+    wanted = {name, settings.connections[name].login}
+    alone = replace(
+        settings,
+        connections={each: settings.connections[each] for each in wanted},
+        mappings={},
+        tests={},
+    )
+    async with AsyncExitStack() as stack:
+        pool = ClientPool()
+        stack.push_async_callback(pool.close)
+        workshop = Workshop(
+            pool=pool,
+            clock=SystemClock(),
+            ids=SystemIds(),
+            tokens=await token_store(settings, stack),
+            log=ExchangeLog([]),
+            changed=_nothing,
+        )
+        plant = await build(alone, workshop)
+        yield plant.adapters[name]
+
+
+def _nothing() -> None:
+    """Nobody waits for a change of the connection."""

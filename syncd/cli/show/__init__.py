@@ -1,0 +1,1 @@
+"""Facts to lines: pure functions that give what a command prints."""

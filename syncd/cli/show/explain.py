@@ -1,0 +1,335 @@
+"""`explain` as people read it (DESIGN section 9)."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from syncd.cli.facts.explain import UNSETTLED, Explained, NotLinked, Place, Unknown
+from syncd.cli.show import timeline
+from syncd.cli.show.advice import Advice, Way, advise
+from syncd.cli.show.lines import columns, line
+from syncd.cli.show.operations import advised
+from syncd.cli.text import ago, count, time_of, value
+from syncd.core.state import ItemPair, PairState, TestResult
+from syncd.model.features import Reading
+from syncd.model.operation import OperationState, WriteKind
+from syncd.model.ticket import Ticket
+from syncd.store.records import LinkPhase, OperationRecord, StoredTicket
+from syncd.store.reports import LinkFacts
+
+TITLE_CHARS_MAX = 70
+ITEMS_MAX = 5
+"""Items of one sort that are named each."""
+
+
+def document(explained: Explained) -> dict[str, object]:
+    """Give everything for programs."""
+    pressing = explained.open_operations()
+    advice = advise(pressing[0], explained.now) if pressing else None
+    return {
+        "known": True,
+        "ticket": explained.ticket,
+        "links": explained.story.links,
+        "operations": [each.detail for each in explained.operations.values()],
+        "not_linked": explained.not_linked,
+        "matches": explained.matches,
+        "advice": advice,
+        "lines": explained.story.lines,
+    }
+
+
+def lines(explained: Explained, *, everything: bool = False) -> list[Text]:
+    """Say it to people."""
+    made = [_head(explained)]
+    for facts in explained.story.links:
+        made += _link(facts, explained)
+    if not explained.story.links:
+        made.append(line(("PARTNER  ", "bold"), "none"))
+    made += _blank(timeline.lines(explained, everything=everything))
+    for facts in explained.story.links:
+        made += _open(facts) + _not_carried(facts, explained.ticket)
+        made += _conflicts(facts)
+    made += _not_linked(explained)
+    return [*made, line(), *_verdict(explained)]
+
+
+def _blank(given: list[Text]) -> list[Text]:
+    return [line(), *given, line()] if given else [line()]
+
+
+# --- who it is ---------------------------------------------------------------------------------
+
+
+def _head(explained: Explained) -> Text:
+    ticket = explained.ticket
+    names = [
+        f"{name} ({mode})" if (mode := explained.modes.get(name)) else f"{name} (not configured)"
+        for name in dict.fromkeys(each.link.mapping for each in explained.story.links)
+    ]
+    where = ", ".join(names) or str(ticket.connection)
+    return line((_named(ticket), "bold"), _words(ticket.snapshot), f"   {where}")
+
+
+def _named(ticket: StoredTicket) -> str:
+    return ticket.number or str(ticket.external_id or "(no number)")
+
+
+def _words(snapshot: Ticket | None) -> str:
+    """Show title, priority and status: ` "Link down" P1 In Progress`."""
+    if snapshot is None:
+        return " (never read)"
+    title, priority = snapshot.fields.get("title"), snapshot.fields.get("priority")
+    parts = [f'"{value(title, TITLE_CHARS_MAX)}"'] if title else []
+    if priority:
+        text = value(priority)
+        parts.append(f"P{text}" if text.isdigit() else text)
+    if snapshot.fields.get("status"):
+        parts.append(value(snapshot.fields["status"]))
+    return "".join(f" {part}" for part in parts)
+
+
+def _link(facts: LinkFacts, explained: Explained) -> list[Text]:
+    made = [line(("PARTNER  ", "bold"), *_partner(facts, explained))]
+    tests = explained.matches.get(facts.link.mapping)
+    if tests:
+        made.append(line(("MATCHES  ", "bold"), _tests(tests)))
+    pause = facts.link.pause
+    if pause is not None:
+        made.append(line(("PAUSED   ", "bold yellow"), _paused(pause.by, pause.reason)))
+    return made
+
+
+def _paused(by: str, reason: str) -> str:
+    return f"by {by}: {reason}" if reason else f"by {by}"
+
+
+def _partner(facts: LinkFacts, explained: Explained) -> tuple[str | tuple[str, str], ...]:
+    if facts.partner is not None:
+        where = f"   {facts.partner.connection}, read {ago(facts.partner.read_at, explained.now)}"
+        ended = "" if facts.link.phase in _LIVE else f", link {facts.link.phase}"
+        return ((_named(facts.partner), "bold"), _words(facts.partner.snapshot), where, ended)
+    if facts.link.tombstone_at is not None:
+        return ("none: the link was removed",)
+    create = next((each for each in facts.operations if each.kind is WriteKind.CREATE), None)
+    return (_unborn(create),)
+
+
+_LIVE = (LinkPhase.OPENING, LinkPhase.OPEN, LinkPhase.CLOSED)
+
+
+def _unborn(create: OperationRecord | None) -> str:
+    if create is None:
+        return "none yet: its creation is not planned"
+    if create.state is OperationState.UNKNOWN:
+        return "none known: its creation is UNKNOWN (sent, no answer)"
+    if create.state is OperationState.PARKED:
+        reason = (create.park_reason or "").replace("_", " ")
+        return f"none known: its creation is PARKED ({reason})"
+    return f"none yet: its creation is {create.state} (op {create.id})"
+
+
+def _tests(tests: Sequence[TestResult]) -> str:
+    """Show conditions: `assigned_group=Telenor NOC ✓  phase=open ✓`."""
+    return "  ".join(f"{each.asked} {'✓' if each.holds else '✗'}" for each in tests)
+
+
+# --- what is open --------------------------------------------------------------------------------
+
+
+def _open(facts: LinkFacts) -> list[Text]:
+    waiting = [each for each in facts.operations if each.state in UNSETTLED]
+    groups: dict[str, Counter[str]] = {}
+    for each in waiting:
+        if each.state is OperationState.WAITING:
+            need = f"need {each.waits_for}" if each.waits_for is not None else "in turn"
+            groups.setdefault(need, Counter())[str(each.kind)] += 1
+    parts = [f"{_counted(kinds)} ({need})" for need, kinds in groups.items()]
+    return [line(("WAITING  ", "bold"), "; ".join(parts))] if parts else []
+
+
+def _counted(kinds: Counter[str]) -> str:
+    plain = {"comment", "attachment"}
+    return ", ".join(
+        count(number, kind) if kind in plain or number > 1 else kind
+        for kind, number in kinds.items()
+    )
+
+
+def _not_carried(facts: LinkFacts, ticket: StoredTicket) -> list[Text]:
+    made: list[Text] = []
+    for state, word in ((PairState.NOT_CARRIED, "NOT CARRIED"), (PairState.SKIPPED, "NOT SHARED")):
+        by_reason: dict[str, list[ItemPair]] = {}
+        for pair in facts.pairs:
+            if pair.state is state:
+                by_reason.setdefault(pair.reason, []).append(pair)
+        for reason, pairs in by_reason.items():
+            text = f"{_items(pairs, facts, ticket)}: {reason or 'no reason kept'}"
+            made.append(line((f"{word}  ", "bold"), text))
+    return made
+
+
+def _items(pairs: Sequence[ItemPair], facts: LinkFacts, ticket: StoredTicket) -> str:
+    """Name attachments, count comments."""
+    snapshots = [each.snapshot for each in (ticket, facts.partner) if each and each.snapshot]
+    names: dict[str, str] = {file.id: file.name for each in snapshots for file in each.attachments}
+    kinds = Counter(str(pair.kind) for pair in pairs)
+    named = [value(names[pair.source_id], 40) for pair in pairs if pair.source_id in names]
+    if named and len(named) == len(pairs) <= ITEMS_MAX:
+        return ", ".join(named)
+    return _counted(kinds)
+
+
+def _conflicts(facts: LinkFacts) -> list[Text]:
+    return [
+        line(
+            ("CONFLICT  ", "bold red"),
+            f"{each.slot}: itsm {value(each.itsm_value)}, vendor {value(each.vendor_value)}  ",
+            (each.place, "dim"),
+            "  ",
+            (f"syncd conflicts resolve {each.id} --keep itsm|vendor", "cyan"),
+        )
+        for each in facts.conflicts
+    ]
+
+
+def _not_linked(explained: Explained) -> list[Text]:
+    made: list[Text] = []
+    for each in explained.not_linked:
+        head = f"{each.mapping} ({each.mode}): {each.why or 'it does not match'}"
+        made.append(line(("NOT OPENED  ", "bold"), head, (f"  {each.place}", "dim")))
+        made += columns([_condition(test) for test in each.tests], indent=12)
+        made += [line(problem, indent=12) for problem in each.problems]
+    return made
+
+
+def _condition(test: TestResult) -> Sequence[str | tuple[str, str]]:
+    mark = ("✓", "green") if test.holds else ("✗", "bold red")
+    actual = "" if test.holds else f"is {value(test.actual)}"
+    return (mark, test.asked, actual, (test.place, "dim"))
+
+
+# --- why, what next, what to do -------------------------------------------------------------------
+
+
+def _verdict(explained: Explained) -> list[Text]:
+    number = _named(explained.ticket)
+    by_hand = [("handle by hand:".rstrip(":"), f"syncd pause {number}")]
+    pressing = explained.open_operations()
+    held = _held(explained)
+    if held is not None and (not pressing or pressing[0].detail.record.state not in _PRESSING):
+        return advised(held)
+    advice = advise(pressing[0], explained.now) if pressing else None
+    if advice is not None:
+        is_worth = bool(advice.ways)
+        return advised(advice, more=by_hand if is_worth else ())
+    return advised(_settled(explained))
+
+
+_PRESSING = (OperationState.PARKED, OperationState.UNKNOWN)
+
+
+def _held(explained: Explained) -> Advice | None:
+    """Say what a person stopped, if anything that concerns this ticket."""
+    number = _named(explained.ticket)
+    for each in explained.story.links:
+        if each.link.pause is not None and each.link.tombstone_at is None:
+            why = f"The ticket is paused {_paused(each.link.pause.by, each.link.pause.reason)}."
+            return _resumable(why, number)
+    names: list[str] = [explained.ticket.connection]
+    for each in explained.story.links:
+        names.append(each.link.mapping)
+        names += [each.partner.connection] if each.partner else []
+    for name in names:
+        pause = explained.paused.get(name)
+        if pause is not None:
+            return _resumable(f"{name} is paused {_paused(pause.by, pause.reason)}.", name)
+    return None
+
+
+def _resumable(why: str, name: str) -> Advice:
+    way = Way(when="go on", command=f"syncd resume {name}")
+    return Advice(why=why, next="nothing until it is resumed", ways=(way,))
+
+
+def _settled(explained: Explained) -> Advice:
+    ticket = explained.ticket
+    number = _named(ticket)
+    again = Way(when="read it now", command=f"syncd resync {number}")
+    following = _next_read(explained)
+    if any(each.conflicts for each in explained.story.links):
+        why = "Both sides changed the same field differently; the rest is in step."
+        return Advice(why=why, next="nothing on that field until it is decided", ways=())
+    if ticket.gone_at is not None:
+        why = f"{ticket.connection} says there is no such ticket any more."
+        return Advice(why=why, next="nothing", ways=(again,))
+    if ticket.snapshot is None:
+        why = f"It could not be read: {ticket.read_error}" if ticket.read_error else "Not read yet."
+        return Advice(why=why, next=following, ways=(again,))
+    if any(each.link.tombstone_at is None for each in explained.story.links):
+        why = "Nothing is open: all that was seen has arrived, or is named above."
+        return Advice(why=why, next=following, ways=(again,))
+    return _unlinked(explained, following, again)
+
+
+def _unlinked(explained: Explained, following: str, again: Way) -> Advice:
+    if explained.ticket.stray:
+        why = "It carries a marker of syncd that no link here knows, so it never gets a partner."
+        return Advice(why=why, next="nothing", ways=())
+    if not explained.not_linked:
+        why = f"No mapping uses {explained.ticket.kind} tickets of {explained.ticket.connection}."
+        return Advice(why=why, next="nothing", ways=())
+    if any(each.would_open for each in explained.not_linked):
+        return Advice(why="Its partner is about to be opened.", next=following, ways=(again,))
+    name = _nearest(explained.not_linked).mapping
+    pair = Way(when="it has a partner", command=f"syncd link add {name} ITSM-NUMBER VENDOR-NUMBER")
+    return Advice(
+        why="No mapping opens a partner for it, as shown above.",
+        next=f"decided anew when it changes; {following}",
+        ways=(again, pair),
+    )
+
+
+def _nearest(found: Sequence[NotLinked]) -> NotLinked:
+    """Give the mapping of which most conditions hold."""
+    return max(found, key=lambda each: sum(test.holds for test in each.tests))
+
+
+def _next_read(explained: Explained) -> str:
+    ticket = explained.ticket
+    at = ticket.read_due_at or ticket.next_poll_at
+    if at is not None:
+        return f"read {'now' if at <= explained.now else time_of(at, explained.now)}, by itself"
+    return "read when its feed tells of it"
+
+
+# --- a ticket nobody knows -----------------------------------------------------------------------
+
+
+def unknown_document(unknown: Unknown) -> dict[str, object]:
+    """Give it for programs."""
+    return {"known": False, "word": unknown.word, "places": unknown.places}
+
+
+def unknown_lines(unknown: Unknown) -> list[Text]:
+    """Say where a ticket that nobody knows could have come from."""
+    made = [line((unknown.word, "bold"), " is not known"), line()]
+    rows = [_place(each, unknown) for each in unknown.places]
+    watched = [each for each in unknown.places if each.reading is Reading.WATCH]
+    made += columns(rows, indent=2)
+    why = "Nothing ever told syncd of it."
+    ways = tuple(
+        Way(
+            when=f"it is at {each.connection}",
+            command=f"syncd watch {each.connection} {unknown.word}",
+        )
+        for each in (watched or unknown.places)
+    )
+    return [*made, line(), *advised(Advice(why=why, next="nothing", ways=ways))]
+
+
+def _place(each: Place, unknown: Unknown) -> Sequence[str]:
+    if each.reading is Reading.WATCH:
+        return (str(each.connection), "never notified, never watched, never opened by us")
+    read = ago(each.last_complete_at, unknown.now)
+    return (str(each.connection), f"never seen (last read to the end {read})")

@@ -1,0 +1,61 @@
+"""What `sandbox` says when it serves: where, with which logins, and how to play a person."""
+
+from collections.abc import Mapping
+
+from rich.text import Text
+
+from syncd.cli.show.lines import columns, heading, line
+
+LOGINS = ("client_id", "client_secret", "username", "password", "offline_token")
+TOKEN_PATHS = {
+    "smartops": "/realms/acme/protocol/openid-connect/token",
+    "telenor": "/oauth/v2/token",
+}
+ACTS: Mapping[str, tuple[str, ...]] = {
+    "smartops": (
+        '{"do": "create", "fields": {"shortDescription": "Link down Fornebu",'
+        ' "assignedGroup": "Telenor NOC"}, "by": "Kari"}',
+        '{"do": "comment", "ticket": "INC…", "text": "Any news?", "by": "Kari"}',
+    ),
+    "telenor": (
+        '{"do": "create", "fields": {"subject": "Link down Fornebu",'
+        ' "description": "No traffic"}, "by": "Ola"}',
+        '{"do": "status", "ticket": "Case-…", "status": "Solved", "text": "Done", "by": "Ola"}',
+    ),
+}
+
+
+def document(provider: str, base_url: str, settings: object) -> dict[str, object]:
+    """Gather what one needs to use a sandbox."""
+    logins = {name: getattr(settings, name) for name in LOGINS if hasattr(settings, name)}
+    return {
+        "provider": provider,
+        "base_url": base_url,
+        "token_url": base_url + TOKEN_PATHS.get(provider, ""),
+        "logins": logins,
+        "control": f"{base_url}/_control/",
+        "acts": list(ACTS.get(provider, ())),
+    }
+
+
+def lines(told: Mapping[str, object]) -> list[Text]:
+    """Say it to people."""
+    logins = told["logins"]
+    acts = told["acts"]
+    rows = [("base_url", str(told["base_url"])), ("token_url", str(told["token_url"]))]
+    if isinstance(logins, Mapping):
+        rows += [(str(name), str(value)) for name, value in logins.items()]
+    made = [
+        line("a sandbox of ", (str(told["provider"]), "bold"), " is served; Ctrl-C ends it"),
+        line(),
+    ]
+    made += columns(rows, indent=2)
+    made += [line(), heading("play a person")]
+    made += [
+        line(f"curl -s {told['control']}act -d '{act}'", indent=2)
+        for act in (acts if isinstance(acts, list) else [])
+    ]
+    made += [line(), heading("see what it received")]
+    made.append(line(f"curl -s {told['control']}record", indent=2))
+    made.append(line(f"curl -s {told['control']}violations", indent=2))
+    return made
