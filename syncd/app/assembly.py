@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 import structlog
-from pydantic import BaseModel
 
 from syncd.app.places import store_url
 from syncd.app.secrets import secrets_in
@@ -74,7 +73,7 @@ class Account:
     """A login and its budget, shared by the connections that have it.
 
     Attributes:
-        settings: of the connection it is named after; as long as they stay, so does the account.
+        settings: of the connection it is named after, for comparing after a reload.
     """
 
     settings: ConnectionSettings
@@ -132,12 +131,8 @@ async def build(settings: Settings, workshop: Workshop, before: Plant | None = N
     """
     accounts: dict[ConnectionName, Account] = {}
     for name in dict.fromkeys(one.login for one in settings.connections.values()):
-        connection = settings.connections[name]
         kept = before.accounts.get(name) if before else None
-        if kept is not None and _same_login(kept.settings, connection):
-            accounts[name] = kept
-        else:
-            accounts[name] = await _account(connection, workshop)
+        accounts[name] = await _account(settings.connections[name], workshop, kept)
     adapters: dict[ConnectionName, Adapter] = {}
     traits: dict[ConnectionName, SideTraits] = {}
     for name, connection in settings.connections.items():
@@ -147,17 +142,33 @@ async def build(settings: Settings, workshop: Workshop, before: Plant | None = N
     return Plant(settings=settings, accounts=accounts, adapters=adapters, traits=traits)
 
 
-def _same_login(one: ConnectionSettings, other: ConnectionSettings) -> bool:
-    return (
-        one.provider == other.provider
-        and one.base_url == other.base_url
-        and one.ca_file == other.ca_file
-        and one.options == other.options
-    )
+async def _account(
+    connection: ConnectionSettings, workshop: Workshop, kept: Account | None
+) -> Account:
+    """Build a login and its budget, or keep what is as before."""
+    features = PROVIDERS[connection.provider].features(connection.options)
+    if kept is not None and _auth_of(kept.settings) == _auth_of(connection):
+        auth = kept.auth
+    else:
+        auth = await _login(connection, workshop)
+    if kept is not None and _pace_of(kept.settings) == _pace_of(connection):
+        budget = kept.budget
+    else:
+        budget = _budget(connection.name, features, workshop)
+    return Account(settings=connection, auth=auth, budget=budget)
 
 
-async def _account(connection: ConnectionSettings, workshop: Workshop) -> Account:
-    provider = PROVIDERS[connection.provider]
+def _auth_of(connection: ConnectionSettings) -> tuple[object, ...]:
+    auth = getattr(connection.options, "auth", connection.options)
+    return connection.provider, connection.base_url, connection.ca_file, auth
+
+
+def _pace_of(connection: ConnectionSettings) -> tuple[object, ...]:
+    limits = PROVIDERS[connection.provider].features(connection.options).limits
+    return connection.base_url, limits.requests_per_s, limits.concurrency
+
+
+async def _login(connection: ConnectionSettings, workshop: Workshop) -> TokenSource:
     key = login_key(connection)
 
     async def rotated(token: Secret) -> None:
@@ -172,11 +183,7 @@ async def _account(connection: ConnectionSettings, workshop: Workshop) -> Accoun
         ca_file=connection.ca_file,
         log=workshop.log,
     )
-    auth = provider.login(connection.options, login)
-    features = provider.features(connection.options)
-    return Account(
-        settings=connection, auth=auth, budget=_budget(connection.name, features, workshop)
-    )
+    return PROVIDERS[connection.provider].login(connection.options, login)
 
 
 def _budget(name: ConnectionName, features: Features, workshop: Workshop) -> Budget:
@@ -235,13 +242,9 @@ def _traits(connection: ConnectionSettings, provider: Provider) -> SideTraits:
 
 def login_key(connection: ConnectionSettings) -> str:
     """Name a login in the credential store: another configured token is another login."""
-    secrets = sorted(secret.reveal() for secret in secrets_in(_auth_of(connection.options)))
+    secrets = sorted(secret.reveal() for secret in secrets_in(_auth_of(connection)))
     digest = sha256("\0".join([connection.base_url, *secrets]).encode()).hexdigest()
     return f"login/{connection.name}/{digest[:DIGEST_CHARS]}"
-
-
-def _auth_of(options: BaseModel) -> object:
-    return getattr(options, "auth", options)
 
 
 __all__ = ["Account", "Plant", "TokenStore", "Workshop", "build", "login_key", "store_url"]

@@ -14,6 +14,7 @@ import structlog.testing
 
 from syncd.gateway.operators import ask
 from syncd.model.errors import CommandRefused, SettingsError
+from syncd.sandbox import SmartOpsSandboxSettings
 from syncd.store.errors import StoreHeld
 from tests.app.world import LIMIT_S, MAPPING, SECRETS, World, until, world
 
@@ -327,3 +328,55 @@ sys.exit(asyncio.run(run_daemon(load(path), config_path=path, options=options)))
     assert b'"event":"app.given_up"' in log
     assert b"the store cannot be used" in log
     assert b'"event":"app.service_crashed"' not in log
+
+
+async def test_a_token_that_changes_with_every_use_survives_a_restart(tmp_path: Path) -> None:
+    desk = SmartOpsSandboxSettings(seed=1, rotates_offline_token=True, token_lifetime_s=30)
+    async with world(tmp_path, desk) as between:
+        for _ in range(3):
+            async with between.daemon() as running:
+                number = desk_ticket(between)
+                await notify(running.url, number)
+                cases = len(made_by_client(between.telenor, "ticket_created"))
+                await until(
+                    lambda: len(made_by_client(between.telenor, "ticket_created")) > cases,  # noqa: B023
+                    "a case",
+                )
+        tokens = between.desk.record.requests("token")
+        assert len(tokens) >= 3
+        assert {one["status"] for one in tokens} == {200}
+
+
+def use(between: World, postgres_url: str) -> None:
+    """Keep the store on PostgreSQL."""
+    url = postgres_url.replace("postgresql+asyncpg:", "postgresql:")
+    text = between.config.read_text()
+    between.config.write_text(text.replace(f"sqlite:///{between.folder}/syncd.db", url))
+
+
+@pytest.mark.postgres
+async def test_it_works_on_postgresql_as_well(between: World, postgres_url: str) -> None:
+    use(between, postgres_url)
+    async with between.daemon() as running:
+        assert running.started.socket is None
+        await notify(running.url, desk_ticket(between))
+        await until(lambda: bool(made_by_client(between.telenor, "ticket_created")), "a case")
+    async with between.daemon() as running:
+        status, _ = await page(running.url, "/-/healthy")
+        assert status == 200
+    assert len(made_by_client(between.telenor, "ticket_created")) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+async def test_two_daemons_share_the_work_on_postgresql(between: World, postgres_url: str) -> None:
+    use(between, postgres_url)
+    async with between.daemon() as one, between.daemon() as two:
+        numbers = [desk_ticket(between, shortDescription=f"Link {n}") for n in range(6)]
+        for index, number in enumerate(numbers):
+            await notify((one, two)[index % 2].url, number)
+        await until(
+            lambda: len(made_by_client(between.telenor, "ticket_created")) >= len(numbers),
+            "all cases",
+        )
+    assert len(made_by_client(between.telenor, "ticket_created")) == len(numbers)

@@ -179,9 +179,11 @@ class Running:
 
 
 @asynccontextmanager
-async def world(folder: Path) -> AsyncIterator[World]:
+async def world(
+    folder: Path, desk_settings: SmartOpsSandboxSettings | None = None
+) -> AsyncIterator[World]:
     """Two sandboxes, and a configuration that joins them."""
-    desk = SmartOpsSandbox(SmartOpsSandboxSettings(seed=1))
+    desk = SmartOpsSandbox(desk_settings or SmartOpsSandboxSettings(seed=1))
     telenor = TelenorSandbox(
         # A case of this very second is not older than the mapping.
         TelenorSandboxSettings(seed=1, oddities=False, whole_seconds=False)
