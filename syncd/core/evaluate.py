@@ -22,6 +22,9 @@ from syncd.core.state import SideTraits, TestResult
 from syncd.model.ids import Side
 from syncd.model.ticket import MISSING, Missing, Ticket, Value
 
+DIGEST_PREFIX = "blake2b:"
+"""Begins a baseline's input that is kept as a digest."""
+
 LONG_CHARS = 200
 """Longer inputs are kept in baselines as digests."""
 
@@ -233,7 +236,9 @@ def fingerprint(view: View, names: frozenset[str]) -> Mapping[str, str]:
 def _short(text: str) -> str:
     if len(text) <= LONG_CHARS:
         return text
-    return "blake2b:" + hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    return (
+        DIGEST_PREFIX + hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    )
 
 
 # --- conditions ------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from syncd.core.slots import (
     replaced,
     settle_provisional,
 )
+from syncd.core.spelling import respelled
 from syncd.core.state import (
     MET,
     Baseline,
@@ -43,6 +44,7 @@ def plan_link(state: LinkState) -> Plan:
 
     The same state yields the same plan; a state into which the plan was stored yields an empty one.
     """
+    state = respelled(state)
     views = _views(state)
     unborn = _reborn(state, views)
     if unborn is not None:

@@ -21,7 +21,7 @@ from syncd.core.state import NotOpened, Opening, PairState, PlannedOperation, Ra
 from syncd.model.features import Limits
 from syncd.model.ids import OperationKey, Side
 from syncd.model.operation import OperationState, ParkReason, WriteKind
-from syncd.model.ticket import CommentKind, Visibility
+from syncd.model.ticket import CommentKind, Value, Visibility
 from tests.support.link_world import LinkWorld
 from tests.support.mappings import ALL_WRITES, mapping, set_to, traits
 
@@ -279,6 +279,18 @@ def test_a_text_the_provider_cut_is_altered_and_not_sent_again() -> None:
     assert plan.operations == ()
     assert [note.event for note in plan.notes] == ["field.altered"]
     assert world.plans().is_empty
+
+
+def test_an_edit_of_how_labels_are_spelled_is_no_news() -> None:
+    world = linked()
+
+    def shouted(name: str, value: Value) -> Value:
+        return value.upper() if name == "status" and isinstance(value, str) else value
+
+    loud = replace(traits(), normalise=shouted)
+    world.traits = {Side.ITSM: loud, Side.VENDOR: loud}
+    world.rules = replace(world.rules, status=StatusRules())
+    assert world.plans().operations == ()
 
 
 # --- status ------------------------------------------------------------------------------------
