@@ -231,6 +231,8 @@ class Metrics:
         """
         self._store_up.set(sample is not None)
         now = self._clock.now().timestamp()
+        if sample is not None:
+            self._nothing_to_watch(sample, now)
         for name in self._connections:
             at = self._polled_at.get(name)
             if at is not None:
@@ -239,6 +241,12 @@ class Metrics:
         if sample is not None:
             self._show(sample, now)
         return generate_latest(self._registry)
+
+    def _nothing_to_watch(self, sample: StoreSample, now: float) -> None:
+        """Where tickets are watched and there is none to watch, all there is has been read."""
+        for name in self._watched:
+            if not sample.tickets.get((name, "watched")):
+                self._polled_at[name] = now
 
     def _show(self, sample: StoreSample, now: float) -> None:
         _replace(self._operations, sample.operations)

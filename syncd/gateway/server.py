@@ -88,6 +88,7 @@ class Gateway:
         self._options = options
         self._parts = parts
         self._doorkeeper = Doorkeeper(options.tokens, options.connections)
+        self._connections = options.connections
         self._rate = RateLimit(clock=parts.clock)
         self._logged_s: dict[tuple[str, int], float] = {}
         self._scrape = asyncio.Lock()
@@ -96,6 +97,7 @@ class Gateway:
     def reload(self, tokens: Mapping[str, Secret], connections: frozenset[str]) -> None:
         """Take new tokens and connections; the address stays until a restart."""
         self._doorkeeper = Doorkeeper(tokens, connections)
+        self._connections = connections
 
     @contextlib.asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
@@ -187,7 +189,7 @@ class Gateway:
         self._parts.metrics.notified(connection, err.status)
         now_s = self._parts.clock.monotonic_s()
         # A stranger chooses the name: only those that exist are told apart.
-        known = connection if connection in self._options.connections else ""
+        known = connection if connection in self._connections else ""
         last_s = self._logged_s.get((known, err.status))
         if last_s is None or now_s - last_s >= QUIET_S:
             self._logged_s[known, err.status] = now_s

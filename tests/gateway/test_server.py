@@ -397,3 +397,19 @@ async def test_garbage_is_answered_without_a_trace_in_the_log(
         assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
     writer.close()
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_where_tickets_are_watched_each_read_counts_as_a_poll(desk: Desk) -> None:
+    desk.metrics.know(["desk", "telenor"], watched=["desk"])
+    age = 'syncd_last_complete_poll_age_seconds{connection="desk"}'
+    desk.clock.seconds = 100
+    assert f"{age} 0.0" in desk.metrics.render(StoreSample()).decode()
+    desk.clock.seconds = 150
+    watched = StoreSample(tickets={("desk", "watched"): 2})
+    assert f"{age} 50.0" in desk.metrics.render(watched).decode()
+    desk.metrics.read("desk", "failed")
+    assert f"{age} 50.0" in desk.metrics.render(watched).decode()
+    desk.metrics.read("desk", "unchanged")
+    desk.clock.seconds = 160
+    assert f"{age} 10.0" in desk.metrics.render(watched).decode()
+    assert f"{age} 10.0" in desk.metrics.render(None).decode()
