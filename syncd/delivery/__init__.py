@@ -9,7 +9,8 @@ one table (`outcomes`, `syncd.core.retry`) and committed, fenced on (owner, atte
 
 Invariants:
 
-- no byte of a write leaves before *sending* is committed; nothing is awaited between the two;
+- no byte of a write leaves before *sending* is committed; between the two lies at most the wait
+  for a slot;
 - only `sending` sends, once per claim; nothing in here repeats a call (DESIGN R11);
 - whatever was sent gets an outcome, under cancellation too; if it cannot be stored, the operation
   stays *sending* in the store, which recovery makes *unknown*;

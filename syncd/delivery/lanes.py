@@ -8,6 +8,10 @@ from syncd.core.retry import Failure
 from syncd.delivery.options import Options
 from syncd.model.ids import ConnectionName
 
+PLACES = 2
+"""Operations worked on, as a multiple of those in flight: while one half is sent, the other is made
+ready (attachment fetched, *sending* committed), so that no slot waits for the store."""
+
 # What proves that the vendor can be reached: it answered, if only to refuse.
 _ANSWERED = frozenset(
     {Failure.NOT_FOUND, Failure.REFUSED, Failure.STALE_VERSION, Failure.TOKEN_REJECTED}
@@ -19,8 +23,9 @@ class _Lane:
     """One connection's share.
 
     Attributes:
-        width: operations in flight at once.
+        width: calls in flight at once.
         slots: one for each.
+        places: operations being worked on at once: in flight, or made ready for a slot.
         held: operations claimed and not finished.
         is_down: its breaker was open: one operation at a time tries.
         hold_s: how long the last pause was; 0 while it is up.
@@ -29,6 +34,7 @@ class _Lane:
 
     width: int
     slots: asyncio.Semaphore
+    places: asyncio.Semaphore
     held: int = 0
     is_down: bool = False
     hold_s: float = 0.0
@@ -38,12 +44,16 @@ class _Lane:
 class Lanes:
     """The connections and what each holds.
 
+    Attributes:
+        is_closing: delivery is stopping: what has not left stays.
+
     A connection that is down is asked for one operation now and then, so that thousands waiting
     for it cost no transactions and take nobody else's place.
     """
 
     def __init__(self, connections: Iterable[ConnectionName], options: Options) -> None:
         """Open a lane for each connection."""
+        self.is_closing = False
         self._options = options
         self._lanes: dict[ConnectionName, _Lane] = {}
         self.serve(connections)
@@ -53,7 +63,11 @@ class Lanes:
         for name in connections:
             if name not in self._lanes:
                 width = self._options.concurrency_of(name)
-                self._lanes[name] = _Lane(width=width, slots=asyncio.Semaphore(width))
+                self._lanes[name] = _Lane(
+                    width=width,
+                    slots=asyncio.Semaphore(width),
+                    places=asyncio.Semaphore(PLACES * width),
+                )
 
     def free(self, monotonic_s: float) -> dict[ConnectionName, int]:
         """Say how many more operations each connection takes; those that take none are left out."""
@@ -77,8 +91,12 @@ class Lanes:
         return lane.held <= lane.width * (1 + self._options.ahead) // 2
 
     def slot(self, name: ConnectionName) -> asyncio.Semaphore:
-        """Return the lane's slots: hold one while an operation is carried out."""
+        """Return the lane's slots: hold one while the provider is called."""
         return self._lanes[name].slots
+
+    def place(self, name: ConnectionName) -> asyncio.Semaphore:
+        """Return the lane's places: hold one while an operation is worked on."""
+        return self._lanes[name].places
 
     def note(
         self, name: ConnectionName, failure: Failure | None, wait_s: float, monotonic_s: float

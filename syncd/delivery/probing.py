@@ -30,8 +30,6 @@ async def probe(op: ClaimedOperation, tools: Tools, progress: Progress) -> Verdi
         Exception: whatever the adapter or the spool raise; `outcomes.after_error` knows.
     """
     progress.stage = Stage.LOOK
-    # What is looked at is as old as the start of the reading, not as the wait for a slot before it.
-    progress.started_at = tools.clock.now()
     terms = tools.terms(op)
     if not terms.feature.can_probe:
         return outcomes.parked(
@@ -55,8 +53,11 @@ async def look(op: ClaimedOperation, tools: Tools, progress: Progress) -> ProbeR
     file = op.write.attachment
     if file is not None:
         progress.complete(replace(op.write, attachment=replace(file, name=clean(file.name))))
-    sent_at = op.sent_at or op.planned_at
-    result = await tools.adapters[op.connection].probe(progress.write, sent_at)
+    async with tools.lanes.slot(op.connection):
+        # What is looked at is as old as the start of the reading, not as the wait before it.
+        progress.started_at = tools.clock.now()
+        sent_at = op.sent_at or op.planned_at
+        result = await tools.adapters[op.connection].probe(progress.write, sent_at)
     progress.request = f"probe {outcomes.describe(progress.write)}: {result.looked_at}"
     return result
 

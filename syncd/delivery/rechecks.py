@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from syncd.core.retry import Stage
 from syncd.delivery import outcomes, probing
-from syncd.delivery.lanes import Lanes
 from syncd.delivery.outcomes import Progress
 from syncd.delivery.reports import Reports
 from syncd.delivery.tools import Tools
@@ -20,10 +19,9 @@ AGAIN_AFTER_S = 60.0
 class Rechecks:
     """Looks once more at applied operations; what cannot be read stays due and is tried later."""
 
-    def __init__(self, tools: Tools, lanes: Lanes, reports: Reports) -> None:
+    def __init__(self, tools: Tools, reports: Reports) -> None:
         """Keep what a look needs."""
         self._tools = tools
-        self._lanes = lanes
         self._reports = reports
 
     async def run_round(self) -> int:
@@ -38,8 +36,7 @@ class Rechecks:
         progress.stage = Stage.LOOK
         ledger = self._tools.ledger
         try:
-            async with self._lanes.slot(op.connection):
-                result = await probing.look(op, self._tools, progress)
+            result = await probing.look(op, self._tools, progress)
             if result.finding is Finding.UNCLEAR:
                 raise probing.Unclear(result.looked_at)
         except Exception as err:  # noqa: BLE001 - one vendor's failure must not keep others waiting

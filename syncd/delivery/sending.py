@@ -46,11 +46,28 @@ async def send(op: ClaimedOperation, tools: Tools, progress: Progress) -> Verdic
         progress.complete(fetched.write)
         file = fetched.file
         progress.connection = op.connection
-    if not await tools.ledger.mark_sending(op, progress.write):
+    return await _send(op, tools, progress, file)
+
+
+async def _send(
+    op: ClaimedOperation, tools: Tools, progress: Progress, file: FileSource | None
+) -> Verdict | None:
+    """Commit *sending*, and send.
+
+    Where a lost answer can be looked for, *sending* is committed while waiting for a slot; where
+    it cannot, just before the first byte, so that a crash leaves as little in doubt as can be.
+    """
+    adapter, terms = tools.adapters[op.connection], tools.terms(op)
+    if terms.feature.can_probe and not await tools.ledger.mark_sending(op, progress.write):
         return None
-    # Nothing may be awaited between the commit of *sending* and the call.
-    progress.stage, progress.started_at = Stage.SEND, tools.clock.now()
-    receipt = await adapter.write(progress.write, file)
+    async with tools.lanes.slot(op.connection):
+        if tools.lanes.is_closing:
+            return outcomes.after_interruption(progress, tools.terms(op))
+        if not terms.feature.can_probe and not await tools.ledger.mark_sending(op, progress.write):
+            return None
+        # From here on nobody can say any more that nothing left.
+        progress.stage, progress.started_at = Stage.SEND, tools.clock.now()
+        receipt = await adapter.write(progress.write, file)
     return outcomes.applied(op, progress, normalised(receipt, adapter), tools.terms(op))
 
 

@@ -74,19 +74,19 @@ class Delivery:
         self._doorbell = hooks.doorbell
         self._reports = Reports(hooks.log, hooks.metrics)
         self._ledger = Ledger(db, clock=clock, options=options, live_mappings=hooks.live_mappings)
+        self._lanes = Lanes(adapters, options)
         self._tools = Tools(
             ledger=self._ledger,
             adapters=adapters,
             files=Files(adapters, spool, clock=clock, options=options),
+            lanes=self._lanes,
             clock=clock,
             ids=ids,
             options=options,
         )
-        self._lanes = Lanes(adapters, options)
         self._settler = Settler(self._ledger, self._reports, clock)
-        self._rechecks = Rechecks(self._tools, self._lanes, self._reports)
+        self._rechecks = Rechecks(self._tools, self._reports)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = False
         self._claim_unsure = False
 
     async def recover(self) -> Recovered:
@@ -134,7 +134,7 @@ class Delivery:
             await self._loop(stop)
             graceful = True
         finally:
-            self._stopping = True
+            self._lanes.is_closing = True
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
@@ -230,8 +230,8 @@ class Delivery:
 
     async def _attempt(self, op: ClaimedOperation, progress: Progress) -> Verdict | None:
         try:
-            async with self._lanes.slot(op.connection):
-                if self._stopping:
+            async with self._lanes.place(op.connection):
+                if self._lanes.is_closing:
                     return outcomes.after_interruption(progress, self._tools.terms(op))
                 async with asyncio.timeout(self._options.attempt_timeout_s):
                     carry = probe if outcomes.is_probe(op) else send

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncd.delivery.files import Files
+from syncd.delivery.lanes import Lanes
 from syncd.delivery.ledger import Ledger
 from syncd.delivery.options import Options
 from syncd.delivery.outcomes import BLIND, Terms
@@ -21,6 +22,7 @@ class Tools:
         ledger: the store.
         adapters: connection -> adapter; read at each use, so a reload may change it.
         files: spool and downloads.
+        lanes: slots of each connection.
         clock: time.
         ids: randomness.
         options: bounds.
@@ -29,6 +31,7 @@ class Tools:
     ledger: Ledger
     adapters: Mapping[ConnectionName, Adapter]
     files: Files
+    lanes: Lanes
     clock: Clock
     ids: IdSource
     options: Options

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -44,7 +45,7 @@ class Running:
 async def start(world: World) -> AsyncIterator[Callable[..., Running]]:
     started: list[Running] = []
 
-    def begin(**changes: object) -> Running:
+    def begin(**changes: Any) -> Running:
         started.append(Running(world.delivery(**changes)))
         return started[-1]
 

@@ -51,10 +51,17 @@ from tests.support.memory_adapter import Fault
 UNCLEAR = ProbeResult(finding=Finding.UNCLEAR, looked_at="pages do not reach back")
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as made:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    if request.param == "sqlite":
+        async with a_world(tmp_path) as made:
+            yield made
+        return
+    server = request.getfixturevalue("postgres_server")
+    name = await server.create_database()
+    async with a_world(tmp_path, url=server.url(name)) as made:
         yield made
+    await server.drop_database(name)
 
 
 def turn(world: World, seconds: float) -> None:
@@ -468,11 +475,12 @@ async def test_an_owner_whose_lease_was_taken_over_sends_nothing(world: World) -
 
     async def late_mark(*arguments: Any) -> bool:
         # The lease runs out just before the first byte, and the other owner does the work.
+        turn(world, 2 * world.options.lease_s)
         await other.recover()
         taken.append((await other.run_round()).count(OutcomeKind.APPLIED))
         return await honest(*arguments)
 
-    slow._ledger.mark_sending = late_mark  # type: ignore[method-assign]
+    slow._ledger.mark_sending = late_mark  # type: ignore[assignment,method-assign]
     result = await slow.run_round()
     assert (taken, result.lost) == ([1], 1)
     assert await world.state(update_id) is OperationState.APPLIED
@@ -487,6 +495,7 @@ async def test_an_answer_that_comes_after_somebody_else_settled_changes_nothing(
 
     async def meanwhile(name: str) -> None:
         if name == "after effect":
+            turn(world, 2 * world.options.lease_s)
             await other.recover()
             await world.drive(other)
 
@@ -561,7 +570,7 @@ async def test_a_claim_of_which_nobody_knows_whether_it_was_stored_is_given_back
     class Torn(Flaky):
         async def write(self, unit: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
             result = await super().write(unit, *args, **kwargs)
-            if unit.__name__ == "_claim" and self.fails.pop("torn", None):
+            if unit.__name__ == "_claim" and self.fails.pop("torn", []):
                 raise StoreUnavailable("connection lost at commit")
             return result
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from syncd.store.spool import Spool
 
 from syncd.core.retry import RetryPolicy
 from syncd.core.state import ItemKind, Plan, PlannedOperation, Rank, Reason, SlotMove
@@ -34,6 +33,7 @@ from syncd.ports.clock import Clock
 from syncd.store import connections, links, mappings, operations, plans, tickets
 from syncd.store.database import Database
 from syncd.store.records import ConnectionPin, OperationDetail, PlanContext
+from syncd.store.spool import Spool
 from syncd.store.tx import Tx
 from tests.support.clock import FakeClock
 from tests.support.memory_adapter import KIND, MemoryAdapter
@@ -240,8 +240,11 @@ def _next_wake(tx: Tx) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def a_world(folder: Path, clock: Clock | None = None) -> AsyncIterator[World]:
-    async with await Database.open(f"sqlite:///{folder / 'syncd.db'}", upgrade=True) as db:
+async def a_world(
+    folder: Path, clock: Clock | None = None, *, url: str | None = None
+) -> AsyncIterator[World]:
+    url = url or f"sqlite:///{folder / 'syncd.db'}"
+    async with await Database.open(url, upgrade=True) as db:
         world = World(db, folder, clock or FakeClock())
         await world.set_up()
         yield world
