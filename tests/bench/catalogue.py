@@ -16,12 +16,14 @@ async def _later(setting: Setting) -> list[Row]:
 
 def benches() -> Sequence[Bench]:
     """Import and list all benches."""
-    from tests.bench import delivery, latency, polls, quiet
+    from tests.bench import attachments, daemon, delivery, latency, polls, quiet
 
     return [
         *delivery.benches(),
         *quiet.benches(),
         *polls.benches(),
         *latency.benches(),
+        *daemon.benches(),
+        *attachments.benches(),
         Bench(rows=("four-processes", "quiet-poll-other-providers"), run=_later),
     ]

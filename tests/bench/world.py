@@ -60,7 +60,7 @@ connections:
       username: acme-system
       password: {file: "$folder/password"}
     pace: {requests_per_s: 1000, concurrency: 32}
-    poll: {every: 5s}
+    poll: {every: 2s}
     phases: {open: [New], resolved: [Solved], closed: [Customer Accepted]}
 mappings: mappings/*.yaml
 """
@@ -95,6 +95,36 @@ comments:
   to_itsm: {as: work_note, text: "{{ author }}: {{ body }}"}
 """
 
+TWO_CARRIERS = """\
+environment: bench
+store: {url: "sqlite:///$folder/syncd.db", key: {file: "$folder/key"}, spool: "$folder/spool"}
+connections:
+  from:
+    provider: telenor
+    base_url: $source
+    user_name: syncd
+    auth:
+      token_url: $source/oauth/v2/token
+      client_id: acme
+      client_secret: {file: "$folder/carrier"}
+      username: acme-system
+      password: {file: "$folder/password"}
+    pace: {requests_per_s: 1000, concurrency: 4}
+    limits: {attachment_bytes: 4GB}
+  to:
+    provider: telenor
+    base_url: $target
+    user_name: syncd
+    auth:
+      token_url: $target/oauth/v2/token
+      client_id: acme
+      client_secret: {file: "$folder/carrier"}
+      username: acme-system
+      password: {file: "$folder/password"}
+    pace: {requests_per_s: 1000, concurrency: 4}
+    limits: {attachment_bytes: 4GB}
+"""
+
 SECRETS = {
     "key": "bench-key-0123456789abcdef0123456789abcdef",
     "desk": "smartops-secret",
@@ -104,14 +134,24 @@ SECRETS = {
 
 
 def configure(folder: Path, *, desk: str, carrier: str) -> Path:
-    """Write a configuration; gives the path of its syncd.yaml."""
-    (folder / "mappings").mkdir(parents=True)
+    """Write the configuration of a desk and a carrier; gives the path of its syncd.yaml."""
+    path = _write(folder, DAEMON, desk=desk, carrier=carrier)
+    (folder / "mappings").mkdir()
+    (folder / "mappings" / "bench.yaml").write_text(RULES, encoding="utf-8")
+    return path
+
+
+def configure_two_carriers(folder: Path, *, source: str, target: str) -> Path:
+    """Write the configuration of two Telenor connections without a mapping."""
+    return _write(folder, TWO_CARRIERS, source=source, target=target)
+
+
+def _write(folder: Path, daemon: str, **urls: str) -> Path:
+    folder.mkdir(parents=True)
     for name, text in SECRETS.items():
         (folder / name).write_text(text, encoding="utf-8")
-    (folder / "mappings" / "bench.yaml").write_text(RULES, encoding="utf-8")
     path = folder / "syncd.yaml"
-    text = Template(DAEMON).substitute(folder=folder, desk=desk, carrier=carrier)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(Template(daemon).substitute(folder=folder, **urls), encoding="utf-8")
     return path
 
 
