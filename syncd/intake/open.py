@@ -68,7 +68,8 @@ def _is_young(tx: Tx, rules: MappingRules, ticket: Ticket) -> bool:
     if rules.mode is MappingMode.DRY_RUN or ticket.created_at is None:
         return True
     first_live_at = mappings.get(tx, rules.name).first_live_at
-    return first_live_at is None or ticket.created_at >= first_live_at
+    # Providers cut their times to whole seconds: a ticket of that very second counts as new.
+    return first_live_at is None or ticket.created_at >= first_live_at.replace(microsecond=0)
 
 
 def _rivals(candidate: Candidate, candidates: list[Candidate]) -> str:
