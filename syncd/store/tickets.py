@@ -407,7 +407,7 @@ def save_read(
             merged = merge_rows(tx, lost=due.row, kept=other, now=now)
             return _discard(tx, other if merged else due.row, now)
     text, digest = codec.encode_ticket(ticket)
-    values = _after_read(due, stored, next_poll_at, now)
+    values = _after_read(due, stored, next_poll_at)
     if digest == stored.digest:
         if values:
             tx.run(sa.update(t.ticket).where(_c.id == due.row).values(values))
@@ -425,9 +425,7 @@ def save_read(
     return SaveResult.CHANGED
 
 
-def _after_read(
-    due: DueRead, stored: Row, next_poll_at: datetime | None, now: datetime
-) -> dict[str, Any]:
+def _after_read(due: DueRead, stored: Row, next_poll_at: datetime | None) -> dict[str, Any]:
     values: dict[str, Any] = {}
     # Seen again while it was being read: what was read may be from before that.
     if stored.read_due_at is not None and stored.sight_epoch == due.sight_epoch:
@@ -437,7 +435,7 @@ def _after_read(
     if stored.read_failures:
         values |= {"read_failures": 0, "read_error": ""}
     if stored.gone_at is not None:
-        values |= {"gone_at": None, "decide_due_at": now}
+        values["gone_at"] = None
     return values
 
 
@@ -467,7 +465,8 @@ def read_failed(
     failures = int(tx.scalar(sa.select(_c.read_failures).where(_c.id == row)) or 0) + 1
     values: dict[str, Any] = {"read_failures": failures, "read_error": error[:2_000]}
     if gone:
-        values |= {"gone_at": now, "read_due_at": None, "decide_due_at": now}
+        # Without its digest, the first read after it came back is a change, whatever it shows.
+        values |= {"gone_at": now, "read_due_at": None, "decide_due_at": now, "digest": None}
         line = Line(at=now, event="ticket.gone", detail=error, ticket=row)
         journal.append(tx, line)
     else:
