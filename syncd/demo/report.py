@@ -60,7 +60,8 @@ def document(result: Result) -> dict[str, object]:
         "violations": sum(verdict.violations.values()),
         "did": _by_kind(verdict.did),
         "arrived": _by_kind(verdict.arrived),
-        "requests": dict(verdict.requests) | {"total": sum(verdict.requests.values())},
+        "requests": {str(side): verdict.requests[side] for side in Side}
+        | {"total": sum(verdict.requests.values())},
         "p50_s": _rounded(verdict.percentile_s(0.5)),
         "p99_s": _rounded(verdict.percentile_s(0.99)),
         "settled": result.is_settled,

@@ -18,7 +18,7 @@ from syncd.demo.options import DemoOptions
 from syncd.demo.people import People
 from syncd.demo.report import Result, document, summary
 from syncd.demo.show import Stage
-from syncd.demo.verdict import Fate, Verdict
+from syncd.demo.verdict import Fate
 from syncd.demo.world import World, world
 
 LOOK_EVERY_S = 0.5
@@ -50,6 +50,8 @@ async def run_demo(options: DemoOptions) -> int:
             with Stage(console, made, is_live=console.is_terminal and not options.json) as stage:
                 show = _Show(options=options, seed=seed, world=made, stage=stage)
                 result = await show.run()
+            if options.keep:
+                made.save_records()
     except (DemoFailed, OSError) as error:
         console.print(f"The demo could not run: {error}", style="red", markup=False)
         if options.json:
@@ -173,13 +175,16 @@ class _Show:
                 quiet_since_s, effects = self._now_s(), now
                 continue
             quiet_s = self._now_s() - quiet_since_s
-            if (quiet_s >= QUIET_S and not self._missing()) or quiet_s >= GIVE_UP_S:
+            if quiet_s >= GIVE_UP_S or (quiet_s >= QUIET_S and await self._is_all_there(clerk)):
                 return True
         return False
 
-    def _missing(self) -> int:
-        verdict: Verdict = judge(self.world.desk.record, self.world.carrier.record)
-        return verdict.count(Fate.LOST)
+    async def _is_all_there(self, clerk: Clerk) -> bool:
+        """Whether nothing is missing but what the daemon shows openly."""
+        pulse, made = self.stage.pulse, self.world
+        is_asking = pulse is not None and pulse.parked + pulse.conflicts > 0
+        shown = await clerk.shown() if is_asking else ()
+        return judge(made.desk.record, made.carrier.record, shown).count(Fate.LOST) == 0
 
     def _effects(self) -> int:
         records = (self.world.desk.record, self.world.carrier.record)

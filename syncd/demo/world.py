@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+import orjson
+
 from syncd.demo.daemon import Daemon
 from syncd.demo.options import DemoOptions
 from syncd.sandbox import (
@@ -65,6 +67,12 @@ class World:
         """Let both systems show faults from now on."""
         self.desk.faults.rates(FAULTS | DESK_FAULTS, delay_s=SLOW_S, lag_s=LAG_S)
         self.carrier.faults.rates(FAULTS | CARRIER_FAULTS, delay_s=SLOW_S, lag_s=LAG_S)
+
+    def save_records(self) -> None:
+        """Write what both systems recorded beside the rest, one event a line."""
+        for name, sandbox in (("itsm", self.desk), ("vendor", self.carrier)):
+            lines = (orjson.dumps(event, default=str) for event in sandbox.record)
+            (self.folder / f"{name}-record.jsonl").write_bytes(b"\n".join(lines) + b"\n")
 
     def behave(self) -> None:
         """End all faults."""
