@@ -125,11 +125,26 @@ async def resume(cli: Cli, subject: SubjectArgument) -> int:
 
 
 async def _about(settings: "Settings", word: str) -> dict[str, object]:
-    """Say what a command is about, as the store's commands want it."""
+    """Say what a command is about, as the store's commands want it.
+
+    Raises:
+        CommandRefused: nothing of that name is known to the store.
+    """
+    from syncd.store import connections, mappings
+
     kind, name = finding.subject(settings, word)
-    if kind is SubjectKind.TICKET:
-        async with stores.looking(settings) as db:
+    async with stores.looking(settings) as db:
+        if kind is SubjectKind.TICKET:
             ticket = await finding.the_ticket(db, name)
-        # Two systems may have the number; only one ticket has the id.
-        name = ticket.external_id if ":" in word and ticket.external_id else ticket.number or name
+            # Two systems may have the number; only one ticket has the id.
+            by_id = ":" in word and ticket.external_id
+            called = ticket.external_id if by_id else ticket.number or ticket.external_id
+            return {"kind": str(kind), "name": called}
+        known = [str(each.pin.name) for each in await db.read(connections.overview)]
+        if kind is SubjectKind.MAPPING:
+            known = [str(each.name) for each in await db.read(mappings.overview)]
+    if name not in known:
+        raise CommandRefused(
+            f"the {kind} {name} is configured, but no daemon has loaded it yet: start or reload it"
+        )
     return {"kind": str(kind), "name": name}

@@ -26,7 +26,7 @@ async def call(
     ] = None,
 ) -> int:
     """Make one of the vendor's other calls by its name, and print the answer as JSON."""
-    settings = cli.settings()
+    settings = cli.settings(with_secrets=True)
     where = finding.need_connection(settings, connection)
     given = _pairs(arguments or [])
     async with plants.adapter(settings, where) as adapter:

@@ -37,9 +37,12 @@ async def check(
     live: Annotated[
         bool, typer.Option("--live", help="Ask the systems themselves as well; reads only.")
     ] = False,
+    secrets: Annotated[
+        bool, typer.Option(help="Look secrets up; where checks are made there may be none.")
+    ] = True,
 ) -> int:
     """Read the whole configuration, run the mappings' tests; exit status 1 when one fails."""
-    settings = cli.settings()
+    settings = cli.settings(with_secrets=secrets or live)
     from syncd.cli.facts import checks
     from syncd.cli.show import check as show
     from syncd.settings.run_tests import run_tests

@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
 async def upgrade(cli: Cli) -> int:
     """Make the store's tables, or bring an older schema up to date. No syncd may run on it."""
     settings = cli.settings()
-    from syncd.app import store_url
+    from syncd.app.places import store_url
     from syncd.store import schema
 
     await schema.upgrade(store_url(settings.store))

@@ -5,7 +5,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
@@ -60,7 +60,6 @@ class Cli:
 
     config: Path | None
     out: Output
-    _settings: "Settings | None" = field(default=None)
 
     def config_path(self) -> Path:
         """Say which file is the configuration.
@@ -72,17 +71,20 @@ class Cli:
 
         return find_config(self.config)
 
-    def settings(self) -> "Settings":
-        """Read the configuration, once.
+    def settings(self, *, with_secrets: bool = False) -> "Settings":
+        """Read the configuration.
+
+        Args:
+            with_secrets: secrets are needed, because a vendor is talked to; else one that cannot
+                be read here is none of this command's business.
 
         Raises:
             SettingsError: with every problem.
         """
-        if self._settings is None:
-            from syncd.settings.load import load
+        from syncd.settings.load import load
+        from syncd.settings.secrets import SecretSource
 
-            self._settings = load(self.config_path())
-        return self._settings
+        return load(self.config_path(), secrets=SecretSource(needed=with_secrets))
 
 
 Function = Callable[Concatenate[Cli, P], int | Coroutine[Any, Any, int]]

@@ -23,7 +23,8 @@ async def token_store(settings: "Settings", stack: AsyncExitStack) -> "TokenStor
         settings: the configuration.
         stack: closes the store in the end.
     """
-    from syncd.app.assembly import TokenStore, store_url
+    from syncd.app.assembly import TokenStore
+    from syncd.app.places import store_url
     from syncd.app.stored import token_store as stored
     from syncd.ports.clock import SystemClock
     from syncd.store.database import Database, is_sqlite, sqlite_path
@@ -68,7 +69,7 @@ async def _lost(key: str, _token: "Secret") -> None:
 def _made(settings: "Settings") -> "Callable[[str, Secret], Awaitable[None]]":
     async def save(key: str, token: "Secret") -> None:
         # The old token is used up: a store is made rather than the new one lost.
-        from syncd.app.assembly import store_url
+        from syncd.app.places import store_url
         from syncd.app.stored import token_store as stored
         from syncd.ports.clock import SystemClock
         from syncd.store.database import Database

@@ -45,7 +45,7 @@ async def reconcile(
 
     Exit status 1 when something differs.
     """
-    settings = cli.settings()
+    settings = cli.settings(with_secrets=live)
     from syncd.cli.facts import drift as facts
     from syncd.cli.facts.traits import intake_config
     from syncd.cli.show import drift as show

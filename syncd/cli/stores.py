@@ -18,7 +18,7 @@ async def looking(settings: "Settings") -> "AsyncIterator[Database]":
         CommandRefused: there is none yet, or its schema is of another version.
         StoreUnavailable: it cannot be reached.
     """
-    from syncd.app.assembly import store_url
+    from syncd.app.places import store_url
     from syncd.store.database import Database
 
     be_quiet()

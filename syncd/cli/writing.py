@@ -47,7 +47,7 @@ async def carry_out(
         CommandRefused: it does not apply, or another process than a daemon holds the store.
         StoreUnavailable: it could not be stored.
     """
-    from syncd.app.daemon import socket_path
+    from syncd.app.places import socket_path
     from syncd.gateway.operators import ask
 
     path = socket_path(settings)
@@ -64,7 +64,7 @@ async def carry_out(
 async def _directly(
     settings: "Settings", name: str, arguments: Mapping[str, object], own: "Command | None"
 ) -> object:
-    from syncd.app.assembly import store_url
+    from syncd.app.places import store_url
     from syncd.store.commands import COMMANDS
     from syncd.store.database import Database
 
@@ -76,7 +76,7 @@ async def _directly(
 
 async def daemon_info(settings: "Settings") -> Mapping[str, Any] | None:
     """Ask a running daemon about itself; None where none answers."""
-    from syncd.app.daemon import socket_path
+    from syncd.app.places import socket_path
     from syncd.gateway.operators import ask
 
     path = socket_path(settings)

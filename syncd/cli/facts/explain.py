@@ -17,7 +17,7 @@ from syncd.model.ids import ConnectionName, MappingName, OperationId, Side, Tick
 from syncd.model.operation import HEAD_STATES, OPEN_STATES, OperationState
 from syncd.settings.values import Settings
 from syncd.store import connections, feeds, mappings, reports
-from syncd.store.database import Tx
+from syncd.store.database import Tx, read_holder
 from syncd.store.records import FeedRecord, MappingRecord, Pause, StoredTicket
 from syncd.store.reports import LinkFacts
 
@@ -50,6 +50,21 @@ class NotLinked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Matching:
+    """The conditions that opened a partner, as they hold now.
+
+    Attributes:
+        target: the connection it was opened at.
+        place: of the rules.
+        tests: one result per condition.
+    """
+
+    target: ConnectionName
+    place: str
+    tests: tuple[TestResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
     """A known ticket and all there is to say of it.
 
@@ -61,6 +76,7 @@ class Explained:
         paused: mappings and connections that are paused, by name.
         not_linked: mappings that could have opened a partner and did not.
         matches: by mapping of a link it was opened from: the conditions, as they hold now.
+        is_running: a daemon works on this store; None where nobody can tell (PostgreSQL).
         now: the instant of all this.
     """
 
@@ -70,7 +86,8 @@ class Explained:
     modes: Mapping[MappingName, MappingMode]
     paused: Mapping[str, Pause]
     not_linked: tuple[NotLinked, ...]
-    matches: Mapping[MappingName, tuple[TestResult, ...]]
+    matches: Mapping[MappingName, Matching]
+    is_running: bool | None
     now: datetime
 
     @property
@@ -154,6 +171,7 @@ def gather(tx: Tx, settings: Settings, row: TicketRow, now: datetime) -> Explain
         paused={**_named(mappings.paused(tx)), **_named(connections.paused(tx))},
         not_linked=tuple(_not_linked(story, config, known)),
         matches=_matches(story, config),
+        is_running=None if tx.is_postgres else read_holder(settings.store.url) is not None,
         now=now,
     )
 
@@ -177,12 +195,10 @@ def _operations(
 # --- what the mappings make of it ---------------------------------------------------------------
 
 
-def _matches(
-    story: reports.Explanation, config: IntakeConfig
-) -> dict[MappingName, tuple[TestResult, ...]]:
+def _matches(story: reports.Explanation, config: IntakeConfig) -> dict[MappingName, Matching]:
     """Test the conditions of the mappings that opened this ticket's partners, as they are now."""
     snapshot = story.ticket.snapshot
-    found: dict[MappingName, tuple[TestResult, ...]] = {}
+    found: dict[MappingName, Matching] = {}
     for each in story.links:
         link = each.link
         rules = config.mappings.get(link.mapping)
@@ -192,7 +208,11 @@ def _matches(
         opening = rules.opening(link.origin.other)
         if opening is not None:
             view = source_view(rules, snapshot, link.origin, config.traits_of(rules)[link.origin])
-            found[link.mapping] = examine(opening.when, view)[1]
+            found[link.mapping] = Matching(
+                target=rules.connection(link.origin.other),
+                place=str(opening.place),
+                tests=examine(opening.when, view)[1],
+            )
     return found
 
 

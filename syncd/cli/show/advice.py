@@ -9,6 +9,9 @@ from syncd.cli.text import ahead
 from syncd.model.operation import OperationState, ParkReason, WriteKind
 from syncd.store.records import OperationRecord
 
+BY_ITSELF = "by itself"
+"""Ends what a running daemon will do."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
@@ -81,7 +84,7 @@ def _unknown(whole: WholeOperation, now: datetime) -> Advice:
     return Advice(
         why=f"{_called(record)} may have it; not sent again before a probe succeeds.",
         next=f"probe {ahead(record.not_before, now)}, by itself",
-        ways=_doubt_ways(whole),
+        ways=_doubt_ways(whole)[:2],
     )
 
 

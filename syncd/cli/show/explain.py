@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.text import Text
 
 from syncd.cli.facts.explain import UNSETTLED, Explained, NotLinked, Place, Unknown
 from syncd.cli.show import timeline
-from syncd.cli.show.advice import Advice, Way, advise
+from syncd.cli.show.advice import BY_ITSELF, Advice, Way, advise
 from syncd.cli.show.lines import columns, line
 from syncd.cli.show.operations import advised
 from syncd.cli.text import ago, count, time_of, value
@@ -19,14 +20,14 @@ from syncd.store.records import LinkPhase, OperationRecord, StoredTicket
 from syncd.store.reports import LinkFacts
 
 TITLE_CHARS_MAX = 70
+OURS = "written by syncd"
+"""Why an echo is passed over: nothing anybody would miss."""
 ITEMS_MAX = 5
 """Items of one sort that are named each."""
 
 
 def document(explained: Explained) -> dict[str, object]:
     """Give everything for programs."""
-    pressing = explained.open_operations()
-    advice = advise(pressing[0], explained.now) if pressing else None
     return {
         "known": True,
         "ticket": explained.ticket,
@@ -34,7 +35,7 @@ def document(explained: Explained) -> dict[str, object]:
         "operations": [each.detail for each in explained.operations.values()],
         "not_linked": explained.not_linked,
         "matches": explained.matches,
-        "advice": advice,
+        "advice": verdict(explained),
         "lines": explained.story.lines,
     }
 
@@ -46,16 +47,13 @@ def lines(explained: Explained, *, everything: bool = False) -> list[Text]:
         made += _link(facts, explained)
     if not explained.story.links:
         made.append(line(("PARTNER  ", "bold"), "none"))
-    made += _blank(timeline.lines(explained, everything=everything))
+    made += [line(), *timeline.lines(explained, everything=everything)]
+    parts: list[Text] = []
     for facts in explained.story.links:
-        made += _open(facts) + _not_carried(facts, explained.ticket)
-        made += _conflicts(facts)
-    made += _not_linked(explained)
-    return [*made, line(), *_verdict(explained)]
-
-
-def _blank(given: list[Text]) -> list[Text]:
-    return [line(), *given, line()] if given else [line()]
+        parts += _open(facts) + _not_carried(facts, explained.ticket) + _conflicts(facts)
+    parts += _not_linked(explained)
+    made += [line(), *parts] if parts else []
+    return [*made, line(), *advised(verdict(explained))]
 
 
 # --- who it is ---------------------------------------------------------------------------------
@@ -91,9 +89,6 @@ def _words(snapshot: Ticket | None) -> str:
 
 def _link(facts: LinkFacts, explained: Explained) -> list[Text]:
     made = [line(("PARTNER  ", "bold"), *_partner(facts, explained))]
-    tests = explained.matches.get(facts.link.mapping)
-    if tests:
-        made.append(line(("MATCHES  ", "bold"), _tests(tests)))
     pause = facts.link.pause
     if pause is not None:
         made.append(line(("PAUSED   ", "bold yellow"), _paused(pause.by, pause.reason)))
@@ -129,11 +124,6 @@ def _unborn(create: OperationRecord | None) -> str:
     return f"none yet: its creation is {create.state} (op {create.id})"
 
 
-def _tests(tests: Sequence[TestResult]) -> str:
-    """Show conditions: `assigned_group=Telenor NOC ✓  phase=open ✓`."""
-    return "  ".join(f"{each.asked} {'✓' if each.holds else '✗'}" for each in tests)
-
-
 # --- what is open --------------------------------------------------------------------------------
 
 
@@ -161,7 +151,7 @@ def _not_carried(facts: LinkFacts, ticket: StoredTicket) -> list[Text]:
     for state, word in ((PairState.NOT_CARRIED, "NOT CARRIED"), (PairState.SKIPPED, "NOT SHARED")):
         by_reason: dict[str, list[ItemPair]] = {}
         for pair in facts.pairs:
-            if pair.state is state:
+            if pair.state is state and not pair.reason.startswith(OURS):
                 by_reason.setdefault(pair.reason, []).append(pair)
         for reason, pairs in by_reason.items():
             text = f"{_items(pairs, facts, ticket)}: {reason or 'no reason kept'}"
@@ -212,18 +202,21 @@ def _condition(test: TestResult) -> Sequence[str | tuple[str, str]]:
 # --- why, what next, what to do -------------------------------------------------------------------
 
 
-def _verdict(explained: Explained) -> list[Text]:
-    number = _named(explained.ticket)
-    by_hand = [("handle by hand:".rstrip(":"), f"syncd pause {number}")]
+def verdict(explained: Explained) -> Advice:
+    """Say why things are as they are, what comes next, and what a person can do."""
+    by_hand = Way(when="handle by hand", command=f"syncd pause {_named(explained.ticket)}")
     pressing = explained.open_operations()
     held = _held(explained)
     if held is not None and (not pressing or pressing[0].detail.record.state not in _PRESSING):
-        return advised(held)
-    advice = advise(pressing[0], explained.now) if pressing else None
-    if advice is not None:
-        is_worth = bool(advice.ways)
-        return advised(advice, more=by_hand if is_worth else ())
-    return advised(_settled(explained))
+        return held
+    found = advise(pressing[0], explained.now) if pressing else None
+    if found is None:
+        found = _settled(explained)
+    elif found.ways:
+        found = replace(found, ways=(*found.ways, by_hand))
+    if explained.is_running is False and found.next.endswith(BY_ITSELF):
+        found = replace(found, next=f"nothing while no daemon runs; then {found.next}")
+    return found
 
 
 _PRESSING = (OperationState.PARKED, OperationState.UNKNOWN)
@@ -299,8 +292,8 @@ def _next_read(explained: Explained) -> str:
     ticket = explained.ticket
     at = ticket.read_due_at or ticket.next_poll_at
     if at is not None:
-        return f"read {'now' if at <= explained.now else time_of(at, explained.now)}, by itself"
-    return "read when its feed tells of it"
+        return f"read {'now' if at <= explained.now else time_of(at, explained.now)}, {BY_ITSELF}"
+    return f"read when its feed tells of it, {BY_ITSELF}"
 
 
 # --- a ticket nobody knows -----------------------------------------------------------------------

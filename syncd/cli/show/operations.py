@@ -1,6 +1,7 @@
 """Operations as lines: one each, or one whole."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 
 from rich.text import Text
@@ -48,8 +49,18 @@ def state_of(record: OperationRecord) -> str:
 
 
 def document(found: WholeOperation, now: datetime) -> dict[str, object]:
-    """Give an operation for programs, with what can be done."""
-    return {"operation": found.detail, "advice": advise(found, now), "support": found.support}
+    """Give an operation for programs, flat, with what can be done."""
+    detail = found.detail
+    record = {each.name: getattr(detail.record, each.name) for each in fields(detail.record)}
+    return record | {
+        "fields": detail.fields,
+        "comment": detail.comment,
+        "attachment": detail.attachment,
+        "receipt": detail.receipt,
+        "attempts": detail.attempts,
+        "can_probe": found.can_probe,
+        "advice": advise(found, now),
+    }
 
 
 def whole(found: WholeOperation, now: datetime) -> list[Text]:
@@ -103,13 +114,8 @@ def _attempt(each: AttemptRecord, now: datetime) -> Sequence[Part]:
     )
 
 
-def advised(advice: Advice, *, more: Sequence[tuple[str, str]] = ()) -> list[Text]:
-    """Say why, what comes next, and what a person can do.
-
-    Args:
-        advice: about an operation.
-        more: further ways out: when, and the command.
-    """
+def advised(advice: Advice) -> list[Text]:
+    """Say why, what comes next, and what a person can do."""
     made = [
         line(("WHY   ", "bold"), advice.why),
         line(("NEXT  ", "bold"), advice.next),
@@ -118,7 +124,6 @@ def advised(advice: Advice, *, more: Sequence[tuple[str, str]] = ()) -> list[Tex
         (f"{way.when}:", (way.command, "cyan"), f"({way.note})" if way.note else "")
         for way in advice.ways
     ]
-    ways += [(f"{when}:", (text, "cyan"), "") for when, text in more]
     if advice.support:
         ways.append(("call:", advice.support, ""))
     for at, row in enumerate(columns(ways)):
