@@ -45,6 +45,7 @@ class Clerk:
     daemon: Daemon
     systems: Mapping[Side, Sandbox]
     doubts: list[Doubt] = field(default_factory=list)
+    resumed: int = 0
 
     async def settle(self) -> list[Doubt]:
         """Settle everything in doubt once; give what was settled now."""
@@ -52,6 +53,16 @@ class Clerk:
         settled = [await self._settle(operation) for operation in parked]
         self.doubts.extend(settled)
         return settled
+
+    async def resume(self, connection: str) -> None:
+        """Resume a paused connection: its login works again.
+
+        A token refused as soon as it is new pauses a connection, and faults do that by chance.
+        """
+        status, answer = await self.daemon.command("resume", connection)
+        if status != 0:
+            raise DemoFailed(f"syncd resume {connection}: {answer}")
+        self.resumed += 1
 
     async def shown(self) -> list[Shown]:
         """List what the daemon shows as parked or in conflict."""

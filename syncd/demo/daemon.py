@@ -61,6 +61,7 @@ class Pulse:
         in_doubt, parked: operations that wait for a person: nobody can tell; others.
         conflicts: unresolved ones.
         inbox: notifications not worked on yet.
+        paused: connections that wait for a person.
     """
 
     open: int = 0
@@ -68,11 +69,12 @@ class Pulse:
     parked: int = 0
     conflicts: int = 0
     inbox: int = 0
+    paused: tuple[str, ...] = ()
 
     @property
     def is_quiet(self) -> bool:
         """Whether it has nothing to do."""
-        return not (self.open or self.in_doubt or self.inbox)
+        return not (self.open or self.in_doubt or self.inbox or self.paused)
 
 
 def pulse_of(samples: list[Sample]) -> Pulse:
@@ -93,6 +95,11 @@ def pulse_of(samples: list[Sample]) -> Pulse:
         parked=total("syncd_parked") - in_doubt,
         conflicts=total("syncd_conflicts"),
         inbox=total("syncd_inbox"),
+        paused=tuple(
+            each.labels["connection"]
+            for each in samples
+            if each.name == "syncd_connection_paused" and each.value
+        ),
     )
 
 

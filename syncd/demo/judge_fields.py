@@ -76,14 +76,17 @@ class Life:
         case = self.pair.origin if self.pair.origin.side is side else self.pair.copy
         return case.fields.get(name, "")
 
-    def is_overwritten(self, change: Change) -> bool:
-        """Whether somebody gave the field another value afterwards."""
-        own = any(
+    def is_last(self, change: Change) -> bool:
+        """Whether the field kept this value on its own side."""
+        return not any(
             each.at > change.at and each.is_change
             for each in self.changes[change.side]
             if each.name == change.name
         )
-        return own or any(
+
+    def is_overwritten(self, change: Change) -> bool:
+        """Whether somebody gave the field another value afterwards."""
+        return not self.is_last(change) or any(
             each.at > change.at for each in self.people(change.side.other, change.name)
         )
 
@@ -151,10 +154,7 @@ def _judge_field(life: Life, side: Side, name: str) -> None:
         value = canonical(side, name, change.new)
         if change in met:
             life.notes.arrived(Kind.FIELD_CHANGES, toward, change.at, met[change])
-        elif (
-            not life.is_overwritten(change)
-            and canonical(toward, name, life.now(toward, name)) == value
-        ):
+        elif life.is_last(change) and canonical(toward, name, life.now(toward, name)) == value:
             life.notes.arrived(Kind.FIELD_CHANGES, toward)
         else:
             life.unmet(change, name)

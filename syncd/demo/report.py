@@ -28,6 +28,7 @@ class Result:
         is_settled: whether everything ended in time.
         troubles: what else went wrong: the daemon ended by itself, …
         folder: of configuration, store and log.
+        resumed: how often the operator resumed a connection.
         settled_after_s: seconds from the last act of people until all was quiet.
     """
 
@@ -39,6 +40,7 @@ class Result:
     parked: Sequence[str] = ()
     is_settled: bool = False
     kills: int = 0
+    resumed: int = 0
     settled_after_s: float = 0.0
     troubles: list[str] = field(default_factory=list)
 
@@ -70,6 +72,7 @@ def document(result: Result) -> dict[str, object]:
         "seed": result.seed,
         "faults": result.options.faults,
         "kills": result.kills,
+        "resumed": result.resumed,
         "doubts": [str(each) for each in result.doubts],
         "waiting": list(result.parked),
         "findings": [str(each) for each in verdict.findings],

@@ -108,6 +108,7 @@ class _Show:
             parked=await clerk.parked(),
             is_settled=is_settled,
             kills=self.kills,
+            resumed=clerk.resumed,
             settled_after_s=settled_after_s,
             troubles=self.troubles,
         )
@@ -159,7 +160,12 @@ class _Show:
             await daemon.kill()
             await daemon.start()
         self.stage.pulse = await daemon.pulse()
-        if self.stage.pulse is not None and self.stage.pulse.in_doubt:
+        if self.stage.pulse is None:
+            return
+        for connection in self.stage.pulse.paused:
+            await clerk.resume(connection)
+            self.stage.says(f"operator: {connection} was paused, resumed")
+        if self.stage.pulse.in_doubt:
             for doubt in await clerk.settle():
                 self.stage.says(f"operator: {doubt}")
 

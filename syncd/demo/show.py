@@ -116,6 +116,7 @@ class Stage:
         if pulse is not None:
             said = f"open {pulse.open}, in doubt {pulse.in_doubt}, parked {pulse.parked}"
             said += f", conflicts {pulse.conflicts}"
+            said += "".join(f", {name} paused" for name in pulse.paused)
         desk, carrier = self.world.desk, self.world.carrier
         requests = len(desk.record.requests()) + len(carrier.record.requests())
         return f"{said}; requests {requests}"
