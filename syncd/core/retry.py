@@ -36,6 +36,7 @@ class RetryPolicy:
         cap_s: upper bound of every wait, in seconds.
         attempts_max: attempts after which a person is asked; None: never.
         asked_s: wait after a provider that asks for one without saying how long, in seconds.
+        outage_s: longest wait of what was not even tried, because the connection is down.
         at_once_s: wait before what may go on at once; keeps a vendor's mistake from becoming a
             loop without pause.
     """
@@ -44,6 +45,7 @@ class RetryPolicy:
     cap_s: float = 900.0
     attempts_max: int | None = 50
     asked_s: float = 30.0
+    outage_s: float = 60.0
     at_once_s: float = 0.25
 
 
@@ -88,6 +90,23 @@ def retry_at(
     return failed_at + timedelta(seconds=min(bound_s, policy.cap_s) * jitter)
 
 
+def after_outage_at(
+    planned_at: datetime,
+    failed_at: datetime,
+    jitter: float,
+    *,
+    policy: RetryPolicy = DEFAULT_POLICY,
+) -> datetime:
+    """Say when to try again what was not even tried, because the connection is down.
+
+    It costs no attempt, so the wait grows with what the operation has waited already: thousands
+    waiting through an outage are asked about ever more rarely.
+    """
+    waited_s = (failed_at - planned_at).total_seconds()
+    bound_s = min(max(1.0, waited_s / 2.0), policy.outage_s)
+    return failed_at + timedelta(seconds=bound_s * (0.5 + 0.5 * jitter))
+
+
 class Stage(StrEnum):
     """What was being done when it failed.
 
@@ -122,9 +141,10 @@ class Failure(StrEnum):
 
 
 class Wait(StrEnum):
-    """How long: exponential, as the provider asks, or not at all."""
+    """How long: exponential, as long as it has waited, as the provider asks, or not at all."""
 
     BACK_OFF = "back_off"
+    OUTAGE = "outage"
     ASKED = "asked"
     AT_ONCE = "at_once"
 
@@ -164,7 +184,7 @@ class Meaning:
 
 
 _OUTAGE = Meaning(action=Action.LATER)
-_FREE = Meaning(action=Action.LATER, costs_attempt=False)
+_DOWN = Meaning(action=Action.LATER, wait=Wait.OUTAGE, costs_attempt=False)
 _ASKED = Meaning(action=Action.LATER, wait=Wait.ASKED, costs_attempt=False)
 _AT_ONCE = Meaning(action=Action.LATER, wait=Wait.AT_ONCE, costs_attempt=False)
 _PAUSE = replace(_AT_ONCE, pauses=True)
@@ -177,7 +197,7 @@ _CANNOT_KNOW = Meaning(action=Action.PARK, park_reason=ParkReason.IN_DOUBT)
 
 _ANY_STAGE: Mapping[Failure, Meaning] = {
     Failure.UNREACHABLE: _OUTAGE,
-    Failure.CIRCUIT_OPEN: _FREE,
+    Failure.CIRCUIT_OPEN: _DOWN,
     Failure.RATE_LIMITED: _ASKED,
     Failure.TOKEN_REJECTED: _AT_ONCE,
     Failure.CREDENTIALS_REJECTED: _PAUSE,

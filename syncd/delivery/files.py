@@ -19,10 +19,10 @@ from syncd.store.spool import Spool, SpoolFile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A write with its attachment complete, and the bytes."""
+    """A write with its attachment complete, and the bytes where they are to be sent."""
 
     write: Write
-    file: FileSource
+    file: FileSource | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +67,10 @@ class Files:
         if not draft.digest or await self._spool.size(draft.digest) is None:
             kept = await self._download(op, op.source, draft.source_id)
             draft = replace(draft, size_bytes=kept.size_bytes, digest=kept.digest)
+        is_sent = op.write.kind is WriteKind.ATTACHMENT
         return Fetched(
-            write=replace(op.write, attachment=draft), file=self._spool.source(draft.digest)
+            write=replace(op.write, attachment=draft),
+            file=self._spool.source(draft.digest) if is_sent else None,
         )
 
     async def _download(
@@ -78,11 +80,11 @@ class Files:
         adapter = self._adapters.get(op.source_connection)
         if adapter is None:
             raise Unreachable(f"connection {op.source_connection} is not configured")
-        limit = self._adapters[op.connection].features.limits.attachment_bytes
+        limit = self._options.attachment_bytes
+        if op.write.kind is WriteKind.ATTACHMENT:
+            limit = min(limit, self._adapters[op.connection].features.limits.attachment_bytes)
         async with adapter.download(ref, attachment_id) as chunks:
-            return await self._spool.save(
-                chunks, max_bytes=min(limit, self._options.attachment_bytes)
-            )
+            return await self._spool.save(chunks, max_bytes=limit)
 
     def can_verify(self, op: ClaimedOperation, write: Write, receipt: Receipt) -> bool:
         """Say whether the vendor gives back what was uploaded."""

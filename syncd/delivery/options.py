@@ -11,6 +11,7 @@ from syncd.core.retry import DEFAULT_POLICY, RetryPolicy
 from syncd.model.ids import ConnectionName, MappingName
 from syncd.model.operation import WriteKind
 from syncd.model.outbox import OutcomeKind
+from syncd.model.ticket import Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +122,15 @@ class Hooks:
     Attributes:
         live_mappings: the mappings in mode live, asked at each claim; those an operator paused
             are taken out by delivery.
+        normalise: N of a connection's values with the spellings its settings add; None: the
+            adapter's alone.
         doorbell: set by whoever stored operations; only saves waiting.
         metrics: what counts.
         log: where to log.
     """
 
     live_mappings: Callable[[], frozenset[MappingName]]
+    normalise: Callable[[ConnectionName, str, Value], Value] | None = None
     doorbell: asyncio.Event = field(default_factory=asyncio.Event)
     metrics: Metrics = field(default_factory=NoMetrics)
     log: structlog.typing.FilteringBoundLogger = field(default_factory=structlog.get_logger)

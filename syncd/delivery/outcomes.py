@@ -15,6 +15,7 @@ from syncd.core.retry import (
     RetryPolicy,
     Stage,
     Wait,
+    after_outage_at,
     first_look_at,
     meaning,
     retry_at,
@@ -354,6 +355,8 @@ def _wait_until(
     """When to go on; None: a person is asked."""
     if rule.wait is Wait.AT_ONCE:
         return terms.now + timedelta(seconds=terms.policy.at_once_s)
+    if rule.wait is Wait.OUTAGE:
+        return after_outage_at(op.planned_at, terms.now, terms.jitter, policy=terms.policy)
     asked_s = None
     if rule.wait is Wait.ASKED:
         asked_s = error.retry_after_s if isinstance(error, RateLimited) else None

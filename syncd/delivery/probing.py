@@ -42,8 +42,8 @@ async def probe(op: ClaimedOperation, tools: Tools, progress: Progress) -> Verdi
     if result.finding is Finding.FOUND:
         if result.receipt is None:
             raise BrokenInvariant("a probe that found something gives its receipt")
-        adapter = tools.adapters[op.connection]
-        effects = (normalised(result.receipt, adapter), *result.others)
+        receipt = normalised(result.receipt, tools.normaliser(op.connection))
+        effects = (receipt, *result.others)
         return outcomes.found(op, progress, effects, terms)
     return _absent(op, tools, progress, result)
 

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
-from syncd.core.precondition import status_is_unknown, why_status_forbids
+from syncd.core.items import DIGEST_PLACE
+from syncd.core.precondition import Normalise, status_is_unknown, why_status_forbids
 from syncd.core.retry import Stage
 from syncd.delivery import outcomes
+from syncd.delivery.files import Fetched
 from syncd.delivery.outcomes import Progress, Verdict
 from syncd.delivery.tools import Tools
-from syncd.model.operation import ParkReason, Receipt
+from syncd.model.operation import ParkReason, Receipt, Write, WriteKind
 from syncd.model.outbox import ClaimedOperation
 from syncd.model.ticket import Ticket
 from syncd.ports.adapter import Adapter, FileSource, TicketRef
@@ -33,7 +35,7 @@ async def send(op: ClaimedOperation, tools: Tools, progress: Progress) -> Verdic
     if op.write.kind not in adapter.features.writes:
         detail = f"the provider cannot do {op.write.kind.value}"
         return outcomes.parked(progress, ParkReason.REFUSED, detail, tools.terms(op))
-    unwanted = await _why_unwanted(op, adapter)
+    unwanted = await _why_unwanted(op, tools)
     if unwanted is not None:
         return outcomes.unwanted(progress, unwanted, tools.terms(op))
     file: FileSource | None = None
@@ -42,11 +44,22 @@ async def send(op: ClaimedOperation, tools: Tools, progress: Progress) -> Verdic
         try:
             fetched = await tools.files.fetch(op)
         except FileTooLarge as err:
-            return outcomes.parked(progress, ParkReason.INVALID, str(err), tools.terms(op))
-        progress.complete(fetched.write)
+            if op.write.kind is WriteKind.ATTACHMENT:
+                return outcomes.parked(progress, ParkReason.INVALID, str(err), tools.terms(op))
+            fetched = Fetched(write=op.write)
+        progress.complete(told(fetched.write))
         file = fetched.file
         progress.connection = op.connection
     return await _send(op, tools, progress, file)
+
+
+def told(write: Write) -> Write:
+    """Put the digest into a comment that stands for an attachment (DESIGN R10)."""
+    if write.kind is not WriteKind.COMMENT or write.comment is None or write.attachment is None:
+        return write
+    digest = write.attachment.digest or "not read, it is too large"
+    body = write.comment.body.replace(DIGEST_PLACE, digest)
+    return replace(write, comment=replace(write.comment, body=body))
 
 
 async def _send(
@@ -68,20 +81,21 @@ async def _send(
         # From here on nobody can say any more that nothing left.
         progress.stage, progress.started_at = Stage.SEND, tools.clock.now()
         receipt = await adapter.write(progress.write, file)
-    return outcomes.applied(op, progress, normalised(receipt, adapter), tools.terms(op))
+    receipt = normalised(receipt, tools.normaliser(op.connection))
+    return outcomes.applied(op, progress, receipt, tools.terms(op))
 
 
-def normalised(receipt: Receipt, adapter: Adapter) -> Receipt:
+def normalised(receipt: Receipt, normalise: Normalise) -> Receipt:
     """Return the receipt with the answer's values in N's form, as baselines are kept (R5)."""
-    fields = {name: adapter.normalise(name, value) for name, value in receipt.fields.items()}
+    fields = {name: normalise(name, value) for name, value in receipt.fields.items()}
     return replace(receipt, fields=fields)
 
 
-async def _why_unwanted(op: ClaimedOperation, adapter: Adapter) -> str | None:
+async def _why_unwanted(op: ClaimedOperation, tools: Tools) -> str | None:
     snapshot = op.snapshot
     if status_is_unknown(snapshot, op.only_from):
-        snapshot = await _read_target(op, adapter)
-    return why_status_forbids(snapshot, op.only_from, adapter.normalise)
+        snapshot = await _read_target(op, tools.adapters[op.connection])
+    return why_status_forbids(snapshot, op.only_from, tools.normaliser(op.connection))
 
 
 async def _read_target(op: ClaimedOperation, adapter: Adapter) -> Ticket | None:

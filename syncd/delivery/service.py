@@ -83,6 +83,7 @@ class Delivery:
             clock=clock,
             ids=ids,
             options=options,
+            normalise=hooks.normalise,
         )
         self._settler = Settler(self._ledger, self._reports, clock)
         self._rechecks = Rechecks(self._tools, self._reports)
@@ -259,10 +260,10 @@ class Delivery:
             self._reports.verified(op, found.detail)
         elif found.as_sent is None:
             self._reports.unverified(op, found.detail)
-            await self._ledger.journal(op, "attachment_unverified", found.detail)
+            await self._ledger.journal(op, "attachment.unverified", found.detail)
         else:
             self._reports.altered(op, found.detail)
-            await self._ledger.journal(op, "attachment_altered", found.detail)
+            await self._ledger.journal(op, "attachment.altered", found.detail)
 
     async def _repeat(self, act: Callable[[], Awaitable[None]], every_s: float) -> None:
         while True:

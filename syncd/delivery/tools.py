@@ -1,8 +1,10 @@
 """What every part of delivery is handed: the ways to the outside, bundled once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from syncd.core.precondition import Normalise
 from syncd.delivery.files import Files
 from syncd.delivery.lanes import Lanes
 from syncd.delivery.ledger import Ledger
@@ -10,6 +12,7 @@ from syncd.delivery.options import Options
 from syncd.delivery.outcomes import BLIND, Terms
 from syncd.model.ids import ConnectionName
 from syncd.model.outbox import ClaimedOperation
+from syncd.model.ticket import Value
 from syncd.ports.adapter import Adapter
 from syncd.ports.clock import Clock, IdSource
 
@@ -26,6 +29,7 @@ class Tools:
         clock: time.
         ids: randomness.
         options: bounds.
+        normalise: N with the spellings the settings add; None: the adapter's alone.
     """
 
     ledger: Ledger
@@ -35,6 +39,13 @@ class Tools:
     clock: Clock
     ids: IdSource
     options: Options
+    normalise: Callable[[ConnectionName, str, Value], Value] | None = None
+
+    def normaliser(self, connection: ConnectionName) -> Normalise:
+        """Return N of a connection, as baselines are kept."""
+        if self.normalise is None:
+            return self.adapters[connection].normalise
+        return partial(self.normalise, connection)
 
     def terms(self, op: ClaimedOperation) -> Terms:
         """Say what an outcome of this operation, ending now, depends on."""

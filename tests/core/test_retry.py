@@ -13,6 +13,7 @@ from syncd.core.retry import (
     RetryPolicy,
     Stage,
     after_look,
+    after_outage_at,
     first_look_at,
     meaning,
     retry_at,
@@ -58,6 +59,16 @@ def test_what_the_provider_asks_for_is_never_undercut(asked_s: float, jitter: fl
 def test_what_the_provider_asks_for_has_a_bound_of_its_own() -> None:
     at = retry_at(1, AT, 1e12, 0.0, policy=POLICY)
     assert at == AT + timedelta(days=1)
+
+
+@given(waited_s=st.floats(0.0, 1e6), jitter=JITTER)
+def test_what_waits_through_an_outage_is_asked_about_ever_more_rarely(
+    waited_s: float, jitter: float
+) -> None:
+    at = after_outage_at(AT - timedelta(seconds=waited_s), AT, jitter, policy=POLICY)
+    wait_s = (at - AT).total_seconds()
+    assert 0.5 <= wait_s <= POLICY.outage_s
+    assert wait_s >= min(waited_s / 4.0, POLICY.outage_s / 2.0) - 1e-3
 
 
 @pytest.mark.parametrize(("attempts", "jitter"), [(0, 0.5), (-1, 0.5), (1, 1.0), (1, -0.1)])

@@ -5,7 +5,10 @@ that nothing of the process happens after that step; cancelled means that its ta
 """
 
 import asyncio
+import contextlib
+import shutil
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ import pytest
 from syncd.core.state import Rank
 from syncd.delivery.ledger import Ledger
 from syncd.model.features import WriteFeature
-from syncd.model.ids import OperationId
+from syncd.model.ids import OperationId, OperationKey
 from syncd.model.operation import OperationState, ParkReason, WriteKind
 from syncd.store.database import Database, P, T, Unit
 from tests.delivery.world import (
@@ -22,6 +25,7 @@ from tests.delivery.world import (
     attachment,
     comment,
     create,
+    silent,
     status,
     update,
 )
@@ -80,18 +84,45 @@ class FusedDatabase(Database):
         await self.inner.close()
 
 
-async def _plans(world: World) -> list[OperationId]:
-    first = await world.opening(1)
+def _people(world: World) -> None:
+    """What is at both providers before anything is delivered."""
+    world.desk.put("D1", title="t")
     world.desk.put_file("D1", "f1", "log.txt", b"some bytes")
-    ids = await world.plan(
-        first,
-        create(title="one"),
-        comment("a comment"),
-        attachment("f1"),
-        status("Closed", rank=Rank.CLOSING),
-    )
-    ids += await world.plan(await world.link(2), update(title="two"), comment("another"))
-    return ids
+    world.vendor.put("V2", title="t", status="New")
+
+
+async def _plans(world: World) -> None:
+    first = await world.opening(1)
+    await world.plan(first, create(title="one"), comment("a comment"), attachment("f1"))
+    await world.plan(await world.link(2), update(title="two"), status("Closed", rank=Rank.CLOSING))
+
+
+class Start:
+    """The store as it is before delivery starts, made once and copied for each step."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "start.db"
+        self.keys: dict[OperationId, OperationKey] = {}
+
+    async def make(self) -> None:
+        home = self.folder / "start"
+        home.mkdir()
+        async with a_world(home) as world:
+            await _plans(world)
+            self.keys = world.keys
+        (home / "syncd.db").rename(self.file)
+
+    @contextlib.asynccontextmanager
+    async def world(self, at: int) -> AsyncIterator[World]:
+        home = self.folder / str(at)
+        home.mkdir()
+        shutil.copy(self.file, home / "syncd.db")
+        async with a_world(home) as world:
+            world.keys, world.log = self.keys, silent()
+            _people(world)
+            yield world
+        shutil.rmtree(home)
 
 
 async def _live_until(world: World, fuse: Fuse) -> bool:
@@ -139,22 +170,27 @@ def _check(world: World, states: dict[OperationId, OperationState]) -> None:
         assert count == 1, f"{operation_id} happened {count} times"
 
 
-async def _at_step(folder: Path, at: int, *, kills: bool, faults: tuple[Fault, ...] = ()) -> bool:
-    folder.mkdir()
-    async with a_world(folder, FakeClock()) as world:
-        ids = await _plans(world)
+async def _at_step(start: Start, at: int, *, kills: bool, faults: tuple[Fault, ...] = ()) -> bool:
+    async with start.world(at) as world:
         world.vendor.script.extend(faults)
         at_rest = await _live_until(world, Fuse(at, kills=kills))
         await _settle_down(world)
-        _check(world, {operation_id: await world.state(operation_id) for operation_id in ids})
+        _check(world, {found: await world.state(found) for found in world.keys})
         return at_rest
 
 
-async def _at_every_step(folder: Path, *, kills: bool, faults: tuple[Fault, ...] = ()) -> int:
+async def _at_every_step(start: Start, *, kills: bool, faults: tuple[Fault, ...] = ()) -> int:
     for at in range(1, STEPS_MAX):
-        if await _at_step(folder / str(at), at, kills=kills, faults=faults):
+        if await _at_step(start, at, kills=kills, faults=faults):
             return at
     raise AssertionError("the run never came to rest")
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> Start:
+    made = Start(tmp_path)
+    await made.make()
+    return made
 
 
 @pytest.mark.parametrize("kills", [True, False], ids=["killed", "cancelled"])
@@ -163,14 +199,14 @@ async def _at_every_step(folder: Path, *, kills: bool, faults: tuple[Fault, ...]
 )
 @pytest.mark.slow
 async def test_stopped_at_any_step_everything_happens_exactly_once(
-    tmp_path: Path, kills: bool, faults: tuple[Fault, ...]
+    start: Start, kills: bool, faults: tuple[Fault, ...]
 ) -> None:
-    steps = await _at_every_step(tmp_path, kills=kills, faults=faults)
+    steps = await _at_every_step(start, kills=kills, faults=faults)
     assert steps > 30  # it really stopped in many places
 
 
 async def test_a_delivery_that_forgets_to_note_sending_is_caught(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The canary: without *sending* a killed send looks as if nothing had left.
     async def forgotten(*_arguments: object) -> bool:
@@ -178,15 +214,15 @@ async def test_a_delivery_that_forgets_to_note_sending_is_caught(
 
     monkeypatch.setattr(Ledger, "mark_sending", forgotten)
     with pytest.raises(AssertionError, match="happened 2 times"):
-        await _at_every_step(tmp_path, kills=True)
+        await _at_every_step(start, kills=True)
 
 
 @pytest.mark.parametrize("at", [1, 4, 7, 12, 19, 26])
 @pytest.mark.parametrize("kills", [True, False], ids=["killed", "cancelled"])
 async def test_stopped_at_some_step_everything_happens_exactly_once(
-    tmp_path: Path, at: int, kills: bool
+    start: Start, at: int, kills: bool
 ) -> None:
-    await _at_step(tmp_path / "once", at, kills=kills)
+    await _at_step(start, at, kills=kills)
 
 
 @pytest.mark.slow
@@ -200,6 +236,7 @@ async def test_where_nothing_can_be_found_out_a_stop_while_sending_is_in_doubt_n
         folder = tmp_path / str(at)
         folder.mkdir()
         async with a_world(folder, FakeClock()) as world:
+            world.log = silent()
             world.vendor.writes = {kind: WriteFeature(can_probe=False) for kind in WriteKind}
             (update_id,) = await world.plan(await world.link(), update(title="new"))
             at_rest = await _live_until(world, Fuse(at, kills=kills))

@@ -70,7 +70,7 @@ async def test_a_file_the_vendor_changed_is_an_alert_and_stands_in_the_journal(
     assert await world.state(file_id) is OperationState.APPLIED
     assert world.counts.alerts == ["altered"]
     events = [line.line.event for line in await world.db.read(journal.tail)]
-    assert "attachment_altered" in events
+    assert "attachment.altered" in events
 
 
 async def test_a_file_that_cannot_be_read_back_is_said_to_be_unverified(world: World) -> None:

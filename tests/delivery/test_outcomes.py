@@ -45,7 +45,7 @@ def progress(stage: Stage = Stage.SEND) -> Progress:
 
 LATER = [
     (Unreachable("down"), True, 1.0),
-    (CircuitOpen("open"), False, 1.0),
+    (CircuitOpen("open"), False, 0.75),
     (RateLimited("wait", retry_after_s=100.0), False, 105.0),
     (RateLimited("wait"), False, 31.5),
     (TokenRejected("401"), False, 0.25),

@@ -77,6 +77,15 @@ class Counts:
         self.alerts.append(event)
 
 
+def silent() -> Any:
+    """A logger for tests that fail thousands of things: rendering their traces takes seconds."""
+
+    def drop(_logger: object, _method: str, _event: object) -> Any:
+        raise structlog.DropEvent
+
+    return structlog.wrap_logger(None, processors=[drop])
+
+
 class World:
     """What the tests of delivery stand on."""
 
@@ -91,6 +100,7 @@ class World:
         self.counts = Counts()
         self.keys: dict[OperationId, OperationKey] = {}
         self.live = frozenset({MAPPING})
+        self.log: Any = structlog.get_logger()
         self.options = Options(
             owner="first",
             concurrency=8,
@@ -105,7 +115,7 @@ class World:
         values: dict[str, Any] = {
             "live_mappings": lambda: self.live,
             "metrics": self.counts,
-            "log": structlog.get_logger(),
+            "log": self.log,
         }
         return Hooks(**(values | changes))
 
