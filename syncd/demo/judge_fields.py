@@ -148,7 +148,7 @@ def _judge_field(life: Life, side: Side, name: str) -> None:
         done,
         lambda each: canonical(side, name, each.new),
         _written(life, toward, name),
-        lambda written: _strange(life, toward, name, *written),
+        lambda written: _strange(life, toward, name, written),
     )
     for change in done:
         value = canonical(side, name, change.new)
@@ -193,8 +193,9 @@ def _match(
     return met
 
 
-def _strange(life: Life, side: Side, name: str, value: str, at: datetime, _is_change: bool) -> None:
+def _strange(life: Life, side: Side, name: str, written: tuple[str, datetime, bool]) -> None:
     """Judge a value the client wrote although nobody across had just chosen it."""
+    value, at, _ = written
     chosen = [canonical(side.other, name, life.first(side.other, name))]
     chosen += [canonical(side.other, name, each.new) for each in life.people(side.other, name)]
     fate = Fate.DOUBLED if value in chosen else Fate.ECHOED
