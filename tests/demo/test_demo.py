@@ -1,0 +1,139 @@
+"""The demo as a user runs it, and its parts that can be looked at without a daemon."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from syncd.demo.clerk import find_effect
+from syncd.demo.daemon import Pulse, parse_metrics, pulse_of
+from syncd.demo.evidence import Side
+from syncd.demo.judge import judge
+from syncd.demo.options import DemoOptions
+from syncd.demo.people import People
+from syncd.demo.report import Result, document
+from syncd.demo.verdict import Fate
+from syncd.demo.world import world
+from syncd.sandbox import SmartOpsSandbox, TelenorSandbox
+from syncd.settings.load import load
+from syncd.settings.secrets import SecretSource
+
+METRICS = """# HELP syncd_operations Operations in the outbox
+syncd_operations{connection="servicedesk",state="ready"} 2.0
+syncd_operations{connection="telenor-no",state="unknown"} 1.0
+syncd_operations{connection="telenor-no",state="parked"} 2.0
+syncd_parked{connection="telenor-no",reason="in_doubt"} 1.0
+syncd_parked{connection="telenor-no",reason="refused"} 1.0
+syncd_conflicts 1.0
+syncd_inbox 0.0
+syncd_connection_paused{connection="servicedesk"} 1.0
+syncd_connection_paused{connection="telenor-no"} 0.0
+"""
+
+
+async def test_its_configuration_loads() -> None:
+    async with world(DemoOptions(seed=1), 1) as made:
+        settings = load(made.daemon.config, secrets=SecretSource(environ=made.daemon.secrets))
+    assert sorted(settings.connections) == ["servicedesk", "telenor-no"]
+    assert len(settings.mappings) == 1
+    assert not made.folder.exists()
+
+
+async def test_its_secrets_stand_in_no_file() -> None:
+    async with world(DemoOptions(seed=1), 1) as made:
+        written = b"".join(
+            path.read_bytes() for path in made.folder.rglob("*") if path.is_file()
+        ).decode()
+    assert not [name for name, value in made.daemon.secrets.items() if value in written]
+
+
+async def test_people_alone_are_all_lost_and_everything_they_do_is_found() -> None:
+    async with SmartOpsSandbox() as desk, TelenorSandbox() as carrier:
+        await People(desk, carrier, seed=1).act(1.0)
+        verdict = judge(desk.record, carrier.record)
+    assert verdict.count(Fate.LOST) == 2
+    assert not verdict.arrived
+    assert verdict.count(Fate.LEAKED) == verdict.count(Fate.DOUBLED) == 0
+
+
+async def test_people_do_the_same_for_the_same_seed() -> None:
+    titles = []
+    for _ in range(2):
+        async with SmartOpsSandbox() as desk, TelenorSandbox() as carrier:
+            await asyncio.wait_for(People(desk, carrier, seed=7).act(0.5), 5)
+            titles.append(sorted(each["fields"]["shortDescription"] for each in desk.tickets()))
+    assert titles[0] == titles[1] != []
+
+
+def test_what_is_open_is_read_from_the_metrics() -> None:
+    pulse = pulse_of(parse_metrics(METRICS))
+    assert pulse == Pulse(open=3, in_doubt=1, parked=1, conflicts=1, paused=("servicedesk",))
+    assert not pulse.is_quiet
+    assert Pulse(parked=1, conflicts=1).is_quiet
+
+
+async def test_an_operations_effect_is_found_by_its_key() -> None:
+    async with TelenorSandbox() as carrier:
+        ticket = carrier.person_creates({"subject": "x", "description": "y\n[ref:abcd-0123456789]"})
+        carrier.person_comments(ticket, "quoted [ref:abcd-9876543210]")
+        assert find_effect(carrier.tickets(), "abcd-0123456789") == ticket
+        # A person who quotes our marker did not make our comment.
+        assert find_effect(carrier.tickets(), "abcd-9876543210") is None
+
+
+@pytest.mark.parametrize("wrong", [{"seconds": 0}, {"seconds": 1e9}, {"kills": -1}])
+def test_options_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="between"):
+        DemoOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_document_has_the_promised_keys() -> None:
+    verdict = judge([], [])
+    result = Result(
+        options=DemoOptions(), seed=1, verdict=verdict, folder=Path("/x"), is_settled=True
+    )
+    found = document(result)
+    numbers = ("lost", "doubled", "echoed", "in_doubt", "leaked", "superseded", "violations")
+    assert {type(found[name]) for name in numbers} == {int}
+    assert found["ok"] is True
+    assert found["did"] == found["arrived"]
+    assert set(found["did"]) == {"tickets", "comments", "attachments", "field_changes"}  # type: ignore[call-overload]
+    assert {"requests", "p50_s", "p99_s", "kills", "faults", "seconds", "seed"} <= found.keys()
+
+
+def run_demo(*arguments: str) -> tuple[int, dict[str, object], str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "syncd", "demo", *arguments, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=220,
+        env=dict(os.environ),
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 1, done.stderr
+    return done.returncode, json.loads(lines[0]), done.stderr
+
+
+@pytest.mark.slow
+def test_everything_people_do_arrives_once() -> None:
+    status, found, said = run_demo("--for", "4", "--seed", "1")
+    assert (status, found["ok"]) == (0, True), (found, said)
+    assert [found[str(fate)] for fate in (Fate.LOST, Fate.DOUBLED, Fate.ECHOED)] == [0, 0, 0]
+    assert found["violations"] == 0
+    did = found["did"]
+    assert isinstance(did, dict)
+    assert did["tickets"] == {f"to_{side}": 1 for side in Side}
+    assert min(did["comments"].values()) > 0
+    assert did["attachments"]["to_itsm"] > 0
+
+
+@pytest.mark.slow
+def test_a_daemon_killed_at_any_moment_loses_and_doubles_nothing() -> None:
+    status, found, said = run_demo("--for", "5", "--seed", "2", "--kills", "2")
+    assert (status, found["ok"]) == (0, True), (found, said)
+    assert found["kills"] == 2
