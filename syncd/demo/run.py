@@ -29,6 +29,8 @@ QUIET_S = 4.0
 """Nothing open and nothing written for so long: longer than a poll and the reads after writes."""
 GIVE_UP_S = 45.0
 """Quiet for so long and still something missing: longer than anything held is looked at again."""
+HELD_S, HOLD_MAX_S, CATCH_EVERY_S = 0.4, 3.0, 0.005
+"""How long an answer is held back for a kill, how long a write is waited for, how often looked."""
 EFFECTS = frozenset(
     {"ticket_created", "field_changed", "status_changed", "comment_added", "attachment_added"}
 )
@@ -123,19 +125,35 @@ class _Show:
         self.world.behave()
 
     async def _kill(self) -> None:
+        """Kill the daemon again and again; the last time perhaps after people have stopped."""
         chance = random.Random(f"{self.seed}:kills")
-        # The last ones may fall into the time when people have stopped and work is left.
-        moments = sorted(
-            chance.uniform(0.1, 1.1) * self.options.seconds for _ in range(self.options.kills)
-        )
-        began_s = self._now_s()
-        for moment in moments:
-            await asyncio.sleep(max(0.0, began_s + moment - self._now_s()))
+        gap_s = 2 * self.options.seconds / (1 + self.options.kills)
+        for _ in range(self.options.kills):
+            # Counted from when it is ready: a kill while it starts would only repeat the last.
+            await asyncio.sleep(chance.uniform(0.2, gap_s))
+            moment = chance.choice(("at any moment", "before an effect", "after an effect"))
+            await self._wait_for(moment)
             async with self.world.daemon.alone:
                 await self.world.daemon.kill()
                 self.kills += 1
-                self.stage.says(f"daemon killed (SIGKILL, number {self.kills}), starting it again")
+                said = f"daemon killed (SIGKILL, number {self.kills}, {moment})"
+                self.stage.says(f"{said}, starting it again")
                 await self.world.daemon.start()
+
+    async def _wait_for(self, moment: str) -> None:
+        """Wait until a write of the daemon is just before or just after its effect."""
+        if moment == "at any moment":
+            return
+        systems = (self.world.desk, self.world.carrier)
+        for system in systems:
+            is_before = moment == "before an effect"
+            system.faults.next("slow", method="POST", delay_s=HELD_S, before_effect=is_before)
+        until_s = self._now_s() + HOLD_MAX_S
+        waiting = [len(system.faults.pending) for system in systems]
+        while self._now_s() < until_s:
+            await asyncio.sleep(CATCH_EVERY_S)
+            if [len(system.faults.pending) for system in systems] != waiting:
+                return
 
     # --- until everything has arrived ------------------------------------------------------------
 
