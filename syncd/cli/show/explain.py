@@ -22,6 +22,15 @@ from syncd.store.reports import LinkFacts
 TITLE_CHARS_MAX = 70
 OURS = "written by syncd"
 """Why an echo is passed over: nothing anybody would miss."""
+LEFT = {
+    PairState.NOT_CARRIED: "NOT CARRIED",
+    PairState.HISTORY: "NOT CARRIED",
+    PairState.SKIPPED: "NOT SHARED",
+    PairState.GIVEN_UP: "GIVEN UP",
+    PairState.DUPLICATE: "DOUBLED",
+    PairState.STRAY: "STRANGE",
+}
+"""What became of comments and attachments that have no copy."""
 ITEMS_MAX = 5
 """Items of one sort that are named each."""
 
@@ -148,7 +157,7 @@ def _counted(kinds: Counter[str]) -> str:
 
 def _not_carried(facts: LinkFacts, ticket: StoredTicket) -> list[Text]:
     made: list[Text] = []
-    for state, word in ((PairState.NOT_CARRIED, "NOT CARRIED"), (PairState.SKIPPED, "NOT SHARED")):
+    for state, word in LEFT.items():
         by_reason: dict[str, list[ItemPair]] = {}
         for pair in facts.pairs:
             if pair.state is state and not pair.reason.startswith(OURS):
