@@ -1,6 +1,8 @@
 """What every test can use, and how the tools behind the tests are set up."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -32,13 +34,18 @@ settings.load_profile(
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The run's PostgreSQL, started by the first worker that asks and stopped by the last."""
-    folder = tmp_path_factory.getbasetemp()
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        folder = folder.parent
-    with running_server(Path(folder) / "postgres") as server:
+def postgres_server() -> Iterator[Server]:
+    """The run's PostgreSQL, started by the first worker that asks and stopped by the last.
+
+    Its folder is the run's own: pytest clears the folders of older runs, also of one still running.
+    """
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid()}"
+    folder = Path(tempfile.gettempdir()) / f"syncd-tests-{run}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with running_server(folder / "postgres") as server:
         yield server
+    if not any(folder.glob("postgres/postmaster.pid")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -261,6 +261,9 @@ class Daemon:
             ),
             hooks=Hooks(
                 live_mappings=self._live_mappings,
+                normalise=lambda name, field, value: self._plant.traits[name].normalise(
+                    field, value
+                ),
                 doorbell=self._bells.delivery,
                 metrics=self._metrics,
             ),
