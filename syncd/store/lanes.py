@@ -49,6 +49,11 @@ _PROMOTE = (
 _READY_HEAD = sa.select(_o.id, _o.rank).where(
     _o.lane == _LANE, _o.state == sa.literal_column("'ready'")
 )
+_STEP_BACK = (
+    sa.update(t.operation)
+    .where(_o.id == sa.bindparam("operation"))
+    .values(state=OperationState.WAITING)
+)
 _BETTER = _FIRST.where(_waiting.c.rank < sa.bindparam("rank"))
 
 
@@ -78,7 +83,5 @@ def arrange(tx: Tx, lanes: Iterable[str]) -> None:
         if head is not None:
             if tx.scalar(_BETTER, {"of_lane": lane, "rank": head.rank}) is None:
                 continue
-            tx.run(
-                sa.update(t.operation).where(_o.id == head.id).values(state=OperationState.WAITING)
-            )
+            tx.run(_STEP_BACK, {"operation": head.id})
         promote(tx, lane)

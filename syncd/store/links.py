@@ -46,6 +46,28 @@ __all__ = ["apply_plan"]
 _c = t.link.c
 _COLUMN = {Side.ITSM: _c.itsm_ticket, Side.VENDOR: _c.vendor_ticket}
 
+# Built once: putting a statement together costs several times as much as carrying it out.
+_P = sa.bindparam
+_LINK = sa.select(t.link).where(_c.id == _P("link"))
+_LINKS_OF = (
+    sa.select(t.link)
+    .where(sa.or_(_c.itsm_ticket == _P("row"), _c.vendor_ticket == _P("row")))
+    .order_by(_c.id)
+)
+_SIDES = sa.select(t.ticket.c.id, t.ticket.c.number, t.ticket.c.snapshot).where(
+    sa.or_(t.ticket.c.id == _P("one"), t.ticket.c.id == _P("other"))
+)
+_BASELINES = sa.select(t.baseline).where(t.baseline.c.link == _P("link"))
+_PAIRS = sa.select(t.item_pair).where(t.item_pair.c.link == _P("link")).order_by(t.item_pair.c.id)
+_OPERATIONS = (
+    sa.select(t.operation)
+    .where(t.operation.c.link == _P("link"), t.state_in(*t.UNSETTLED))
+    .order_by(t.operation.c.id)
+)
+_FROZEN = sa.select(t.conflict.c.slot).where(
+    t.conflict.c.link == _P("link"), t.conflict.c.resolved_at.is_(None)
+)
+
 
 # --- finding and locking ---------------------------------------------------------------------
 
@@ -56,7 +78,7 @@ def get(tx: Tx, link_id: LinkRow) -> LinkRecord:
     Raises:
         CommandRefused: there is no such link.
     """
-    found = tx.first(sa.select(t.link).where(_c.id == link_id))
+    found = tx.first(_LINK, {"link": link_id})
     if found is None:
         raise CommandRefused(f"there is no link {link_id}; `syncd link list` shows them")
     return _record(found)
@@ -64,8 +86,7 @@ def get(tx: Tx, link_id: LinkRow) -> LinkRecord:
 
 def links_of(tx: Tx, row: TicketRow) -> list[LinkRecord]:
     """Return the links of a ticket on either side, tombstones too, oldest first."""
-    query = sa.select(t.link).where(sa.or_(_c.itsm_ticket == row, _c.vendor_ticket == row))
-    return [_record(found) for found in tx.rows(query.order_by(_c.id))]
+    return [_record(found) for found in tx.rows(_LINKS_OF, {"row": row})]
 
 
 def _record(found: Row) -> LinkRecord:
@@ -140,8 +161,6 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         keys.update(ticket.keys)
         for comment in ticket.comments:
             keys.update(comment.keys)
-    c = t.conflict.c
-    frozen = sa.select(c.slot).where(c.link == link_id, c.resolved_at.is_(None))
     return LinkParts(
         link=record,
         tickets=tickets,
@@ -149,15 +168,14 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         baselines=_load_baselines(tx, link_id),
         pairs=pairs_of(tx, link_id),
         operations=_load_operations(tx, link_id),
-        conflicts=frozenset(tx.scalars(frozen)),
+        conflicts=frozenset(tx.scalars(_FROZEN, {"link": link_id})),
         own_keys={key: (owner.link_id, owner.target) for key, owner in own_keys(tx, keys).items()},
     )
 
 
 def _load_sides(tx: Tx, record: LinkRecord) -> tuple[dict[Side, Ticket], dict[Side, str]]:
-    c = t.ticket.c
-    query = sa.select(c.id, c.number, c.snapshot).where(c.id.in_(record.rows.values()))
-    found = {row.id: row for row in tx.rows(query)}
+    both = {"one": record.rows.get(Side.ITSM), "other": record.rows.get(Side.VENDOR)}
+    found = {row.id: row for row in tx.rows(_SIDES, both)}
     tickets: dict[Side, Ticket] = {}
     numbers = dict.fromkeys(Side, "")
     for side, row in record.rows.items():
@@ -175,13 +193,12 @@ def _load_baselines(tx: Tx, link_id: LinkRow) -> dict[tuple[Side, str], Baseline
             written_at=row.written_at,
             state=BaselineState(row.state),
         )
-        for row in tx.rows(sa.select(t.baseline).where(t.baseline.c.link == link_id))
+        for row in tx.rows(_BASELINES, {"link": link_id})
     }
 
 
 def pairs_of(tx: Tx, link_id: LinkRow) -> tuple[ItemPair, ...]:
     """Return the comments and attachments known to a link, in the order they became known."""
-    c = t.item_pair.c
     return tuple(
         ItemPair(
             kind=ItemKind(row.kind),
@@ -192,14 +209,12 @@ def pairs_of(tx: Tx, link_id: LinkRow) -> tuple[ItemPair, ...]:
             reason=row.reason,
             key=row.key,
         )
-        for row in tx.rows(sa.select(t.item_pair).where(c.link == link_id).order_by(c.id))
+        for row in tx.rows(_PAIRS, {"link": link_id})
     )
 
 
 def _load_operations(tx: Tx, link_id: LinkRow) -> tuple[OpenOperation, ...]:
-    o = t.operation.c
-    query = sa.select(t.operation).where(o.link == link_id, t.state_in(*t.UNSETTLED)).order_by(o.id)
-    return tuple(_open_operation(row) for row in tx.rows(query))
+    return tuple(_open_operation(row) for row in tx.rows(_OPERATIONS, {"link": link_id}))
 
 
 def _open_operation(row: Row) -> OpenOperation:

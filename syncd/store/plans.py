@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import Executable
 
 from syncd.core.state import (
     BaselineMove,
@@ -31,8 +33,8 @@ from syncd.model.operation import OperationState, Receipt
 from syncd.store import codec, journal, lanes
 from syncd.store import tables as t
 from syncd.store.records import Line, PlanContext
-from syncd.store.settling import settle_seen
-from syncd.store.tx import Tx
+from syncd.store.settling import settle_seen, upsert_baseline
+from syncd.store.tx import Tx, insert_into
 
 REPLACEABLE = (OperationState.WAITING, OperationState.READY, OperationState.PARKED)
 """States in which a newer operation may take the place of an older one."""
@@ -68,8 +70,7 @@ def apply_plan(tx: Tx, link_id: LinkRow, plan: Plan, context: PlanContext) -> li
     """
     home = _home(tx, link_id)
     touched = _supersede(tx, home, plan.superseded, context)
-    for move in plan.baselines:
-        _move_baseline(tx, link_id, move)
+    _move_baselines(tx, link_id, plan.baselines)
     save_pairs(tx, link_id, plan.pairs)
     for key, item_id in plan.applied:
         _settle_applied(tx, home, key, item_id, context)
@@ -88,19 +89,22 @@ def apply_plan(tx: Tx, link_id: LinkRow, plan: Plan, context: PlanContext) -> li
     return added
 
 
+_itsm, _vendor = t.ticket.alias(), t.ticket.alias()
+_HOME = (
+    sa.select(
+        t.link.c.mapping, t.link.c.itsm_ticket, t.link.c.vendor_ticket,
+        t.link.c.partner_connection, t.link.c.partner_kind,
+        _itsm.c.connection.label("itsm_connection"), _itsm.c.kind.label("itsm_kind"),
+        _vendor.c.connection.label("vendor_connection"), _vendor.c.kind.label("vendor_kind"),
+    )
+    .outerjoin_from(t.link, _itsm, _itsm.c.id == t.link.c.itsm_ticket)
+    .outerjoin(_vendor, _vendor.c.id == t.link.c.vendor_ticket)
+    .where(t.link.c.id == sa.bindparam("link"))
+)  # fmt: skip
+
+
 def _home(tx: Tx, link_id: LinkRow) -> _Home:
-    c = t.link.c
-    itsm, vendor = t.ticket.alias(), t.ticket.alias()
-    found = tx.first(
-        sa.select(
-            c.mapping, c.itsm_ticket, c.vendor_ticket, c.partner_connection, c.partner_kind,
-            itsm.c.connection.label("itsm_connection"), itsm.c.kind.label("itsm_kind"),
-            vendor.c.connection.label("vendor_connection"), vendor.c.kind.label("vendor_kind"),
-        )
-        .outerjoin_from(t.link, itsm, itsm.c.id == c.itsm_ticket)
-        .outerjoin(vendor, vendor.c.id == c.vendor_ticket)
-        .where(c.id == link_id)
-    )  # fmt: skip
+    found = tx.first(_HOME, {"link": link_id})
     if found is None:
         raise BrokenInvariant(f"link {link_id} is not there")
     rows: dict[Side, TicketRow] = {}
@@ -260,19 +264,21 @@ def _settle_applied(
 # --- what is known ---------------------------------------------------------------------------
 
 
-def _move_baseline(tx: Tx, link_id: LinkRow, move: BaselineMove) -> None:
-    insert = tx.insert(t.baseline).values(
-        link=link_id,
-        side=move.side,
-        slot=move.slot,
-        value=codec.dump(move.value),
-        state=move.state,
-    )
+def _move_baselines(tx: Tx, link_id: LinkRow, moves: Sequence[BaselineMove]) -> None:
+    if not moves:
+        return
     tx.run(
-        insert.on_conflict_do_update(
-            index_elements=["link", "side", "slot"],
-            set_={"value": insert.excluded.value, "state": insert.excluded.state},
-        )
+        upsert_baseline(tx.is_postgres, ("value", "state")),
+        [
+            {
+                "link": link_id,
+                "side": move.side,
+                "slot": move.slot,
+                "value": codec.dump(move.value),
+                "state": move.state,
+            }
+            for move in moves
+        ],
     )
 
 
@@ -280,12 +286,8 @@ def save_pairs(tx: Tx, link_id: LinkRow, pairs: Sequence[ItemPair]) -> None:
     """Store comments and attachments accounted for; those known already take the new state."""
     if not pairs:
         return
-    insert = tx.insert(t.item_pair)
     tx.run(
-        insert.on_conflict_do_update(
-            index_elements=["link", "kind", "origin", "source_id"],
-            set_={name: insert.excluded[name] for name in ("target_id", "state", "reason", "key")},
-        ),
+        _upsert_pair(tx.is_postgres),
         [
             {
                 "link": link_id,
@@ -299,6 +301,16 @@ def save_pairs(tx: Tx, link_id: LinkRow, pairs: Sequence[ItemPair]) -> None:
             }
             for pair in pairs
         ],
+    )
+
+
+@cache
+def _upsert_pair(is_postgres: bool) -> Executable:
+    insert = insert_into(t.item_pair, is_postgres=is_postgres)
+    moved = ("target_id", "state", "reason", "key")
+    return insert.on_conflict_do_update(
+        index_elements=["link", "kind", "origin", "source_id"],
+        set_={name: insert.excluded[name] for name in moved},
     )
 
 

@@ -6,9 +6,11 @@ that nobody has settled, and shows a second effect where somebody has.
 """
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import Executable
 
 from syncd.core.state import BaselineState, ItemPair, PairState, SlotMove
 from syncd.model.errors import BrokenInvariant
@@ -20,12 +22,13 @@ from syncd.store import codec, journal, lanes
 from syncd.store import tables as t
 from syncd.store.records import Line, LinkPhase
 from syncd.store.tickets import ensure_ticket
-from syncd.store.tx import Row, Tx
-from syncd.store.types import sooner
+from syncd.store.tx import Row, Tx, insert_into
+from syncd.store.types import Instant, sooner
 
 DETAIL_CHARS_MAX = 2_000
 
-_o = t.operation.c
+_o, _k = t.operation.c, t.ticket.c
+_P = sa.bindparam
 _COLUMNS = (
     _o.id, _o.link, _o.mapping, _o.connection, _o.target, _o.target_row, _o.source_row, _o.lane,
     _o.rank, _o.kind, _o.key, _o.ticket_kind, _o.payload, _o.slots, _o.item_kind, _o.item_origin,
@@ -33,8 +36,36 @@ _COLUMNS = (
     _o.looks, _o.park_reason, _o.sent_at, _o.closed_at, _o.receipt, _o.correlation_id, _o.revision,
     _o.source_connection,
 )  # fmt: skip
-_BY_ID = sa.select(*_COLUMNS).where(_o.id == sa.bindparam("operation"))
-_UPDATE = sa.update(t.operation).where(_o.id == sa.bindparam("operation"))
+# Built once: putting a statement together costs several times as much as carrying it out.
+_BY_ID = sa.select(*_COLUMNS).where(_o.id == _P("operation"))
+_UPDATE = sa.update(t.operation).where(_o.id == _P("operation"))
+_INSERT_ATTEMPT = sa.insert(t.attempt)
+_NOW = _P("now", type_=Instant())
+_EPOCH = (
+    sa.update(t.ticket)
+    .where(_k.id == _P("row"))
+    .values(write_epoch=_k.write_epoch + sa.literal_column("1"))
+)
+_WROTE = _EPOCH.values(
+    read_due_at=sooner(_k.read_due_at, _NOW),
+    sight_epoch=_k.sight_epoch + sa.literal_column("1"),
+    decide_due_at=sooner(_k.decide_due_at, _NOW),
+    cause=sa.literal_column("'after our write'"),
+)
+_DECIDE = (
+    sa.update(t.ticket)
+    .where(_k.id == _P("row"))
+    .values(decide_due_at=sooner(_k.decide_due_at, _NOW))
+)
+_OLD_BASELINES = sa.select(t.baseline.c.side, t.baseline.c.slot, t.baseline.c.value).where(
+    t.baseline.c.link == _P("link")
+)
+_PAIR = sa.update(t.item_pair).where(
+    t.item_pair.c.link == _P("of_link"),
+    t.item_pair.c.kind == _P("of_kind"),
+    t.item_pair.c.origin == _P("of_origin"),
+    t.item_pair.c.source_id == _P("of_source"),
+)
 _RELEASED: dict[str, Any] = {"lease_owner": None, "lease_until": None, "claimed_from": None}
 _SETTLED = (OperationState.APPLIED, OperationState.SUPERSEDED, OperationState.DISCARDED)
 
@@ -119,9 +150,6 @@ def _record_attempt(tx: Tx, op: ClaimedOperation, outcome: Outcome, *, late: boo
             "late": late,
         },
     )
-
-
-_INSERT_ATTEMPT = sa.insert(t.attempt)
 
 
 def _settle_in_time(tx: Tx, row: Row, outcome: Outcome, now: datetime) -> None:
@@ -338,12 +366,9 @@ def _move_baselines(tx: Tx, row: Row, receipt: Receipt, now: datetime) -> None:
     slots = codec.load_slots(row.slots)
     if not slots:
         return
-    c = t.baseline.c
     old = {
         (found.side, found.slot): found.value
-        for found in tx.rows(
-            sa.select(c.side, c.slot, c.value).where(c.link == row.link, c.slot.in_(slots))
-        )
+        for found in tx.rows(_OLD_BASELINES, {"link": row.link})
     }
     sent = codec.load_payload(row.payload)[0]
     source: list[dict[str, Any]] = []
@@ -392,43 +417,53 @@ def _target_value(
 
 def _upsert_baselines(tx: Tx, rows: list[dict[str, Any]], moved: tuple[str, ...]) -> None:
     if rows:
-        insert = tx.insert(t.baseline)
-        tx.run(
-            insert.on_conflict_do_update(
-                index_elements=["link", "side", "slot"],
-                set_={name: insert.excluded[name] for name in moved},
-            ),
-            rows,
-        )
+        tx.run(upsert_baseline(tx.is_postgres, moved), rows)
+
+
+@cache
+def upsert_baseline(is_postgres: bool, moved: tuple[str, ...]) -> Executable:
+    """Build the statement that stores baselines, moving these columns where there is one."""
+    insert = insert_into(t.baseline, is_postgres=is_postgres)
+    return insert.on_conflict_do_update(
+        index_elements=["link", "side", "slot"],
+        set_={name: insert.excluded[name] for name in moved},
+    )
 
 
 def _complete_pair(tx: Tx, row: Row, receipt: Receipt) -> None:
-    made = receipt.attachment_id if row.item_kind == "attachment" else receipt.comment_id
-    made = made or receipt.comment_id or receipt.attachment_id
     if row.item_kind is None:
         return
+    made = receipt.attachment_id if row.item_kind == "attachment" else receipt.comment_id
+    made = made or receipt.comment_id or receipt.attachment_id
     values: dict[str, Any] = {"key": row.key}
     if made:
         # Without an id the pair stays PLANNED until the effect is met on the ticket.
         values |= {"target_id": made, "state": PairState.PAIRED}
-    tx.run(sa.update(t.item_pair).where(*_pair_of(row)).values(values))
+    tx.run(_PAIR, _pair_of(row) | values)
 
 
 def _forget_pair(tx: Tx, row: Row) -> None:
     # Its operation is gone without effect: the comment or attachment is to be decided about anew.
     if row.item_kind is not None:
-        planned = t.item_pair.c.state == PairState.PLANNED
-        tx.run(sa.delete(t.item_pair).where(*_pair_of(row), planned))
+        c = t.item_pair.c
+        tx.run(
+            sa.delete(t.item_pair).where(
+                c.link == row.link,
+                c.kind == row.item_kind,
+                c.origin == row.item_origin,
+                c.source_id == row.item_source_id,
+                c.state == PairState.PLANNED,
+            )
+        )
 
 
-def _pair_of(row: Row) -> tuple[sa.ColumnElement[bool], ...]:
-    c = t.item_pair.c
-    return (
-        c.link == row.link,
-        c.kind == row.item_kind,
-        c.origin == row.item_origin,
-        c.source_id == row.item_source_id,
-    )
+def _pair_of(row: Row) -> dict[str, Any]:
+    return {
+        "of_link": row.link,
+        "of_kind": row.item_kind,
+        "of_origin": row.item_origin,
+        "of_source": row.item_source_id,
+    }
 
 
 def record_others(tx: Tx, row: Row, others: tuple[Receipt, ...], now: datetime) -> None:
@@ -466,23 +501,14 @@ def record_others(tx: Tx, row: Row, others: tuple[Receipt, ...], now: datetime) 
 
 
 def _touch_target(tx: Tx, row: Any, now: datetime, *, wrote: bool) -> None:
-    c = t.ticket.c
-    values: dict[str, Any] = {"write_epoch": c.write_epoch + 1}
     if wrote:
-        values |= {
-            "read_due_at": sooner(c.read_due_at, now),
-            "sight_epoch": c.sight_epoch + 1,
-            "decide_due_at": sooner(c.decide_due_at, now),
-            "cause": "after our write",
-        }
-    tx.run(sa.update(t.ticket).where(c.id == row.target_row).values(values))
+        tx.run(_WROTE, {"row": row.target_row, "now": now})
+    else:
+        tx.run(_EPOCH, {"row": row.target_row})
 
 
 def _decide_about(tx: Tx, row: TicketRow, now: datetime) -> None:
-    c = t.ticket.c
-    tx.run(
-        sa.update(t.ticket).where(c.id == row).values(decide_due_at=sooner(c.decide_due_at, now))
-    )
+    tx.run(_DECIDE, {"row": row, "now": now})
 
 
 def _journal(tx: Tx, row: Any, now: datetime, event: str, detail: str, actor: str = "") -> None:

@@ -64,9 +64,7 @@ class Tx:
 
     def insert(self, table: sa.Table) -> postgresql.Insert:
         """Start an INSERT that may say what to do on a conflict; both dialects spell it alike."""
-        if self.is_postgres:
-            return postgresql.insert(table)
-        return cast(postgresql.Insert, sqlite.insert(table))
+        return insert_into(table, is_postgres=self.is_postgres)
 
     def among(
         self, column: sa.ColumnElement[Any], values: Iterable[str] | Iterable[int]
@@ -77,3 +75,10 @@ class Tx:
             return column == sa.any_(sa.literal(listed, postgresql.ARRAY(column.type)))
         each = sa.func.json_each(orjson.dumps(listed).decode()).table_valued("value")
         return column.in_(sa.select(each.c.value))
+
+
+def insert_into(table: sa.Table, *, is_postgres: bool) -> postgresql.Insert:
+    """Start an INSERT of one dialect that may say what to do on a conflict."""
+    if is_postgres:
+        return postgresql.insert(table)
+    return cast(postgresql.Insert, sqlite.insert(table))

@@ -60,6 +60,9 @@ def moment(at: datetime) -> BindParameter[datetime]:
     return literal(at, Instant())
 
 
-def sooner(column: ColumnElement[datetime], at: datetime) -> Case[datetime]:
+def sooner(
+    column: ColumnElement[datetime], at: datetime | BindParameter[datetime]
+) -> Case[datetime]:
     """Give the column's instant where it is before `at`, else (and where it is NULL) `at`."""
-    return case((column < moment(at), column), else_=moment(at))
+    other = moment(at) if isinstance(at, datetime) else at
+    return case((column < other, column), else_=other)
