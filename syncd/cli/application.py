@@ -46,18 +46,26 @@ def make() -> typer.Typer:
     return app
 
 
-def _root(
-    ctx: typer.Context,
-    config: ConfigOption = None,
-    json: JsonOption = False,
-    version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
-) -> None:
-    remember(ctx, config, json)
-    if version:
+def _version(is_asked: bool) -> None:
+    if is_asked:
         from syncd import __version__
 
         typer.echo(f"syncd {__version__}")
         raise typer.Exit
+
+
+def _root(
+    ctx: typer.Context,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_version, help="Say which version this is."
+        ),
+    ] = False,
+) -> None:
+    remember(ctx, config, json)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -219,6 +219,11 @@ def incident(number: str = "Case-00000002", **fields: Any) -> Ticket:
         "description": "Both routers are dark since 02:50.",
         "priority": "Critical",
         "status": "New",
+        "location": "Fornebu",
+        "product_category_name": "Nordic Connect",
+        "incident_type": "Annen type feil",
+        "identification_number": "LU-00000012",
+        "organization_number": "912345678",
     }
     more = {
         name: fields.pop(name) for name in ("comments", "attachments", "keys") if name in fields
