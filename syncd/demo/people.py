@@ -37,6 +37,7 @@ class Life:
         chance: its own randomness.
         desk_ticket, carrier_ticket: ids, "" while not there.
         titles: tokens its titles had, by which its copy is found.
+        is_desks: the service desk opened it.
     """
 
     place: int
@@ -45,6 +46,7 @@ class Life:
     desk_ticket: str = ""
     carrier_ticket: str = ""
     titles: list[str] = field(default_factory=list)
+    is_desks: bool = False
     count: int = 0
 
     def token(self) -> str:
@@ -104,6 +106,7 @@ class People:
 
     async def _desk_life(self, life: Life) -> None:
         """A ticket of the service desk that the vendor gets, works on and solves."""
+        life.is_desks = True
         is_late = life.chance.random() < 0.25
         life.desk_ticket = self._desk.person_creates(
             self._desk_fields(life, "Service Desk" if is_late else GROUP), self._desk_name(life)
@@ -234,7 +237,8 @@ class People:
             self._desk_updates(life, {"longDescription": text})
 
     def desk_moves(self, life: Life) -> None:
-        if life.desk_ticket:
+        # Of the vendor's tickets the desk was told no site: what stands there has no ancestor.
+        if life.desk_ticket and life.is_desks:
             self._desk_updates(life, {"u_site": life.chance.choice(SITES)})
 
     def desk_attaches(self, life: Life) -> None:
