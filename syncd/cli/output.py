@@ -39,11 +39,12 @@ class Output:
 
     def document(self, document: object) -> None:
         """Write one JSON document, indented."""
-        _write(encode(document, indent=True) + "\n")
+        sys.stdout.write(encode(document, indent=True) + "\n")
+        sys.stdout.flush()
 
     def document_line(self, document: object) -> None:
         """Write one JSON document on one line; for what goes on as it happens."""
-        _write(encode(document) + "\n")
+        sys.stdout.write(encode(document) + "\n")
         sys.stdout.flush()
 
     def lines(self, lines: "Iterable[Text]", *, cut: bool = False) -> None:
@@ -84,10 +85,6 @@ class Output:
             width = None if is_terminal else int(os.environ.get("COLUMNS") or PIPE_COLUMNS)
             self._console = Console(markup=False, highlight=False, emoji=False, width=width)
         return self._console
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
 
 
 def encode(document: object, *, indent: bool = False) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from syncd.cli import stores
+from syncd.model.errors import CommandRefused
 
 if TYPE_CHECKING:
     from syncd.settings.values import Settings
@@ -56,6 +57,10 @@ async def carry_out(
         told = None if path is None or not path.exists() else await ask(path, "command", body)
     except (ConnectionError, FileNotFoundError):
         told = None  # Left behind by a daemon that was killed: nobody is there.
+    except CommandRefused as error:
+        if own is None or "there is no command" not in str(error):
+            raise
+        raise CommandRefused(f"the running daemon cannot do {name}; stop it for this") from error
     if told is None:
         told = await _directly(settings, name, arguments, own)
     return told if isinstance(told, dict) else {"result": told}

@@ -120,7 +120,9 @@ def test_a_ticket_older_than_its_mapping_says_so(office: Office) -> None:
     office.later(3600)
     old = replace(ticket(), created_at=office.now - timedelta(days=3))
     text = explained(office, office.read(DESK, old))
-    assert "it matches, but is older (2026-02-26 03:55) than the mapping, which went live" in text
+    assert (
+        "it matches, but is older (2026-02-26 03:55:58) than the mapping, which went live" in text
+    )
 
 
 def test_a_dry_run_says_that_it_would_open(office: Office) -> None:

@@ -286,9 +286,11 @@ def hindrance(rules: MappingRules, ticket: StoredTicket, record: MappingRecord |
         return f"it matches, but the mapping is paused by {record.pause.by}: {record.pause.reason}"
     created_at = ticket.provider_created_at
     first_live_at = record.first_live_at if record is not None else None
+    # Providers cut their times to whole seconds, and a ticket of that very second is opened.
+    first_live_at = first_live_at and first_live_at.replace(microsecond=0)
     if created_at is not None and first_live_at is not None and created_at < first_live_at:
         return (
-            f"it matches, but is older ({created_at:%Y-%m-%d %H:%M}) than the mapping, which went "
-            f"live {first_live_at:%Y-%m-%d %H:%M}"
+            f"it matches, but is older ({created_at:%Y-%m-%d %H:%M:%S}) than the mapping, which "
+            f"went live {first_live_at:%Y-%m-%d %H:%M:%S}"
         )
     return ""
