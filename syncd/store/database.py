@@ -1,10 +1,10 @@
 """Opening the store, and handing units of work to it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import sqlalchemy as sa
 
@@ -14,13 +14,48 @@ from syncd.store.lock import holder_of
 from syncd.store.records import HolderInfo
 from syncd.store.tx import Tx
 
-__all__ = ["Database", "Tx", "Unit", "is_sqlite", "read_holder", "sqlite_path"]
+__all__ = [
+    "Call",
+    "Database",
+    "Tx",
+    "Unit",
+    "is_sqlite",
+    "many_of",
+    "read_holder",
+    "sqlite_path",
+    "together",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Call = tuple[tuple[Any, ...], dict[str, Any]]
+"""Arguments of one call of a unit, the transaction apart."""
+
+Many = Callable[[Tx, Sequence[Call]], list[Any]]
+"""Does what a unit does, for many calls; all of them or none."""
+
 Unit = Callable[Concatenate[Tx, P], T]
 """A plain function that works in one transaction; the package's docstring says what it may do."""
+
+
+def together(many: Many) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Say how many calls of a unit that wait at the same time are carried out as one.
+
+    Each call keeps its own result. When `many` fails, the calls are carried out one by one, so that
+    one that cannot be stored does not harm the others.
+    """
+
+    def mark(unit: Callable[P, T]) -> Callable[P, T]:
+        unit.together = many  # type: ignore[attr-defined]
+        return unit
+
+    return mark
+
+
+def many_of(unit: object) -> Many | None:
+    """Return how to carry out many calls of a unit; None: one by one."""
+    return getattr(unit, "together", None)
 
 
 class Database(ABC):

@@ -221,6 +221,7 @@ def _open_operation(row: Row) -> OpenOperation:
     item = None
     if row.item_kind is not None:
         item = (ItemKind(row.item_kind), Side(row.item_origin), str(row.item_source_id))
+    _, comment, attachment = codec.load_payload(row.payload)
     return OpenOperation(
         id=OperationId(row.id),
         key=OperationKey(row.key),
@@ -230,7 +231,8 @@ def _open_operation(row: Row) -> OpenOperation:
         park_reason=None if row.park_reason is None else ParkReason(row.park_reason),
         slots=codec.load_slots(row.slots),
         item=item,
-        attachment=codec.load_payload(row.payload)[2],
+        comment=comment,
+        attachment=attachment,
         sent=row.sends > 0,
     )
 

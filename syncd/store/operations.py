@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from syncd.core.state import BaselineState, PairState
+from syncd.core.state import PairState
 from syncd.model.errors import CommandRefused
 from syncd.model.ids import (
     AttachmentId,
@@ -24,11 +24,20 @@ from syncd.model.ids import (
     OperationKey,
     Side,
     TicketId,
-    TicketRow,
 )
 from syncd.model.operation import OperationState, ParkReason, Receipt, WriteKind
 from syncd.store import codec, journal, lanes
 from syncd.store import tables as t
+from syncd.store.effects import (
+    SOURCE_MOVES,
+    Told,
+    apply_receipt,
+    effects_of,
+    load_rows,
+    lock_around,
+    source_baselines,
+    upsert_baseline,
+)
 from syncd.store.records import (
     AttemptRecord,
     Line,
@@ -36,7 +45,6 @@ from syncd.store.records import (
     OperationDetail,
     OperationRecord,
 )
-from syncd.store.settling import apply_receipt, load_for_settling, lock_around
 from syncd.store.tx import Row, Tx
 
 _o = t.operation.c
@@ -301,12 +309,12 @@ def adopt(tx: Tx, operation_id: OperationId, external_id: str, *, by: str, now: 
         receipt = replace(receipt, attachment_id=AttachmentId(external_id))
     elif row.kind == WriteKind.COMMENT:
         receipt = replace(receipt, comment_id=CommentId(external_id))
-    apply_receipt(tx, row, receipt, now=now, detail=f"adopted by {by}", actor=by)
-    state = tx.scalar(sa.select(_o.state).where(_o.id == row.id))
-    if state != OperationState.APPLIED:
+    effects = effects_of(tx, [row])
+    if not apply_receipt(effects, row, receipt, Told(now=now, detail=f"adopted by {by}", actor=by)):
         raise CommandRefused(
             f"ticket {external_id} has another partner; `syncd explain {external_id}` shows it"
         )
+    effects.write()
 
 
 def _known_ticket(tx: Tx, row: Row, receipt: Receipt) -> Receipt:
@@ -329,9 +337,9 @@ def _take(tx: Tx, operation_id: OperationId) -> Row:
     first = tx.first(sa.select(_o.target_row, _o.source_row, _o.link).where(_o.id == operation_id))
     if first is None:
         raise _unknown(operation_id)
-    target = None if first.target_row is None else TicketRow(first.target_row)
-    lock_around(tx, target, TicketRow(first.source_row), LinkRow(first.link))
-    return load_for_settling(tx, operation_id)
+    tickets = {first.source_row, first.target_row} - {None}
+    lock_around(tx, tickets, [first.link])
+    return load_rows(tx, [operation_id])[operation_id]
 
 
 def _not_parked(row: Row, command: str) -> str:
@@ -346,21 +354,9 @@ def _not_parked(row: Row, command: str) -> str:
 
 
 def _account_for(tx: Tx, row: Row) -> None:
-    rows = [
-        {
-            "link": row.link,
-            "side": move.source,
-            "slot": slot,
-            "value": codec.dump(move.source_value),
-            "state": BaselineState.AGREED,
-        }
-        for slot, move in codec.load_slots(row.slots).items()
-    ]
+    rows = source_baselines(row.link, codec.load_slots(row.slots))
     if rows:
-        insert = tx.insert(t.baseline)
-        moved = {name: insert.excluded[name] for name in ("value", "state")}
-        index = ["link", "side", "slot"]
-        tx.run(insert.on_conflict_do_update(index_elements=index, set_=moved), rows)
+        tx.run(upsert_baseline(tx.is_postgres, SOURCE_MOVES), rows)
 
 
 def _give_up_pair(tx: Tx, row: Row, by: str) -> None:

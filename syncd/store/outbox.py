@@ -6,9 +6,9 @@ after a crash what was only claimed is ready again, and what was being sent is u
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, zip_longest
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -26,14 +26,11 @@ from syncd.model.operation import OperationState, ParkReason, Receipt, Write, Wr
 from syncd.model.outbox import ClaimedOperation
 from syncd.store import codec, journal
 from syncd.store import tables as t
+from syncd.store.database import Call, together
+from syncd.store.effects import RELEASED, Effects, Told, load_rows, note, record_others
 from syncd.store.records import Claim, Line, Recovered, UnsettledCreate
-from syncd.store.settling import (
-    load_for_settling,
-    record_others,
-    settle,
-    settle_seen,
-)
-from syncd.store.tx import Row, Tx
+from syncd.store.settling import settle, settle_seen
+from syncd.store.tx import Row, Tx, Writes
 from syncd.store.types import Instant
 
 __all__ = ["settle", "settle_seen"]
@@ -43,15 +40,10 @@ _P = sa.bindparam
 
 _MARK_SENDING = (
     sa.update(t.operation)
-    .where(
-        _o.id == _P("operation"),
-        _o.lease_owner == _P("owner"),
-        _o.attempt == _P("number"),
-        _o.state == OperationState.CLAIMED,
-    )
+    .where(_o.id == _P("operation"))
     .values(
         state=OperationState.SENDING,
-        sends=_o.sends + 1,
+        sends=_o.sends + sa.literal_column("1"),
         sent_at=sa.func.coalesce(_o.sent_at, _P("now", type_=Instant())),
     )
 )
@@ -244,6 +236,40 @@ def _write(row: Row) -> Write:
 # --- sending ---------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """One call of `mark_sending`."""
+
+    operation_id: OperationId
+    owner: str
+    attempt: int
+    now: datetime
+
+
+def mark_many_sending(tx: Tx, calls: Sequence[Call]) -> list[bool]:
+    """Note of many operations that their first byte is about to leave; see `mark_sending`."""
+    asked = [_Sending(*args, **kwargs) for args, kwargs in calls]
+    query = (
+        sa.select(_o.id, _o.lease_owner, _o.attempt)
+        .where(tx.among(_o.id, [each.operation_id for each in asked]))
+        .where(t.state_in(OperationState.CLAIMED))
+        .order_by(_o.id)
+    )
+    rows = tx.rows(query.with_for_update() if tx.is_postgres else query)
+    held = {(row.id, row.lease_owner, row.attempt) for row in rows}
+    writes = Writes(tx)
+    ours = []
+    for each in asked:
+        fence = (each.operation_id, each.owner, each.attempt)
+        ours.append(fence in held)
+        if fence in held:
+            held.remove(fence)
+            writes.add(_MARK_SENDING, {"operation": each.operation_id, "now": each.now})
+    writes.flush()
+    return ours
+
+
+@together(mark_many_sending)
 def mark_sending(
     tx: Tx, operation_id: OperationId, owner: str, attempt: int, now: datetime
 ) -> bool:
@@ -252,8 +278,7 @@ def mark_sending(
     Returns:
         False when the operation was taken over: it must not be sent.
     """
-    values = {"operation": operation_id, "owner": owner, "number": attempt, "now": now}
-    return tx.run(_MARK_SENDING, values) == 1
+    return mark_many_sending(tx, [((operation_id, owner, attempt, now), {})])[0]
 
 
 def attach_file(tx: Tx, operation_id: OperationId, *, size_bytes: int, digest: str) -> None:
@@ -308,14 +333,11 @@ def recover(
                 closed_at=now,
                 looks=0,
                 detail="the daemon stopped while sending",
-                **_RELEASED,
+                **RELEASED,
             )
         )
         journal.append(tx, *(_left_sending(row, now) for row in rows))
     return Recovered(ready=ready, unknown=len(rows))
-
-
-_RELEASED: dict[str, Any] = {"lease_owner": None, "lease_until": None, "claimed_from": None}
 
 
 def _left_sending(row: Row, now: datetime) -> Line:
@@ -336,7 +358,7 @@ def _give_back(tx: Tx, which: Sequence[sa.ColumnElement[bool]], now: datetime) -
         .where(t.state_in(*t.IN_FLIGHT), *which)
         .values(
             state=sa.func.coalesce(_o.claimed_from, OperationState.READY),
-            **_RELEASED,
+            **RELEASED,
         )
     )
 
@@ -387,20 +409,12 @@ def record_recheck(
         detail: for the operator.
         now: when.
     """
-    row = load_for_settling(tx, operation_id)
+    row = load_rows(tx, [operation_id])[operation_id]
+    effects = Effects(Writes(tx))
     tx.run(sa.update(t.operation).where(_o.id == operation_id).values(recheck_at=again_at))
-    record_others(tx, row, others, now)
-    line = Line(
-        at=now,
-        event="operation.rechecked",
-        detail=detail,
-        connection=row.connection,
-        ticket=row.target_row,
-        link=row.link,
-        operation=operation_id,
-        mapping=row.mapping,
-    )
-    journal.append(tx, line)
+    note(effects, row, "operation.rechecked", Told(now=now, detail=detail))
+    record_others(effects, row, others, now)
+    effects.write()
 
 
 def unsettled_creates(tx: Tx, connection: ConnectionName, kind: str) -> list[UnsettledCreate]:

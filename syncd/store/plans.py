@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Executable
 
 from syncd.core.state import (
     BaselineMove,
     FoundConflict,
-    ItemPair,
     Plan,
     PlannedOperation,
     Rank,
@@ -32,9 +29,10 @@ from syncd.model.ids import (
 from syncd.model.operation import OperationState, Receipt
 from syncd.store import codec, journal, lanes
 from syncd.store import tables as t
+from syncd.store.effects import SOURCE_MOVES, save_pairs, upsert_baseline
 from syncd.store.records import Line, PlanContext
-from syncd.store.settling import settle_seen, upsert_baseline
-from syncd.store.tx import Tx, insert_into
+from syncd.store.settling import settle_seen
+from syncd.store.tx import Tx, Writes
 
 REPLACEABLE = (OperationState.WAITING, OperationState.READY, OperationState.PARKED)
 """States in which a newer operation may take the place of an older one."""
@@ -70,8 +68,10 @@ def apply_plan(tx: Tx, link_id: LinkRow, plan: Plan, context: PlanContext) -> li
     """
     home = _home(tx, link_id)
     touched = _supersede(tx, home, plan.superseded, context)
-    _move_baselines(tx, link_id, plan.baselines)
-    save_pairs(tx, link_id, plan.pairs)
+    writes = Writes(tx)
+    _move_baselines(writes, link_id, plan.baselines)
+    save_pairs(writes, link_id, plan.pairs)
+    writes.flush()
     for key, item_id in plan.applied:
         _settle_applied(tx, home, key, item_id, context)
     added = _add_operations(tx, home, plan.operations, context)
@@ -264,54 +264,18 @@ def _settle_applied(
 # --- what is known ---------------------------------------------------------------------------
 
 
-def _move_baselines(tx: Tx, link_id: LinkRow, moves: Sequence[BaselineMove]) -> None:
-    if not moves:
-        return
-    tx.run(
-        upsert_baseline(tx.is_postgres, ("value", "state")),
-        [
+def _move_baselines(writes: Writes, link_id: LinkRow, moves: Sequence[BaselineMove]) -> None:
+    for move in moves:
+        writes.add(
+            upsert_baseline(writes.tx.is_postgres, SOURCE_MOVES),
             {
                 "link": link_id,
                 "side": move.side,
                 "slot": move.slot,
                 "value": codec.dump(move.value),
                 "state": move.state,
-            }
-            for move in moves
-        ],
-    )
-
-
-def save_pairs(tx: Tx, link_id: LinkRow, pairs: Sequence[ItemPair]) -> None:
-    """Store comments and attachments accounted for; those known already take the new state."""
-    if not pairs:
-        return
-    tx.run(
-        _upsert_pair(tx.is_postgres),
-        [
-            {
-                "link": link_id,
-                "kind": pair.kind,
-                "origin": pair.origin,
-                "source_id": pair.source_id,
-                "target_id": pair.target_id,
-                "state": pair.state,
-                "reason": pair.reason,
-                "key": pair.key,
-            }
-            for pair in pairs
-        ],
-    )
-
-
-@cache
-def _upsert_pair(is_postgres: bool) -> Executable:
-    insert = insert_into(t.item_pair, is_postgres=is_postgres)
-    moved = ("target_id", "state", "reason", "key")
-    return insert.on_conflict_do_update(
-        index_elements=["link", "kind", "origin", "source_id"],
-        set_={name: insert.excluded[name] for name in moved},
-    )
+            },
+        )
 
 
 def _freeze(tx: Tx, home: _Home, conflict: FoundConflict, context: PlanContext) -> None:

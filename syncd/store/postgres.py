@@ -1,8 +1,10 @@
 """The store on PostgreSQL: units run through asyncpg, each in a transaction of its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -11,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from syncd.model.errors import BrokenInvariant, CommandRefused
 from syncd.store import schema
-from syncd.store.database import ACCEPTED, Database, P, T, Unit
+from syncd.store.database import ACCEPTED, Call, Database, Many, P, T, Unit, many_of
 from syncd.store.errors import StoreUnavailable
 from syncd.store.tx import Tx
 
@@ -21,6 +23,8 @@ CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_MS = 30_000
 LOCK_TIMEOUT_MS = 20_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
+GROUP_MAX = 128
+"""Calls of one unit carried out together."""
 TRIES_MAX = 6
 """Runs of one unit that meets deadlocks or serialization failures."""
 
@@ -28,6 +32,25 @@ AGAIN = frozenset({"40001", "40P01"})
 """serialization_failure, deadlock_detected: the transaction is undone and may be repeated."""
 UPGRADE_LOCK = 0x73796E6364
 """Advisory lock of schema upgrades: the letters of syncd."""
+
+
+@dataclass(slots=True)
+class _Job:
+    unit: Callable[..., Any]
+    call: Call
+    answer: "asyncio.Future[Any]"
+
+    def settle(self, result: object, error: Exception | None) -> None:
+        if self.answer.done():
+            return
+        if error is not None:
+            self.answer.set_exception(error)
+        else:
+            self.answer.set_result(result)
+
+
+def _call(unit: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any], tx: Tx) -> T:
+    return unit(tx, *args, **kwargs)
 
 
 class PostgresDatabase(Database):
@@ -43,6 +66,8 @@ class PostgresDatabase(Database):
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         self._running: set[asyncio.Task[Any]] = set()
+        self._waiting: dict[Many, list[_Job]] = {}
+        self._at_work: set[Many] = set()
         self._owner: AsyncConnection | None = None
 
     @classmethod
@@ -61,16 +86,59 @@ class PostgresDatabase(Database):
     async def write(self, unit: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._read_only:
             raise CommandRefused("this store was opened for reading only")
-
-        async def once() -> T:
-            async with self._engine.begin() as connection:
-                return await connection.run_sync(lambda sync: unit(Tx(sync), *args, **kwargs))
-
+        if (many := many_of(unit)) is not None:
+            answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(many, []).append(_Job(unit, (args, kwargs), answer))
+            if many not in self._at_work:
+                self._at_work.add(many)
+                self._keep(self._work_off(many))
+            return await answer
         # A caller that is cancelled must not undo what it handed in.
-        task = asyncio.ensure_future(_repeated(once))
+        return await asyncio.shield(self._keep(self._alone(partial(_call, unit, args, kwargs))))
+
+    def _keep(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = asyncio.ensure_future(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        return task
+
+    async def _alone(self, work: Callable[[Tx], T]) -> T:
+        async def once() -> T:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(lambda sync: work(Tx(sync)))
+
+        return await _repeated(once)
+
+    async def _work_off(self, many: Many) -> None:
+        """Carry out what waits of one unit, all that came while the last group ran at a time."""
+        try:
+            while jobs := self._waiting.pop(many, None):
+                for start in range(0, len(jobs), GROUP_MAX):
+                    await self._together(many, jobs[start : start + GROUP_MAX])
+        finally:
+            self._at_work.discard(many)
+
+    async def _together(self, many: Many, jobs: "list[_Job]") -> None:
+        if len(jobs) > 1:
+            calls = [job.call for job in jobs]
+            try:
+                results = await self._alone(lambda tx: many(tx, calls))
+            except StoreUnavailable as error:
+                for job in jobs:
+                    job.settle(None, error)
+                return
+            except Exception:  # noqa: BLE001 - one of them; which, shows below
+                results = []
+            for job, result in zip(jobs, results, strict=False):
+                job.settle(result, None)
+            if results:
+                return
+        for job in jobs:
+            args, kwargs = job.call
+            try:
+                job.settle(await self._alone(partial(_call, job.unit, args, kwargs)), None)
+            except Exception as error:  # noqa: BLE001 - it belongs to who handed the unit in
+                job.settle(None, error)
 
     async def read(self, unit: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         async def once() -> T:

@@ -25,7 +25,7 @@ from sqlalchemy.pool import NullPool
 
 from syncd.model.errors import BrokenInvariant, CommandRefused
 from syncd.store import schema
-from syncd.store.database import Database, P, T, Unit
+from syncd.store.database import Call, Database, P, T, Unit, many_of
 from syncd.store.errors import StoreUnavailable
 from syncd.store.lock import FileLock
 from syncd.store.tx import Tx
@@ -49,7 +49,8 @@ WRITER_PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 
 @dataclass(slots=True)
 class _Job:
-    work: Callable[[Tx], Any]
+    unit: Callable[..., Any]
+    call: Call
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Any]"
     result: Any = None
@@ -103,7 +104,7 @@ class SqliteDatabase(Database):
         async with self._room:
             loop = asyncio.get_running_loop()
             future: asyncio.Future[T] = loop.create_future()
-            self._writer.hand_in(_Job(partial(_call, unit, args, kwargs), loop, future))
+            self._writer.hand_in(_Job(unit, (args, kwargs), loop, future))
             return await future
 
     async def read(self, unit: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -175,8 +176,10 @@ class _Writer:
         raw = self._raw
         try:
             raw.execute("BEGIN IMMEDIATE")
-            for job in group:
-                self._run_one(job, alone=len(group) == 1)
+            for jobs in _alike(group):
+                if len(jobs) == 1 or not self._run_many(jobs):
+                    for job in jobs:
+                        self._run_one(job, alone=len(group) == 1)
             if raw.in_transaction:
                 raw.execute("COMMIT")
         except sqlite3.Error as error:
@@ -187,12 +190,33 @@ class _Writer:
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
 
+    def _run_many(self, jobs: list[_Job]) -> bool:
+        """Carry out calls of one unit as one; False: undone, to be tried one by one."""
+        many = many_of(jobs[0].unit)
+        if many is None:
+            return False
+        raw = self._raw
+        raw.execute("SAVEPOINT units")
+        try:
+            results = many(Tx(self._connection), [job.call for job in jobs])
+        except Exception as error:
+            if not raw.in_transaction:
+                raise sqlite3.OperationalError(str(error)) from error
+            raw.execute("ROLLBACK TO units")
+            raw.execute("RELEASE units")
+            return False
+        raw.execute("RELEASE units")
+        for job, result in zip(jobs, results, strict=True):
+            job.result = result
+        return True
+
     def _run_one(self, job: _Job, *, alone: bool) -> None:
         raw = self._raw
         if not alone:
             raw.execute("SAVEPOINT unit")
         try:
-            job.result = job.work(Tx(self._connection))
+            args, kwargs = job.call
+            job.result = job.unit(Tx(self._connection), *args, **kwargs)
         except BaseException as error:  # it belongs to who handed the unit in
             job.error = _translated(error)
             if not raw.in_transaction:
@@ -201,6 +225,15 @@ class _Writer:
             raw.execute("ROLLBACK" if alone else "ROLLBACK TO unit")
         if not alone:
             raw.execute("RELEASE unit")
+
+
+def _alike(group: list[_Job]) -> list[list[_Job]]:
+    """Put together the calls of one unit; each other job stands alone, in order."""
+    found: dict[int, list[_Job]] = {}
+    for place, job in enumerate(group):
+        key = place if many_of(job.unit) is None else -id(job.unit)
+        found.setdefault(key, []).append(job)
+    return list(found.values())
 
 
 def _report(group: list[_Job]) -> None:

@@ -228,6 +228,20 @@ async def test_only_what_may_have_had_an_effect_counts_as_sent(scene: Scene) -> 
     assert (await scene.parts(link)).operations[0].sent
 
 
+async def test_sends_marked_at_once_are_each_told_the_truth(scene: Scene) -> None:
+    for n in range(10):
+        await scene.linked(comment("c1"), itsm=f"inc{n}", vendor=f"case{n}")
+    ops = await scene.claim()
+    marks = [(op.id, OWNER if op.id % 2 else "another", op.attempt, NOW) for op in [*ops, *ops]]
+    told = await asyncio.gather(*(scene.db.write(outbox.mark_sending, *mark) for mark in marks))
+    assert sum(told) == sum(op.id % 2 for op in ops)
+    for op in ops:
+        record = await scene.operation(op.id)
+        assert (record.state, record.sends) == (
+            (OperationState.SENDING, 1) if op.id % 2 else (OperationState.CLAIMED, 0)
+        )
+
+
 # --- recovering -----------------------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """An outcome is stored whole, once, and by whom it belongs to (R2, R3, R5, R7)."""
 
+import asyncio
+
 import pytest
 
 from syncd.core.state import Baseline, BaselineState, ItemKind, ItemPair, PairState
@@ -232,6 +234,61 @@ async def test_a_superseded_comment_is_decided_about_anew(scene: Scene) -> None:
     link = await scene.linked(comment("c1"))
     await scene.settle(await scene.claim_one(), outcome(OutcomeKind.SUPERSEDED))
     assert (await scene.parts(link)).pairs == ()
+
+
+# --- many at once ---------------------------------------------------------------------------
+
+
+async def test_outcomes_stored_at_once_are_each_stored_whole(scene: Scene) -> None:
+    found = [
+        await scene.linked(comment("c1"), comment("c2"), itsm=f"inc{n}", vendor=f"case{n}")
+        for n in range(20)
+    ]
+    ops = {op.link_id: op for op in await scene.claim(free={CARRIER: 50})}
+    for op in ops.values():
+        await scene.db.write(outbox.mark_sending, op.id, OWNER, op.attempt, NOW)
+    kinds = [
+        applied(receipt(comment_id="v1")),
+        outcome(OutcomeKind.APPLIED),  # No receipt: a bug, which harms no other.
+        parked(ParkReason.REFUSED),
+        outcome(OutcomeKind.UNKNOWN),
+    ]
+    results = await asyncio.gather(
+        *(scene.settle(ops[link], kinds[n % 4]) for n, link in enumerate(found)),
+        return_exceptions=True,
+    )
+    states = ["applied", "sending", "parked", "unknown"]
+    for n, link in enumerate(found):
+        assert isinstance(results[n], BrokenInvariant) is (n % 4 == 1)
+        following = "ready" if n % 4 in (0, 2) else "waiting"
+        assert await scene.states(link) == [f"comment {states[n % 4]}", f"comment {following}"]
+        (first, _) = (await scene.parts(link)).pairs
+        assert first.target_id == ("v1" if n % 4 == 0 else "")
+
+
+async def test_two_answers_for_one_operation_at_once_count_once(scene: Scene) -> None:
+    link = await scene.linked(comment("c1"), comment("c2"))
+    op = await scene.send()
+    results = await asyncio.gather(
+        *(scene.settle(op, applied(receipt(comment_id=f"v{n}"))) for n in range(4))
+    )
+    assert sorted(results) == [False, False, False, True]
+    assert await scene.states(link) == ["comment applied", "comment ready"]
+    pairs = (await scene.parts(link)).pairs
+    assert [pair.state for pair in pairs].count(PairState.DUPLICATE) == 3
+
+
+async def test_creates_settled_at_once_each_get_their_partner(scene: Scene) -> None:
+    made = [await scene.opening(comment("c1"), source=f"inc{n}") for n in range(5)]
+    ops = {op.link_id: op for op in await scene.claim()}
+    for op in ops.values():
+        await scene.db.write(outbox.mark_sending, op.id, OWNER, op.attempt, NOW)
+    await asyncio.gather(
+        *(scene.settle(ops[link], applied(receipt(f"case{link}"))) for link in made)
+    )
+    for link in made:
+        assert await scene.states(link) == ["create applied", "comment ready"]
+        assert (await scene.parts(link)).numbers[Side.VENDOR] == f"CASE{link}"
 
 
 # --- fencing --------------------------------------------------------------------------------

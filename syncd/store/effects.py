@@ -1,0 +1,447 @@
+"""What a write that was applied changes: baselines, pairs, the link's partner, what is due.
+
+Shared by outcomes, by effects met in snapshots, and by an operator's `adopt`.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Executable
+
+from syncd.core.state import BaselineState, ItemPair, PairState, SlotMove
+from syncd.model.errors import BrokenInvariant
+from syncd.model.ids import ConnectionName, LinkRow, OperationId, Side, TicketRow
+from syncd.model.operation import OperationState, ParkReason, Receipt, WriteKind
+from syncd.model.ticket import Missing, Value
+from syncd.store import codec, journal, lanes
+from syncd.store import tables as t
+from syncd.store.records import Line, LinkPhase
+from syncd.store.tickets import ensure_ticket
+from syncd.store.tx import Row, Tx, Writes, insert_into
+from syncd.store.types import Instant, sooner
+
+DETAIL_CHARS_MAX = 2_000
+RELEASED: Mapping[str, None] = {"lease_owner": None, "lease_until": None, "claimed_from": None}
+"""Columns of an operation nobody holds."""
+
+_o, _k, _i = t.operation.c, t.ticket.c, t.item_pair.c
+_P = sa.bindparam
+_COLUMNS = (
+    _o.id, _o.link, _o.mapping, _o.connection, _o.target, _o.target_row, _o.source_row, _o.lane,
+    _o.rank, _o.kind, _o.key, _o.ticket_kind, _o.payload, _o.slots, _o.item_kind, _o.item_origin,
+    _o.item_source_id, _o.state, _o.claimed_from, _o.lease_owner, _o.attempt, _o.attempts, _o.sends,
+    _o.looks, _o.park_reason, _o.sent_at, _o.closed_at, _o.receipt, _o.correlation_id, _o.revision,
+    _o.source_connection,
+)  # fmt: skip
+
+# Built once: putting a statement together costs several times as much as carrying it out.
+UPDATE = sa.update(t.operation).where(_o.id == _P("operation"))
+_NOW = _P("now", type_=Instant())
+_EPOCH = (
+    sa.update(t.ticket)
+    .where(_k.id == _P("row"))
+    .values(write_epoch=_k.write_epoch + sa.literal_column("1"))
+)
+_WROTE = _EPOCH.values(
+    read_due_at=sooner(_k.read_due_at, _NOW),
+    sight_epoch=_k.sight_epoch + sa.literal_column("1"),
+    decide_due_at=sooner(_k.decide_due_at, _NOW),
+    cause=sa.literal_column("'after our write'"),
+)
+_DECIDE = (
+    sa.update(t.ticket)
+    .where(_k.id == _P("row"))
+    .values(decide_due_at=sooner(_k.decide_due_at, _NOW))
+)
+_THIS_PAIR = (
+    _i.link == _P("of_link"),
+    _i.kind == _P("of_kind"),
+    _i.origin == _P("of_origin"),
+    _i.source_id == _P("of_source"),
+)
+_PAIR = sa.update(t.item_pair).where(*_THIS_PAIR)
+_FORGET_PAIR = sa.delete(t.item_pair).where(*_THIS_PAIR, _i.state == PairState.PLANNED)
+
+
+@dataclass(slots=True)
+class Effects:
+    """The changes of one or many settled operations, gathered and then written together.
+
+    Attributes:
+        writes: gathered statements.
+        old: values of baselines before, by (link, side, slot).
+        lanes: queues that may need a new head, once everything else is written.
+        lines: for the journal.
+    """
+
+    writes: Writes
+    old: Mapping[tuple[int, str, str], str] = field(default_factory=dict)
+    lanes: set[str] = field(default_factory=set)
+    lines: list[Line] = field(default_factory=list)
+
+    @property
+    def tx(self) -> Tx:
+        """The transaction."""
+        return self.writes.tx
+
+    def write(self) -> None:
+        """Carry everything out; heads last, when the queues are as they will be."""
+        self.writes.flush()
+        for lane in sorted(self.lanes):
+            lanes.promote(self.tx, lane)
+        journal.append(self.tx, *self.lines)
+
+
+# --- loading and locking ---------------------------------------------------------------------
+
+
+def load_rows(tx: Tx, ids: Collection[OperationId]) -> dict[int, Row]:
+    """Load (and on PostgreSQL lock) the rows of operations about to be settled, by id.
+
+    Raises:
+        BrokenInvariant: one of them is not there.
+    """
+    query = sa.select(*_COLUMNS).where(tx.among(_o.id, ids)).order_by(_o.id)
+    found = {row.id: row for row in tx.rows(query.with_for_update() if tx.is_postgres else query)}
+    for wanted in ids:
+        if wanted not in found:
+            raise BrokenInvariant(f"operation {wanted} is not there")
+    return found
+
+
+def effects_of(tx: Tx, rows: Collection[Row]) -> Effects:
+    """Get ready to settle these operations."""
+    links = {row.link for row in rows if row.slots != "{}"}
+    if not links:
+        return Effects(Writes(tx))
+    c = t.baseline.c
+    query = sa.select(c.link, c.side, c.slot, c.value).where(tx.among(c.link, links))
+    old = {(row.link, row.side, row.slot): row.value for row in tx.rows(query)}
+    return Effects(Writes(tx), old)
+
+
+def lock_around(tx: Tx, tickets: Collection[TicketRow], link_ids: Collection[LinkRow]) -> None:
+    """Lock what settling touches: tickets in id order, then links."""
+    if not tx.is_postgres:
+        return
+    for table, ids in ((t.ticket, tickets), (t.link, link_ids)):
+        query = sa.select(table.c.id).where(tx.among(table.c.id, ids)).order_by(table.c.id)
+        tx.rows(query.with_for_update(key_share=True))
+
+
+# --- an applied write ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What is said about an effect.
+
+    Attributes:
+        now: when it is stored.
+        detail: for the operator.
+        actor: the operator who said that it happened; empty when the provider did.
+        columns: further columns of the operation.
+    """
+
+    now: datetime
+    detail: str
+    actor: str = ""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+
+def apply_receipt(effects: Effects, row: Row, receipt: Receipt, told: Told) -> bool:
+    """Settle an operation as applied, with all that follows from it.
+
+    Args:
+        effects: where the changes are gathered.
+        row: the operation, as `load_rows` gave it.
+        receipt: the effect.
+        told: what is said about it.
+
+    Returns:
+        False when the effect is a ticket that has another partner: the operation is parked.
+    """
+    target_row = row.target_row
+    if row.kind == WriteKind.CREATE:
+        target_row = _adopt_ticket(effects.tx, row, receipt, told.now)
+        if target_row is None:
+            _park_taken(effects, row, receipt, told.now)
+            return False
+        effects.lanes.add(lanes.of_ticket(target_row))
+    effects.writes.add(
+        UPDATE,
+        {
+            "operation": row.id,
+            **RELEASED,
+            "state": OperationState.APPLIED,
+            "park_reason": None,
+            "target_row": target_row,
+            "settled_at": told.now,
+            "receipt": codec.dump_receipt(receipt),
+            "detail": told.detail[:DETAIL_CHARS_MAX],
+            **told.columns,
+        },
+    )
+    _move_baselines(effects, row, receipt, told.now)
+    _complete_pair(effects, row, receipt)
+    effects.writes.add(_WROTE, {"row": target_row, "now": told.now})
+    decide_about_source(effects, row, told.now)
+    effects.lanes.add(row.lane)
+    note(effects, row, "operation.applied", told, target_row=target_row)
+    return True
+
+
+def _adopt_ticket(tx: Tx, row: Row, receipt: Receipt, now: datetime) -> TicketRow | None:
+    """Give the link its new ticket; None when that ticket has another partner."""
+    created = ensure_ticket(
+        tx,
+        ConnectionName(row.connection),
+        row.ticket_kind,
+        external_id=receipt.ticket_id,
+        number=receipt.ticket_number,
+        now=now,
+    )
+    c = t.link.c
+    column = c[f"{row.target}_ticket"]
+    taken = sa.select(c.id).where(column == created, c.tombstone_at.is_(None), c.id != row.link)
+    if row.target == Side.ITSM:
+        taken = taken.where(c.mapping == row.mapping)
+    if tx.scalar(taken.limit(1)) is not None:
+        return None
+    tx.run(
+        sa.update(t.link).where(c.id == row.link).values({column: created, c.phase: LinkPhase.OPEN})
+    )
+    tx.run(
+        sa.update(t.operation)
+        .where(
+            _o.lane == lanes.of_link(row.link, Side(row.target)),
+            _o.state == OperationState.WAITING,
+        )
+        .values(target_row=created, lane=lanes.of_ticket(created))
+    )
+    return created
+
+
+def _park_taken(effects: Effects, row: Row, receipt: Receipt, now: datetime) -> None:
+    detail = f"the answer names ticket {receipt.ticket_id}, which belongs to another link"
+    effects.writes.add(
+        UPDATE,
+        {
+            "operation": row.id,
+            **RELEASED,
+            "state": OperationState.PARKED,
+            "park_reason": ParkReason.INVALID,
+            "settled_at": now,
+            "receipt": codec.dump_receipt(receipt),
+            "detail": detail,
+        },
+    )
+    note(effects, row, "operation.parked", Told(now=now, detail=detail))
+
+
+# --- baselines -------------------------------------------------------------------------------
+
+
+def _move_baselines(effects: Effects, row: Row, receipt: Receipt, now: datetime) -> None:
+    slots = codec.load_slots(row.slots)
+    if not slots:
+        return
+    sent = codec.load_payload(row.payload)[0]
+    is_postgres = effects.tx.is_postgres
+    for slot, move in slots.items():
+        effects.writes.add(
+            upsert_baseline(is_postgres, SOURCE_MOVES),
+            {
+                "link": row.link,
+                "side": move.source,
+                "slot": slot,
+                "value": codec.dump(move.source_value),
+                "state": BaselineState.AGREED,
+            },
+        )
+        if isinstance(move.target_value, Missing):
+            continue
+        value, state = _target_value(slot, move.target_value, sent, receipt)
+        side = move.source.other
+        effects.writes.add(
+            upsert_baseline(is_postgres, _TARGET_MOVES),
+            {
+                "link": row.link,
+                "side": side,
+                "slot": slot,
+                "value": codec.dump(value),
+                "state": state,
+                "previous": effects.old.get((row.link, side, slot)),
+                "written_at": now,
+            },
+        )
+
+
+def _target_value(
+    slot: str, value: Value, sent: Mapping[str, Value], receipt: Receipt
+) -> tuple[Value, BaselineState]:
+    # The slot's last word is the written field's name (`to_vendor.title`); where it is not, what
+    # was sent stays the baseline and the next read shows the difference.
+    name = slot.rpartition(".")[2]
+    if name in sent and name in receipt.fields and receipt.fields[name] != value:
+        return receipt.fields[name], BaselineState.ALTERED
+    return value, BaselineState.PROVISIONAL
+
+
+SOURCE_MOVES = ("value", "state")
+"""Columns of a baseline that move where nothing was written."""
+_TARGET_MOVES = ("value", "state", "previous", "written_at")
+
+
+@cache
+def upsert_baseline(is_postgres: bool, moved: tuple[str, ...]) -> Executable:
+    """Build the statement that stores baselines, moving these columns where there is one."""
+    insert = insert_into(t.baseline, is_postgres=is_postgres)
+    return insert.on_conflict_do_update(
+        index_elements=["link", "side", "slot"],
+        set_={name: insert.excluded[name] for name in moved},
+    )
+
+
+def source_baselines(link_id: int, slots: Mapping[str, SlotMove]) -> list[dict[str, Any]]:
+    """Give the rows that account for a change on the side it came from."""
+    return [
+        {
+            "link": link_id,
+            "side": move.source,
+            "slot": slot,
+            "value": codec.dump(move.source_value),
+            "state": BaselineState.AGREED,
+        }
+        for slot, move in slots.items()
+    ]
+
+
+# --- comments and attachments ----------------------------------------------------------------
+
+
+def _complete_pair(effects: Effects, row: Row, receipt: Receipt) -> None:
+    if row.item_kind is None:
+        return
+    made = receipt.attachment_id if row.item_kind == "attachment" else receipt.comment_id
+    made = made or receipt.comment_id or receipt.attachment_id
+    values: dict[str, Any] = {"key": row.key}
+    if made:
+        # Without an id the pair stays PLANNED until the effect is met on the ticket.
+        values |= {"target_id": made, "state": PairState.PAIRED}
+    effects.writes.add(_PAIR, _pair_of(row) | values)
+
+
+def forget_pair(effects: Effects, row: Row) -> None:
+    """Let a comment or attachment be decided about anew: its operation ended without effect."""
+    if row.item_kind is not None:
+        effects.writes.add(_FORGET_PAIR, _pair_of(row))
+
+
+def _pair_of(row: Row) -> dict[str, Any]:
+    return {
+        "of_link": row.link,
+        "of_kind": row.item_kind,
+        "of_origin": row.item_origin,
+        "of_source": row.item_source_id,
+    }
+
+
+def save_pairs(writes: Writes, link_id: LinkRow, pairs: Collection[ItemPair]) -> None:
+    """Store comments and attachments accounted for; those known already take the new state."""
+    for pair in pairs:
+        writes.add(
+            _upsert_pair(writes.tx.is_postgres),
+            {
+                "link": link_id,
+                "kind": pair.kind,
+                "origin": pair.origin,
+                "source_id": pair.source_id,
+                "target_id": pair.target_id,
+                "state": pair.state,
+                "reason": pair.reason,
+                "key": pair.key,
+            },
+        )
+
+
+@cache
+def _upsert_pair(is_postgres: bool) -> Executable:
+    insert = insert_into(t.item_pair, is_postgres=is_postgres)
+    moved = ("target_id", "state", "reason", "key")
+    return insert.on_conflict_do_update(
+        index_elements=["link", "kind", "origin", "source_id"],
+        set_={name: insert.excluded[name] for name in moved},
+    )
+
+
+def record_others(effects: Effects, row: Row, others: Collection[Receipt], now: datetime) -> None:
+    """Note further effects of one write: known, and never given a partner (DESIGN R3)."""
+    for other in others:
+        if row.kind == WriteKind.CREATE:
+            twin = ensure_ticket(
+                effects.tx,
+                ConnectionName(row.connection),
+                row.ticket_kind,
+                external_id=other.ticket_id,
+                number=other.ticket_number,
+                now=now,
+            )
+            effects.tx.run(sa.update(t.ticket).where(_k.id == twin).values(stray=True))
+            what = f"ticket {other.ticket_number or other.ticket_id}"
+        else:
+            made = other.comment_id or other.attachment_id or ""
+            what = f"{row.kind} {made}"
+            if row.item_kind is not None and made:
+                twin_pair = ItemPair(
+                    kind=row.item_kind,
+                    origin=Side(row.target),
+                    source_id=made,
+                    state=PairState.DUPLICATE,
+                    key=row.key,
+                )
+                save_pairs(effects.writes, row.link, [twin_pair])
+        note(effects, row, "operation.doubled", Told(now=now, detail=f"a second effect: {what}"))
+
+
+# --- around it -------------------------------------------------------------------------------
+
+
+def touch_target(effects: Effects, row: Row, now: datetime, *, wrote: bool) -> None:
+    """Move the target's write epoch; have it read back when bytes may have reached it."""
+    if row.target_row is None:
+        return
+    if wrote:
+        effects.writes.add(_WROTE, {"row": row.target_row, "now": now})
+    else:
+        effects.writes.add(_EPOCH, {"row": row.target_row})
+
+
+def decide_about_source(effects: Effects, row: Row, now: datetime) -> None:
+    """Have the ticket the change came from decided about."""
+    effects.writes.add(_DECIDE, {"row": row.source_row, "now": now})
+
+
+def note(
+    effects: Effects, row: Row, event: str, told: Told, *, target_row: TicketRow | None = None
+) -> None:
+    """Add a journal line about an operation."""
+    effects.lines.append(
+        Line(
+            at=told.now,
+            event=event,
+            detail=told.detail,
+            correlation_id=row.correlation_id,
+            connection=row.connection,
+            ticket=target_row or row.target_row,
+            link=row.link,
+            operation=row.id,
+            mapping=row.mapping,
+            actor=told.actor,
+            revision=row.revision,
+        )
+    )
