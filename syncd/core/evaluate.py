@@ -230,10 +230,11 @@ def _expand(names: set[str], derive: Mapping[str, Expression]) -> frozenset[str]
 
 def fingerprint(view: View, names: frozenset[str]) -> Mapping[str, str]:
     """Give the inputs' values as a baseline keeps them: short ones whole, long ones as digests."""
-    return {name: _short(view.text(name)) for name in sorted(names)}
+    return {name: short(view.text(name)) for name in sorted(names)}
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Give a text as a baseline keeps it."""
     if len(text) <= LONG_CHARS:
         return text
     return (

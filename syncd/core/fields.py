@@ -1,11 +1,11 @@
 """One-directional and two-directional fields of a link (DESIGN R7)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from syncd.core.cutting import cut
-from syncd.core.evaluate import View, as_text, evaluate, fingerprint, inputs
+from syncd.core.evaluate import View, as_text, evaluate, fingerprint, inputs, short
 from syncd.core.rules import ChangePolicy, ConflictPolicy, FieldRule, LongPolicy, PairedField
-from syncd.core.slots import Draft, FieldWrite, Slots, directed, paired_values
+from syncd.core.slots import STATUS, Draft, FieldWrite, Slots, directed, paired_values
 from syncd.core.state import FoundConflict, PlannedOperation, Reason, SideTraits, SlotMove
 from syncd.model.ids import Side
 from syncd.model.operation import CommentDraft, WriteKind
@@ -23,7 +23,59 @@ def changed_inputs(slots: Slots, rule: FieldRule, view: View) -> bool | None:
     before = slots.accounted(rule.target_side.other, rule.slot)
     if not isinstance(before, Mapping):
         return None
-    return any(before[name] != value for name, value in now.items() if name in before)
+    side = rule.target_side.other
+    return any(
+        before[name] != value
+        and not _is_ours(slots, side, name, value)
+        and not _is_before_ours(slots, side, name, value)
+        for name, value in now.items()
+        if name in before
+    )
+
+
+def has_stale_input(slots: Slots, rule: FieldRule, view: View) -> bool:
+    """Whether one of a rule's inputs shows what stood there before our write (R1)."""
+    now = fingerprint(view, inputs(rule.expression, slots.state.rules.derive))
+    side = rule.target_side.other
+    return any(_is_before_ours(slots, side, name, value) for name, value in now.items())
+
+
+def _is_ours(slots: Slots, side: Side, name: str, told: str) -> bool:
+    """Whether a field shows what we wrote there, or are just writing (R5)."""
+    for slot in _slots_writing(slots, side, name):
+        writers = slots.carriers(slot, source=side.other)
+        written = [writer.slots[slot].target_value for writer in writers]
+        baseline = slots.baseline(side, slot)
+        if baseline is not None and baseline.written_at is not None:
+            written.append(baseline.value)
+        if any(_is_told(each, told) for each in written):
+            return True
+    return False
+
+
+def _is_before_ours(slots: Slots, side: Side, name: str, told: str) -> bool:
+    for slot in _slots_writing(slots, side, name):
+        baseline = slots.baseline(side, slot)
+        if baseline is None or isinstance(baseline.previous, Missing):
+            continue
+        if _is_told(baseline.previous, told) and slots.is_stale(side, slot, baseline.previous):
+            return True
+    return False
+
+
+def _is_told(value: Value | Missing, told: str) -> bool:
+    return not isinstance(value, Missing) and short(as_text(value)) == told
+
+
+def _slots_writing(slots: Slots, side: Side, name: str) -> Iterator[str]:
+    for rule in slots.state.rules.fields:
+        if rule.target_side is side and rule.target == name:
+            yield rule.slot
+    for paired in slots.state.rules.paired:
+        if name == (paired.itsm if side is Side.ITSM else paired.vendor):
+            yield paired.slot
+    if name == STATUS and slots.state.rules.status is not None:
+        yield STATUS
 
 
 def changed_sides(slots: Slots, paired: PairedField) -> frozenset[Side]:
@@ -52,7 +104,7 @@ def changed_slots(slots: Slots) -> frozenset[str]:
 def plan_directed(slots: Slots, draft: Draft) -> None:
     """Decide every one-directional field."""
     for rule, view in directed(slots):
-        if rule.slot in slots.state.conflicts:
+        if rule.slot in slots.state.conflicts or has_stale_input(slots, rule, view):
             continue
         names = inputs(rule.expression, slots.state.rules.derive)
         source_value = fingerprint(view, names)

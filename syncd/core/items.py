@@ -1,21 +1,21 @@
 """Comments and attachments: each crosses once (DESIGN R5, R6, R9, R10)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from syncd.core.cutting import parts
 from syncd.core.evaluate import View
+from syncd.core.file_names import clean
 from syncd.core.marker import MARKER_CHARS_MAX
 from syncd.core.rules import AttachmentRules, CommentRules, CommentTest
-from syncd.core.slots import Draft, Slots
+from syncd.core.slots import Slots, may_have_left
 from syncd.core.state import ItemKind, ItemPair, OpenOperation, PairState, PlannedOperation, Reason
-from syncd.model.ids import LinkRow, OperationKey, Side
+from syncd.model.ids import OperationKey, Side
 from syncd.model.operation import (
     AttachmentDraft,
     CommentDraft,
     OperationState,
-    ParkReason,
     WriteKind,
 )
 from syncd.model.ticket import Attachment, Comment, Visibility
@@ -26,7 +26,7 @@ DIGEST_PLACE = "{sha256}"
 """Stands in a note about an attachment that is not carried; delivery fills in the digest."""
 
 HELD_RECHECK_S = 30.0
-"""How soon a held attachment is looked at again when nothing else wakes the link."""
+"""How soon something held is looked at again when nothing else wakes the link."""
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class ItemDraft:
     held: bool = False
 
 
-def plan_items(slots: Slots, draft: Draft) -> ItemDraft:
+def plan_items(slots: Slots) -> ItemDraft:
     """Decide about every comment and attachment not known yet, on both sides."""
     items = ItemDraft(pairs=[], operations=[], applied=[])
     for side in Side:
@@ -54,9 +54,9 @@ def plan_items(slots: Slots, draft: Draft) -> ItemDraft:
         if view is None:
             continue
         for comment in _unknown(slots, side, ItemKind.COMMENT, view.ticket.comments):
-            _plan_comment(slots, draft, items, (side, view, comment))
+            _plan_comment(slots, items, (side, view, comment))
         for attachment in _unknown(slots, side, ItemKind.ATTACHMENT, view.ticket.attachments):
-            _plan_attachment(slots, draft, items, (side, view, attachment))
+            _plan_attachment(slots, items, (side, attachment))
     return items
 
 
@@ -78,13 +78,14 @@ def _planned(item: tuple[ItemKind, Side, str]) -> ItemPair:
 # --- comments --------------------------------------------------------------------------------
 
 
-def _plan_comment(
-    slots: Slots, draft: Draft, items: ItemDraft, seen: tuple[Side, View, Comment]
-) -> None:
+def _plan_comment(slots: Slots, items: ItemDraft, seen: tuple[Side, View, Comment]) -> None:
     side, view, comment = seen
     if comment.keys and _claim_own(slots, items, side, comment):
         return
     rules = slots.state.rules.comments.get(side.other)
+    how = slots.state.traits[side].features.writes.get(WriteKind.COMMENT)
+    if how is not None and not how.marker and _is_held(slots, items, side, _said_alike(comment)):
+        return
     if slots.state.is_fresh and slots.state.origin is None:
         _account(items, side, comment, (PairState.HISTORY, "it was there before linking"))
     elif rules is None:
@@ -93,6 +94,20 @@ def _plan_comment(
         _account(items, side, comment, (PairState.SKIPPED, reason))
     else:
         carry_comment(slots, items, (side, view, comment), rules)
+
+
+def _said_alike(comment: Comment) -> Callable[[OpenOperation], bool]:
+    """Say of a write whether it may have made a comment, where comments carry no marker."""
+
+    def is_alike(operation: OpenOperation) -> bool:
+        if operation.comment is None:
+            return False
+        # Where a digest is filled in on the way, what stands before it tells.
+        ours, place, _ = operation.comment.body.partition(DIGEST_PLACE)
+        words, theirs = ours.split(), comment.body.split()
+        return theirs == words or (bool(place) and theirs[: len(words)] == words)
+
+    return is_alike
 
 
 def _account(items: ItemDraft, side: Side, comment: Comment, why: tuple[PairState, str]) -> None:
@@ -220,32 +235,40 @@ def carry_comment(
 # --- attachments -----------------------------------------------------------------------------
 
 
-def _plan_attachment(
-    slots: Slots, draft: Draft, items: ItemDraft, seen: tuple[Side, View, Attachment]
-) -> None:
-    side, _, attachment = seen
-    if _may_be_ours(slots.state.operations, slots.state.link_id, side, attachment):
-        items.held = True
-        draft.note("attachment.held", f"{attachment.name!r}: a write of ours is unsettled")
-        return
-    carry_attachment(slots, items, side, attachment)
+def _plan_attachment(slots: Slots, items: ItemDraft, seen: tuple[Side, Attachment]) -> None:
+    side, attachment = seen
+    if not _is_held(slots, items, side, _alike(attachment)):
+        carry_attachment(slots, items, side, attachment)
 
 
-def _may_be_ours(
-    operations: Iterable[OpenOperation], link_id: LinkRow, side: Side, attachment: Attachment
+def _is_held(
+    slots: Slots, items: ItemDraft, side: Side, alike: Callable[[OpenOperation], bool]
 ) -> bool:
-    """Whether an unsettled upload of ours may have made this file (R5, held)."""
-    unsettled = (OperationState.CLAIMED, OperationState.SENDING, OperationState.UNKNOWN)
-    for operation in operations:
+    """Whether an unsettled write of ours may have made something new on a side (R5, held)."""
+    suspects = [
+        operation
+        for operation in slots.state.operations
+        if operation.target is side and may_have_left(operation) and alike(operation)
+    ]
+    # What waits for a person wakes the link itself when it is settled.
+    items.held = items.held or any(
+        operation.state is not OperationState.PARKED for operation in suspects
+    )
+    return bool(suspects)
+
+
+def _alike(attachment: Attachment) -> Callable[[OpenOperation], bool]:
+    """Say of an upload whether it may have made a file: by its name as it is sent, and its size."""
+    name = clean(attachment.name).casefold()
+
+    def is_alike(operation: OpenOperation) -> bool:
         draft = operation.attachment
-        if operation.kind is not WriteKind.ATTACHMENT or operation.target is not side:
-            continue
-        is_open = operation.state in unsettled or operation.park_reason is ParkReason.IN_DOUBT
-        if is_open and draft is not None and draft.name == attachment.name:
-            sizes = (draft.size_bytes, attachment.size_bytes)
-            if None in sizes or sizes[0] == sizes[1]:
-                return True
-    return False
+        if operation.kind is not WriteKind.ATTACHMENT or draft is None:
+            return False
+        sizes = (draft.size_bytes, attachment.size_bytes)
+        return clean(draft.name).casefold() == name and (None in sizes or sizes[0] == sizes[1])
+
+    return is_alike
 
 
 def carry_attachment(slots: Slots, items: ItemDraft, side: Side, attachment: Attachment) -> None:

@@ -1,7 +1,7 @@
 """When a ticket gets a partner on the other side, and what that partner starts with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from syncd.core.evaluate import View, evaluate, examine, fingerprint, inputs, view_of
@@ -59,6 +59,22 @@ def plan_opening(
     Returns:
         The opening with everything to be stored, or the tests and problems that prevent it.
     """
+    birth = plan_birth(rules, ticket, source, traits)
+    if isinstance(birth, NotOpened):
+        return birth
+    items = _items(rules, source_view(rules, ticket, source, traits[source]), traits, source)
+    plan = replace(
+        birth.plan,
+        operations=(*birth.plan.operations, *items.operations),
+        pairs=tuple(items.pairs),
+    )
+    return replace(birth, plan=plan)
+
+
+def plan_birth(
+    rules: MappingRules, ticket: Ticket, source: Side, traits: Mapping[Side, SideTraits]
+) -> Opening | NotOpened:
+    """Decide as `plan_opening` does, comments and attachments left aside."""
     opening = rules.opening(source.other)
     if opening is None:
         return NotOpened()
@@ -69,7 +85,17 @@ def plan_opening(
     birth = _birth(rules, opening, view, traits)
     if birth.problems:
         return NotOpened(tests=tests, problems=tuple(birth.problems))
-    return Opening(plan=_opening_plan(rules, opening, view, traits, birth), target=source.other)
+    create = PlannedOperation(
+        target=opening.target_side,
+        kind=WriteKind.CREATE,
+        reason=Reason.OPENED,
+        fields=birth.fields,
+        slots=birth.slots,
+        rank=Rank.CREATE,
+        place=str(opening.place),
+    )
+    plan = Plan(operations=(create, *birth.after), notes=tuple(birth.notes))
+    return Opening(plan=plan, target=source.other)
 
 
 def source_view(rules: MappingRules, ticket: Ticket, source: Side, traits: SideTraits) -> View:
@@ -193,30 +219,6 @@ def _status(
             rank=closing_rank(action.status, traits),
             place=str(action.place),
         )
-    )
-
-
-def _opening_plan(
-    rules: MappingRules,
-    opening: OpeningRules,
-    view: View,
-    traits: Mapping[Side, SideTraits],
-    birth: _Birth,
-) -> Plan:
-    create = PlannedOperation(
-        target=opening.target_side,
-        kind=WriteKind.CREATE,
-        reason=Reason.OPENED,
-        fields=birth.fields,
-        slots=birth.slots,
-        rank=Rank.CREATE,
-        place=str(opening.place),
-    )
-    items = _items(rules, view, traits, opening.target_side.other)
-    return Plan(
-        operations=(create, *birth.after, *items.operations),
-        pairs=tuple(items.pairs),
-        notes=tuple(birth.notes),
     )
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from syncd.core.evaluate import View, examine, view_of, with_derived
-from syncd.core.fields import changed_slots, plan_directed, plan_paired
+from syncd.core.fields import changed_slots, has_stale_input, plan_directed, plan_paired
 from syncd.core.items import HELD_RECHECK_S, ItemDraft, plan_items
-from syncd.core.opening import plan_opening
+from syncd.core.opening import plan_birth, plan_opening
 from syncd.core.rules import NoLonger, Reference
 from syncd.core.slots import (
     SETTLING_RECHECK_S,
@@ -14,6 +14,7 @@ from syncd.core.slots import (
     Draft,
     FieldWrite,
     Slots,
+    directed,
     is_unsent,
     replaced,
     settle_provisional,
@@ -33,7 +34,7 @@ from syncd.core.state import (
 )
 from syncd.core.status import has_status_changed, plan_status
 from syncd.model.ids import Side
-from syncd.model.operation import WriteKind
+from syncd.model.operation import ParkReason, WriteKind
 from syncd.model.ticket import Value
 
 __all__ = ["plan_link", "plan_opening"]
@@ -57,7 +58,7 @@ def plan_link(state: LinkState) -> Plan:
     plan_paired(slots, draft)
     plan_status(slots, draft)
     _plan_references(slots, draft)
-    items = plan_items(slots, draft)
+    items = plan_items(slots)
     if state.is_fresh and len(views) == len(Side):
         draft.account(Side.ITSM, MET, value=True)
     return _gather(slots, draft, items)
@@ -80,26 +81,37 @@ def _views(state: LinkState) -> dict[Side, View]:
 
 
 def _reborn(state: LinkState, views: Mapping[Side, View]) -> Plan | None:
-    """Plan a create anew when the ticket changed before it was sent; else None."""
+    """Plan a create anew, with all that waits for it, when the ticket changed before it was sent.
+
+    None where there is none, or nothing to change. A create that a person was asked about is left
+    to them: what changes meanwhile queues up behind it.
+    """
     create = next((each for each in state.operations if each.kind is WriteKind.CREATE), None)
     if create is None or not is_unsent(create) or create.target in views:
         return None
-    source = create.target.other
-    slots = Slots(state=state, views=views)
-    if not changed_slots(slots) and not has_status_changed(slots):
+    slots, source = Slots(state=state, views=views), create.target.other
+    has_changed = bool(changed_slots(slots)) or has_status_changed(slots)
+    if not has_changed or create.park_reason is ParkReason.TOO_LATE:
         return None
-    opening = plan_opening(state.rules, state.tickets[source], source, state.traits)
-    if isinstance(opening, NotOpened):
+    birth = plan_birth(state.rules, state.tickets[source], source, state.traits)
+    if isinstance(birth, NotOpened):
         return None
-    known = {pair.source_id for pair in state.pairs if pair.origin is source}
-    fresh = tuple(
-        operation
-        for operation in opening.plan.operations
-        if operation.item is None or operation.item[2] not in known
+    gone = [each for each in state.operations if each.target is create.target and is_unsent(each)]
+    carried = {each.item for each in gone}
+    without = replace(
+        state,
+        operations=tuple(each for each in state.operations if each not in gone),
+        pairs=tuple(
+            each for each in state.pairs if (each.kind, each.origin, each.source_id) not in carried
+        ),
     )
-    gone = tuple(each.id for each in state.operations if is_unsent(each) and each.item is None)
-    pairs = tuple(pair for pair in opening.plan.pairs if pair.source_id not in known)
-    return replace(opening.plan, operations=fresh, superseded=gone, pairs=pairs)
+    items = plan_items(Slots(state=without, views=views))
+    return replace(
+        birth.plan,
+        operations=(*birth.plan.operations, *items.operations),
+        superseded=tuple(each.id for each in gone),
+        pairs=tuple(items.pairs),
+    )
 
 
 def _with_moves(state: LinkState, moves: list[BaselineMove]) -> LinkState:
@@ -152,7 +164,7 @@ def _gather(slots: Slots, draft: Draft, items: ItemDraft) -> Plan:
     early = draft.early + items.operations
     updates = [_update(side, writes) for side, writes in draft.writes.items() if writes]
     operations = sorted((*updates, *early), key=lambda operation: operation.rank is Rank.CLOSING)
-    stale = _is_any_stale(slots)
+    stale = _stale_sides(slots)
     waits = [HELD_RECHECK_S] if items.held else []
     if stale:
         settle = max(traits.features.settle_s for traits in slots.state.traits.values())
@@ -166,6 +178,7 @@ def _gather(slots: Slots, draft: Draft, items: ItemDraft) -> Plan:
         conflicts=tuple(draft.conflicts),
         notes=tuple(draft.notes),
         recheck_s=min(waits, default=None),
+        stale=stale,
         detach=_detach(slots),
     )
 
@@ -184,16 +197,25 @@ def _update(side: Side, writes: list[FieldWrite]) -> PlannedOperation:
     )
 
 
-def _is_any_stale(slots: Slots) -> bool:
-    rules = slots.state.rules
-    for side, view in slots.views.items():
-        label = view.get("status")
-        if isinstance(label, str) and slots.is_stale(side, STATUS, label):
+def _stale_sides(slots: Slots) -> frozenset[Side]:
+    """Name the sides that show a value from before our write."""
+    stale = {side for side, view in slots.views.items() if _is_stale_view(slots, side, view)}
+    stale |= {
+        rule.target_side.other
+        for rule, view in directed(slots)
+        if has_stale_input(slots, rule, view)
+    }
+    return frozenset(stale)
+
+
+def _is_stale_view(slots: Slots, side: Side, view: View) -> bool:
+    label = view.get("status")
+    if isinstance(label, str) and slots.is_stale(side, STATUS, label):
+        return True
+    for paired in slots.state.rules.paired:
+        value = view.get(paired.itsm if side is Side.ITSM else paired.vendor)
+        if isinstance(value, str) and slots.is_stale(side, paired.slot, value):
             return True
-        for paired in rules.paired:
-            value = view.get(paired.itsm if side is Side.ITSM else paired.vendor)
-            if isinstance(value, str) and slots.is_stale(side, paired.slot, value):
-                return True
     return False
 
 

@@ -46,7 +46,6 @@ class Draft:
     Attributes:
         writes: by target side, fields to be written together.
         early: operations that need no grouping, in order.
-        stale: a value was set aside as a stale read.
     """
 
     writes: dict[Side, list[FieldWrite]] = field(
@@ -56,7 +55,6 @@ class Draft:
     baselines: list[BaselineMove] = field(default_factory=list)
     conflicts: list[FoundConflict] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    stale: bool = False
 
     def account(self, side: Side, slot: str, value: Value) -> None:
         """Move a baseline without a write."""
@@ -73,6 +71,13 @@ def is_unsent(operation: OpenOperation) -> bool:
         return not operation.sent
     refused = operation.park_reason not in (ParkReason.IN_DOUBT, ParkReason.EXHAUSTED)
     return operation.state is OperationState.PARKED and refused
+
+
+def may_have_left(operation: OpenOperation) -> bool:
+    """Whether an unsettled operation may have had its effect already, or have it yet."""
+    under_way = (OperationState.CLAIMED, OperationState.SENDING, OperationState.UNKNOWN)
+    is_in_doubt = operation.park_reason is ParkReason.IN_DOUBT
+    return operation.sent or is_in_doubt or operation.state in under_way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +133,10 @@ class Slots:
         if baseline is None or baseline.written_at is None:
             return False
         settle = timedelta(seconds=self.state.traits[side].features.settle_s)
-        return baseline.previous == value and self.state.now < baseline.written_at + settle
+        # How old the snapshot is counts, not how late it is looked at.
+        read_at = self.state.read_at.get(side, self.state.now)
+        is_before = value == baseline.previous and value != baseline.value
+        return is_before and read_at < baseline.written_at + settle
 
 
 def is_altered(sent: Value, read: Value) -> bool:

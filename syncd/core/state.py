@@ -134,7 +134,14 @@ class SlotMove:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenOperation:
-    """An operation of this link that is open or parked: it counts as planned (R7)."""
+    """An operation of this link that is open or parked: it counts as planned (R7).
+
+    Attributes:
+        comment, attachment: what it writes.
+        slots: baselines that move when it is applied.
+        item: the comment or attachment it carries.
+        sent: bytes may have left, and nothing proved that they had no effect.
+    """
 
     id: OperationId
     key: OperationKey
@@ -144,6 +151,7 @@ class OpenOperation:
     park_reason: ParkReason | None = None
     slots: Mapping[str, SlotMove] = field(default_factory=dict)
     item: tuple[ItemKind, Side, str] | None = None
+    comment: CommentDraft | None = None
     attachment: AttachmentDraft | None = None
     sent: bool = False
 
@@ -166,6 +174,7 @@ class LinkState:
             key -> (link, target side); a marker whose key is not here is a stranger's.
         origin: the side the link was opened from; None when people paired existing tickets.
         now: aware UTC instant of the decision.
+        read_at: when the read of each snapshot began; absent: now.
     """
 
     link_id: LinkRow
@@ -180,6 +189,7 @@ class LinkState:
     own_keys: Mapping[OperationKey, tuple[LinkRow, Side]]
     origin: Side | None
     now: datetime
+    read_at: Mapping[Side, datetime] = field(default_factory=dict)
 
     @property
     def is_fresh(self) -> bool:
@@ -283,6 +293,7 @@ class Plan:
         conflicts: newly found conflicts.
         notes: journal lines.
         recheck_s: decide again after so many seconds, because something was held; None: no need.
+        stale: sides to be read again before that: they showed the state before our write (R1).
         detach: why the link ends (`no_longer: detach`); empty: it stays.
     """
 
@@ -294,6 +305,7 @@ class Plan:
     conflicts: tuple[FoundConflict, ...] = ()
     notes: tuple[Note, ...] = ()
     recheck_s: float | None = None
+    stale: frozenset[Side] = frozenset()
     detach: str = ""
 
     @property

@@ -196,6 +196,7 @@ def link_state(
         own_keys=parts.own_keys,
         origin=None if parts.link.added_by else parts.link.origin,
         now=now,
+        read_at=parts.read_at,
     )
 
 
@@ -238,6 +239,8 @@ def _store(tx: Tx, link: LinkRecord, rules: MappingRules, plan: Plan, decider: D
         at = decider.now + timedelta(seconds=plan.recheck_s)
         for row in link.rows.values():
             tickets.set_decide_due(tx, row, at)
+        stale = [link.rows[side] for side in plan.stale if side in link.rows]
+        tickets.hasten(tx, stale, at, cause="it may have shown the state before our write")
     return Decision(
         planned=len(plan.operations),
         superseded=len(plan.superseded),

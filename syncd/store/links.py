@@ -155,7 +155,7 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         lookup_keys: keys to be looked up beside those met in the snapshots.
     """
     record = get(tx, link_id)
-    tickets, numbers = _load_sides(tx, record)
+    tickets, numbers, read_at = _load_sides(tx, record)
     keys = set(lookup_keys)
     for ticket in tickets.values():
         keys.update(ticket.keys)
@@ -165,6 +165,7 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         link=record,
         tickets=tickets,
         numbers=numbers,
+        read_at=read_at,
         baselines=_load_baselines(tx, link_id),
         pairs=pairs_of(tx, link_id),
         operations=_load_operations(tx, link_id),
@@ -173,16 +174,22 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
     )
 
 
-def _load_sides(tx: Tx, record: LinkRecord) -> tuple[dict[Side, Ticket], dict[Side, str]]:
-    both = {"one": record.rows.get(Side.ITSM), "other": record.rows.get(Side.VENDOR)}
-    found = {row.id: row for row in tx.rows(_SIDES, both)}
+def _load_sides(
+    tx: Tx, record: LinkRecord
+) -> tuple[dict[Side, Ticket], dict[Side, str], dict[Side, datetime]]:
+    c = t.ticket.c
+    query = sa.select(c.id, c.number, c.snapshot, c.read_at)
+    found = {row.id: row for row in tx.rows(query.where(c.id.in_(record.rows.values())))}
     tickets: dict[Side, Ticket] = {}
     numbers = dict.fromkeys(Side, "")
+    read_at: dict[Side, datetime] = {}
     for side, row in record.rows.items():
         numbers[side] = found[row].number
         if found[row].snapshot is not None:
             tickets[side] = codec.decode_ticket(found[row].snapshot)
-    return tickets, numbers
+        if found[row].read_at is not None:
+            read_at[side] = found[row].read_at
+    return tickets, numbers, read_at
 
 
 def _load_baselines(tx: Tx, link_id: LinkRow) -> dict[tuple[Side, str], Baseline]:

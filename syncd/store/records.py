@@ -250,6 +250,7 @@ class LinkParts:
         link: the link itself.
         tickets: newest snapshot by side.
         numbers: by side; empty text while unknown.
+        read_at: when the read of each snapshot began.
         baselines: by (side, slot).
         pairs: comments and attachments known.
         operations: open and parked, in the order they were planned.
@@ -265,6 +266,7 @@ class LinkParts:
     operations: tuple[OpenOperation, ...]
     conflicts: frozenset[str]
     own_keys: Mapping[OperationKey, tuple[LinkRow, Side]]
+    read_at: Mapping[Side, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,7 @@ _FOR_SAVE = sa.select(
     _c.next_poll_at,
     _c.read_failures,
     _c.gone_at,
+    _c.decide_due_at,
     (~_NOT_IN_FLIGHT).label("in_flight"),
 ).where(_c.id == _P("row"))
 
@@ -384,7 +385,13 @@ def set_decide_due(tx: Tx, row: TicketRow, at: datetime | None) -> None:
 
 
 def save_read(
-    tx: Tx, due: DueRead, ticket: Ticket, *, now: datetime, next_poll_at: datetime | None = None
+    tx: Tx,
+    due: DueRead,
+    ticket: Ticket,
+    *,
+    now: datetime,
+    next_poll_at: datetime | None = None,
+    started_at: datetime | None = None,
 ) -> SaveResult:
     """Store what was read, unless a write overlapped the read (DESIGN R1).
 
@@ -394,6 +401,7 @@ def save_read(
         ticket: what came of it.
         now: when it came.
         next_poll_at: its next turn; None: only when something is seen.
+        started_at: when the read began; None: now.
     """
     if tx.is_postgres:
         tx.rows(sa.select(_c.id).where(_c.id == due.row).with_for_update())
@@ -409,6 +417,9 @@ def save_read(
     text, digest = codec.encode_ticket(ticket)
     values = _after_read(due, stored, next_poll_at)
     if digest == stored.digest:
+        if stored.decide_due_at is not None:
+            # What waits to be decided is decided from a state as fresh as this.
+            values["read_at"] = started_at or now
         if values:
             tx.run(sa.update(t.ticket).where(_c.id == due.row).values(values))
         return SaveResult.UNCHANGED
@@ -418,7 +429,7 @@ def save_read(
         "external_id": ticket.id,
         "number": ticket.number or stored.number,
         "provider_created_at": ticket.created_at,
-        "read_at": now,
+        "read_at": started_at or now,
         "decide_due_at": now,
     }
     tx.run(sa.update(t.ticket).where(_c.id == due.row).values(values))

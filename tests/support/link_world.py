@@ -1,7 +1,7 @@
 """A link in memory: two tickets, people who change them, plans stored and carried out by hand.
 
-It applies a `Plan` as the store documents it and carries operations out as a perfect vendor would, so
-that properties of the decision can be shown without database or network.
+It applies a `Plan` as the store documents it and carries operations out as a perfect vendor would,
+so that properties of the decision can be shown without database or network.
 """
 
 from collections.abc import Mapping
@@ -59,6 +59,7 @@ class Queued:
     planned: PlannedOperation
     state: OperationState = OperationState.READY
     park_reason: ParkReason | None = None
+    sent: bool = False
 
 
 @dataclass(slots=True)
@@ -325,6 +326,7 @@ def _opened(queued: Queued) -> OpenOperation:
         park_reason=queued.park_reason,
         slots=queued.planned.slots,
         item=queued.planned.item,
+        comment=queued.planned.comment,
         attachment=queued.planned.attachment,
-        sent=queued.state in (OperationState.UNKNOWN, OperationState.SENDING),
+        sent=queued.sent or queued.state in (OperationState.UNKNOWN, OperationState.SENDING),
     )

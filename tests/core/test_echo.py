@@ -1,0 +1,85 @@
+"""What we wrote is not news, whichever rule looks at it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from syncd.core.rules import Expression, FieldOf, FieldRule, MappingRules, TextOf
+from syncd.core.template import compile_template
+from syncd.model.ids import Side
+from syncd.model.operation import WriteKind
+from tests.core.test_plan import linked, only
+from tests.support.mappings import mapping, traits
+
+SLOW = dict.fromkeys(Side, traits(settle_s=60))
+
+
+def _both_ways() -> MappingRules:
+    """A field written by one rule in each direction."""
+    back = FieldRule(
+        slot="to_itsm.title",
+        target_side=Side.ITSM,
+        target="title",
+        expression=Expression(source=FieldOf("title")),
+    )
+    rules = mapping()
+    return replace(rules, fields=(*rules.fields, back))
+
+
+def test_a_value_written_by_one_rule_is_not_sent_back_by_another() -> None:
+    world = linked(_both_ways())
+    world.sets(Side.ITSM, "title", "second")
+    world.plans()
+    world.delivers(Side.VENDOR)
+    world.sets(Side.ITSM, "title", "third")
+    assert only(world).target is Side.VENDOR
+    world.settles()
+    titles = [world.tickets[side].get("title") for side in Side]
+    assert titles == ["third", "third"]
+
+
+def test_a_value_that_is_just_being_written_is_not_sent_back() -> None:
+    world = linked(_both_ways())
+    world.sets(Side.ITSM, "title", "second")
+    world.plans()
+    world.delivers(Side.VENDOR, lose_answer=True)
+    world.sets(Side.ITSM, "title", "third")
+    world.plans()
+    assert [each.planned.target for each in world.queue[-2:]] == [Side.VENDOR, Side.VENDOR]
+
+
+def test_a_persons_value_is_carried_back_by_the_other_rule() -> None:
+    world = linked(_both_ways())
+    world.sets(Side.VENDOR, "title", "as the vendor calls it")
+    operation = only(world)
+    assert (operation.target, operation.kind) == (Side.ITSM, WriteKind.UPDATE)
+    world.settles()
+    assert world.tickets[Side.ITSM].get("title") == "as the vendor calls it"
+
+
+def test_a_stale_read_of_a_written_field_is_not_sent_back() -> None:
+    world = linked(_both_ways(), SLOW)
+    world.sets(Side.ITSM, "title", "second")
+    world.plans()
+    world.delivers(Side.VENDOR)
+    world.plans()
+    world.sets(Side.VENDOR, "title", "Link down")  # The state before our write, read too early.
+    assert world.plans().operations == ()
+    world.now += timedelta(seconds=61)
+    assert only(world).target is Side.ITSM
+
+
+def test_a_text_made_of_a_field_we_wrote_is_not_news_either() -> None:
+    said = FieldRule(
+        slot="to_itsm.description",
+        target_side=Side.ITSM,
+        target="description",
+        expression=Expression(source=TextOf(compile_template("Carrier: {{ title }}"))),
+    )
+    rules = mapping()
+    world = linked(replace(rules, fields=(rules.fields[0], said)))
+    world.sets(Side.ITSM, "title", "second")
+    world.settles()
+    assert world.tickets[Side.ITSM].get("description") == "since noon"
+    world.sets(Side.VENDOR, "title", "theirs")
+    world.settles()
+    assert world.tickets[Side.ITSM].get("description") == "Carrier: theirs"

@@ -1,0 +1,91 @@
+"""Comments and attachments while writes of ours are unsettled."""
+
+from dataclasses import replace
+
+import pytest
+
+from syncd.core.state import PairState
+from syncd.model.ids import Side
+from syncd.model.operation import OperationState, ParkReason, WriteKind
+from tests.core.test_plan import linked, only
+from tests.support.link_world import LinkWorld
+from tests.support.mappings import ALL_WRITES, traits
+
+NO_MARKERS = {kind: replace(how, marker=False) for kind, how in ALL_WRITES.items()}
+
+
+def _uploading(name: str) -> LinkWorld:
+    """A link whose upload has happened, while its answer has not come."""
+    world = linked()
+    world.attaches(Side.ITSM, name)
+    world.plans()
+    world.delivers(Side.VENDOR, lose_answer=True)
+    return world
+
+
+def test_a_file_whose_name_was_cleaned_on_the_way_is_recognised_as_perhaps_ours() -> None:
+    world = linked()
+    world.attaches(Side.ITSM, "a/b:c.txt")
+    world.plans()
+    world.head(Side.VENDOR).state = OperationState.UNKNOWN  # type: ignore[union-attr]
+    world.attaches(Side.VENDOR, "b_c.txt")
+    assert world.plans().operations == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (OperationState.UNKNOWN, None),
+        (OperationState.PARKED, ParkReason.IN_DOUBT),
+        (OperationState.PARKED, ParkReason.EXHAUSTED),
+        (OperationState.READY, None),
+    ],
+)
+def test_while_an_upload_may_have_left_a_file_like_it_is_held(
+    state: OperationState, reason: ParkReason | None
+) -> None:
+    world = _uploading("log.txt")
+    upload = next(each for each in world.queue if each.planned.kind is WriteKind.ATTACHMENT)
+    upload.state, upload.park_reason, upload.sent = state, reason, True
+    plan = world.plans()
+    assert (plan.operations, plan.pairs) == ((), ())
+
+
+def test_what_is_held_for_a_person_costs_no_write_and_no_line() -> None:
+    world = _uploading("log.txt")
+    upload = next(each for each in world.queue if each.planned.kind is WriteKind.ATTACHMENT)
+    upload.state, upload.park_reason = OperationState.PARKED, ParkReason.IN_DOUBT
+    plan = world.plans()
+    assert plan.is_empty
+    assert plan.recheck_s is None
+
+
+def test_where_comments_carry_no_marker_one_like_ours_is_held_until_ours_is_settled() -> None:
+    world = linked(side_traits=dict.fromkeys(Side, traits(writes=NO_MARKERS)))
+    world.says(Side.ITSM, "hello")
+    world.plans()
+    head = world.head(Side.VENDOR)
+    assert head is not None
+    head.state = OperationState.UNKNOWN
+    ours = world.says(Side.VENDOR, "Ann: hello")
+    world.says(Side.VENDOR, "I agree")
+    plan = world.plans()
+    assert [each.comment.body for each in plan.operations if each.comment] == ["I agree"]
+    assert plan.recheck_s is not None
+    world.settle_seen(head.key, ours)
+    assert world.plans().operations == ()
+
+
+def test_where_comments_carry_no_marker_the_same_words_of_a_person_arrive_after_all() -> None:
+    world = linked(side_traits=dict.fromkeys(Side, traits(writes=NO_MARKERS)))
+    world.says(Side.ITSM, "hello")
+    world.plans()
+    head = world.head(Side.VENDOR)
+    assert head is not None
+    head.state = OperationState.UNKNOWN
+    ours = world.says(Side.VENDOR, "Ann: hello")
+    world.says(Side.VENDOR, "Ann: hello")
+    assert world.plans().operations == ()
+    world.settle_seen(head.key, ours)
+    assert only(world).target is Side.ITSM
+    assert {pair.state for pair in world.pairs.values()} == {PairState.PAIRED, PairState.PLANNED}
