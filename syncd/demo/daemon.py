@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -219,6 +220,19 @@ class Daemon:
         except orjson.JSONDecodeError as error:
             told = errors.decode(errors="replace").strip()[-500:]
             raise DemoFailed(f"{said}: status {process.returncode}: {told}") from error
+
+    def crashes(self) -> list[str]:
+        """List what its log tells with a traceback: whatever came of it, a mistake of ours."""
+        found = Counter[str]()
+        for line in self.log.read_bytes().splitlines():
+            try:
+                told = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            if isinstance(told, dict) and "exception" in told:
+                last = str(told["exception"]).strip().splitlines()[-1].strip(" |")
+                found[f"{told.get('event')}: {last}"] += 1
+        return [f"the daemon's log: {what} ({count} times)" for what, count in found.items()]
 
     def _command(self, *arguments: str) -> tuple[str, ...]:
         return (sys.executable, "-m", "syncd", *arguments, "--config", str(self.config))

@@ -112,7 +112,7 @@ class _Show:
             kills=self.kills,
             resumed=clerk.resumed,
             settled_after_s=settled_after_s,
-            troubles=self.troubles,
+            troubles=[*self.troubles, *made.daemon.crashes()],
         )
 
     async def _act(self) -> None:
