@@ -24,6 +24,9 @@ from tests.bench.harness import (
     table,
 )
 
+REASON_CHARS_MAX = 200
+"""How much of a failure stands in the table; the rest is above it."""
+
 
 def _arguments(given: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
@@ -58,9 +61,8 @@ async def measure(benches: Sequence[Bench], setting: Setting) -> tuple[list[Row]
         except Exception as error:  # noqa: BLE001 - one row must not hide the others
             traceback.print_exc()
             all_ran = False
-            made = [
-                not_measured(name, f"failed: {type(error).__name__}: {error}") for name in wanted
-            ]
+            why = f"failed: {type(error).__name__}: {error}".splitlines()[0][:REASON_CHARS_MAX]
+            made = [not_measured(name, why) for name in wanted]
         rows += [row for row in made if setting.wants(row.name)]
     return rows, all_ran
 
