@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -70,6 +71,10 @@ def _root(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that knows no `✓` gets its number, not an error.
+            stream.reconfigure(errors="backslashreplace")
     try:
         make()(args=list(arguments), prog_name="syncd")
     except SystemExit as error:

@@ -36,7 +36,7 @@ async def status(cli: Cli) -> int:
     info = await writing.daemon_info(settings)
     async with stores.looking(settings) as db:
         found = await db.read(facts.gather, settings, info, stores.now())
-    cli.out.show(show.document(found), show.lines(found))
+    cli.out.show(show.document(found), show.lines(found), cut=True)
     return FOUND if found.needs or found.late else FINE
 
 

@@ -38,6 +38,8 @@ async def list_operations(
     async with stores.looking(cli.settings()) as db:
         found = await db.read(operations.list_operations, states=states, limit=limit)
     cli.out.show({"operations": found}, shown.listed(found, stores.now()))
+    if len(found) == limit:
+        cli.out.say(f"these are the first {limit}; --limit shows more")
     return FINE
 
 

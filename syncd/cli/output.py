@@ -30,12 +30,18 @@ class Output:
         self.json = json
         self._console: Console | None = None
 
-    def show(self, document: object, lines: "Iterable[Text]") -> None:
-        """Give a command's result, in one form or the other."""
+    def show(self, document: object, lines: "Iterable[Text]", *, cut: bool = False) -> None:
+        """Give a command's result, in one form or the other.
+
+        Args:
+            document: for programs.
+            lines: for people.
+            cut: shorten lines to the terminal's width instead of letting them wrap.
+        """
         if self.json:
             self.document(document)
         else:
-            self.lines(lines)
+            self.lines(lines, cut=cut)
 
     def document(self, document: object) -> None:
         """Write one JSON document, indented."""

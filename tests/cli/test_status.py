@@ -175,7 +175,9 @@ def test_a_write_being_sent_is_a_reason_to_wait_with_a_restart(office: Office) -
     polled(office)
     text = shown(office, running(office, sending=1, safe_to_restart=False))
     assert "restart: better wait: 1 write being sent (what is cut off is probed" in text
-    assert "restart: better wait: 1 write being sent" in shown(office, None)
+    told = shown(office, None)
+    assert "restart: better wait: 1 write being sent" in told
+    assert "telenor-no   up, as last known" in told
 
 
 def test_without_a_daemon_that_is_what_a_person_is_needed_for(office: Office) -> None:

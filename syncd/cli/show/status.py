@@ -82,6 +82,8 @@ def _connections(standing: Standing) -> list[Text]:
 def _connection(each: ConnectionStatus, standing: Standing) -> list[Part]:
     state = state_in_words(each)
     style = "green" if state == "up" else "yellow" if state.startswith("not used") else "bold red"
+    if standing.daemon is None and standing.can_ask and each.record.health_at is not None:
+        state, style = f"{state}, as last known", "dim"
     return [
         str(each.record.pin.name),
         (state, style),
