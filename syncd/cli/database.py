@@ -19,9 +19,9 @@ async def upgrade(cli: Cli) -> int:
     """Make the store's tables, or bring an older schema up to date. No syncd may run on it."""
     settings = cli.settings()
     from syncd.app.places import store_url
-    from syncd.store import schema
+    from syncd.store import schema, upgrading
 
-    await schema.upgrade(store_url(settings.store))
+    await upgrading.upgrade(store_url(settings.store))
     told = {"ok": True, "revision": schema.REVISION}
     cli.out.show(told, [line(f"the store's schema is {schema.REVISION}, as this syncd needs it")])
     return FINE

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -58,6 +59,11 @@ def many_of(unit: object) -> Many | None:
     return getattr(unit, "together", None)
 
 
+def _engine(name: str) -> Any:
+    """Load an engine only when a store of its kind is opened; engines build on this module."""
+    return import_module(f"syncd.store.{name}").ENGINE
+
+
 class Database(ABC):
     """The store, open. Used by many tasks at once."""
 
@@ -90,18 +96,18 @@ class Database(ABC):
         """
         started_at = (clock or SystemClock()).now()
         if is_sqlite(url):
-            from syncd.store.sqlite import SqliteDatabase
-
-            return await SqliteDatabase.start(
+            opened: Database = await _engine("sqlite").start(
                 sqlite_path(url),
                 read_only=read_only,
                 upgrade=upgrade,
                 what=what,
                 started_at=started_at,
             )
-        from syncd.store.postgres import PostgresDatabase
-
-        return await PostgresDatabase.start(url, read_only=read_only, upgrade=upgrade)
+            return opened
+        database: Database = await _engine("postgres").start(
+            url, read_only=read_only, upgrade=upgrade
+        )
+        return database
 
     @abstractmethod
     async def write(self, unit: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -241,3 +241,7 @@ def _translated(error: sa.exc.DBAPIError) -> Exception:
             f"PostgreSQL: still in the way after {TRIES_MAX} tries: {error.orig}"
         )
     return error
+
+
+ENGINE = PostgresDatabase
+"""What `Database.open` starts."""

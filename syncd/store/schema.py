@@ -1,12 +1,9 @@
 """Which schema a database has, and bringing it up to date. Alembic is imported only to do that."""
 
-import asyncio
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from syncd.ports.clock import Clock, SystemClock
-from syncd.store.database import is_sqlite, sqlite_path
 from syncd.store.errors import SchemaMismatch
 
 REVISIONS = ("0001",)
@@ -15,29 +12,6 @@ REVISION = REVISIONS[-1]
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 _VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text()))
-
-
-async def upgrade(url: str, *, clock: Clock | None = None) -> None:
-    """Make the schema in an empty database, or bring an older one up to date.
-
-    Raises:
-        StoreHeld: a running process has this SQLite file.
-        SchemaMismatch: the database is newer than this version of syncd.
-        StoreUnavailable: it cannot be reached.
-    """
-    if is_sqlite(url):
-        from syncd.store.sqlite import upgrade_file
-
-        await asyncio.to_thread(
-            upgrade_file,
-            sqlite_path(url),
-            what="syncd db upgrade",
-            started_at=(clock or SystemClock()).now(),
-        )
-        return
-    from syncd.store.postgres import upgrade_database
-
-    await upgrade_database(url)
 
 
 def migrate(connection: sa.Connection) -> None:

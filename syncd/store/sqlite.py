@@ -260,9 +260,15 @@ def _translated(error: BaseException) -> BaseException:
         broken = BrokenInvariant(f"the store forbids it: {error.orig}")
         broken.__cause__ = error
         return broken
-    if isinstance(error, sa.exc.OperationalError):
+    if isinstance(error, sa.exc.OperationalError) and _is_outside(error):
         return _unavailable(error)
     return error
+
+
+def _is_outside(error: BaseException) -> bool:
+    """Whether the disk, the file or another process is to blame, not the statement."""
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
+    return code is None or code & 0xFF != sqlite3.SQLITE_ERROR
 
 
 def _unavailable(error: BaseException) -> StoreUnavailable:
@@ -293,7 +299,9 @@ class _Readers:
                 if raw.in_transaction:
                     raw.execute("ROLLBACK")
         except (sqlite3.Error, sa.exc.OperationalError) as error:
-            raise _unavailable(error) from error
+            if _is_outside(error):
+                raise _unavailable(error) from error
+            raise
 
     def close(self) -> None:
         self.pool.shutdown(wait=True)
@@ -363,3 +371,7 @@ def upgrade_file(path: Path, *, what: str, started_at: datetime) -> None:
         _Writer(path, upgrade=True).stop()
     finally:
         lock.release()
+
+
+ENGINE = SqliteDatabase
+"""What `Database.open` starts."""

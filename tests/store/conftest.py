@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from syncd.store.database import Database
-from syncd.store.schema import upgrade
+from syncd.store.upgrading import upgrade
 from tests.store.scene import Scene
 from tests.support.postgres import Server
 

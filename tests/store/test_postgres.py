@@ -10,7 +10,7 @@ from syncd.store import outbox, postgres
 from syncd.store import tables as t
 from syncd.store.database import Database, Tx
 from syncd.store.errors import StoreUnavailable
-from syncd.store.schema import upgrade
+from syncd.store.upgrading import upgrade
 from tests.store.scene import NOW, Scene, later
 from tests.support.postgres import Server
 

@@ -15,7 +15,7 @@ from syncd.store import sqlite
 from syncd.store import tables as t
 from syncd.store.database import Database, Tx, read_holder, sqlite_path
 from syncd.store.errors import StoreHeld, StoreUnavailable
-from syncd.store.schema import upgrade
+from syncd.store.upgrading import upgrade
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -164,6 +164,16 @@ async def test_a_killed_daemon_lost_nothing_it_acknowledged(
     async with await Database.open(sqlite_url) as database:
         assert whole <= await database.read(keys)
         assert raw_of(database).execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+async def test_a_wrong_statement_is_a_bug_and_not_the_disks(sqlite_url: str) -> None:
+    def wrong(tx: Tx) -> None:
+        tx.run(sa.text("SELECT nothing FROM nowhere"))
+
+    async with await Database.open(sqlite_url) as database:
+        for use in (database.write, database.read):
+            with pytest.raises(sa.exc.OperationalError, match="no such table"):
+                await use(wrong)
 
 
 async def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
