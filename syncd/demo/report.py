@@ -29,6 +29,7 @@ class Result:
         troubles: what else went wrong: the daemon ended by itself, …
         folder: of configuration, store and log.
         resumed: how often the operator resumed a connection.
+        is_kept: the folder is still there.
         settled_after_s: seconds from the last act of people until all was quiet.
     """
 
@@ -43,6 +44,7 @@ class Result:
     resumed: int = 0
     settled_after_s: float = 0.0
     troubles: list[str] = field(default_factory=list)
+    is_kept: bool = False
 
     @property
     def is_good(self) -> bool:
@@ -77,7 +79,7 @@ def document(result: Result) -> dict[str, object]:
         "waiting": list(result.parked),
         "findings": [str(each) for each in verdict.findings],
         "troubles": list(result.troubles),
-        "folder": str(result.folder) if result.options.keep else None,
+        "folder": str(result.folder) if result.is_kept else None,
     }
 
 
@@ -173,7 +175,7 @@ def _what_next(result: Result, console: Console) -> None:
         "syncd sandbox telenor --port 8081     # a simulated vendor to try a mapping against",
         "syncd check --config config/syncd.yaml   # the commented example",
     ]
-    if result.options.keep:
+    if result.is_kept:
         config = result.folder / "config" / "syncd.yaml"
         lines.insert(0, f"syncd log --config {config}")
         lines.insert(0, f"syncd status --config {config}")

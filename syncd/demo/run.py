@@ -49,10 +49,12 @@ async def run_demo(options: DemoOptions) -> int:
     console = Console(stderr=options.json, highlight=False)
     try:
         async with world(options, seed) as made:
+            console.print(f"seed {seed}; the daemon's log: {made.daemon.log}", soft_wrap=True)
             with Stage(console, made, is_live=console.is_terminal and not options.json) as stage:
                 show = _Show(options=options, seed=seed, world=made, stage=stage)
                 result = await show.run()
-            if options.keep:
+            if options.keep or not result.is_good:
+                result.is_kept = made.is_kept = True
                 made.save_records()
     except (DemoFailed, OSError) as error:
         console.print(f"The demo could not run: {error}", style="red", markup=False)
@@ -86,7 +88,7 @@ class _Show:
     async def run(self) -> Result:
         made = self.world
         clerk = Clerk(made.daemon, {Side.ITSM: made.desk, Side.VENDOR: made.carrier})
-        self.stage.says(f"seed {self.seed}; starting the daemon, its log is {made.daemon.log}")
+        self.stage.says("starting the daemon")
         await made.daemon.start()
         watch = asyncio.create_task(self._watch(clerk))
         try:

@@ -165,7 +165,7 @@ def _event(name: str, event: Mapping[str, Any]) -> Text | None:
     if what not in _SHOWN_EVENTS:
         return None
     is_person = event.get("actor") == "person"
-    detail = str(event.get("text") or event.get("name") or event.get("new") or "")
+    detail = str(event.get("new") or event.get("text") or event.get("name") or "")
     first = (detail.splitlines() or [""])[0]
     line = Text(f"{str(event['at'])[11:19]} {name} ", style="bright_black")
     line.append(f"{event['number']} ", style="bold")

@@ -12,7 +12,7 @@ from string import Template
 
 import orjson
 
-from syncd.demo.daemon import Daemon
+from syncd.demo.daemon import Daemon, DemoFailed
 from syncd.demo.options import DemoOptions
 from syncd.sandbox import (
     SmartOpsSandbox,
@@ -56,12 +56,14 @@ class World:
         desk: the ITSM.
         carrier: the vendor.
         daemon: what keeps them in step.
+        is_kept: the folder stays when all is over: somebody wants to look, or it failed.
     """
 
     folder: Path
     desk: SmartOpsSandbox
     carrier: TelenorSandbox
     daemon: Daemon
+    is_kept: bool = False
 
     def misbehave(self) -> None:
         """Let both systems show faults from now on."""
@@ -82,7 +84,7 @@ class World:
 
 @asynccontextmanager
 async def world(options: DemoOptions, seed: int) -> AsyncIterator[World]:
-    """Build it; take it down in the end, and its folder unless it is to be kept."""
+    """Build it; take it down in the end, and its folder unless it is kept."""
     folder = Path(tempfile.mkdtemp(prefix="syncd-demo-"))
     words = {name: secrets.token_urlsafe(24) for name in _SECRETS}
     desk = SmartOpsSandbox(
@@ -102,11 +104,17 @@ async def world(options: DemoOptions, seed: int) -> AsyncIterator[World]:
         )
     )
     port = _free_port()
-    daemon = Daemon(
-        config=folder / "config" / "syncd.yaml",
-        port=port,
-        secrets=words,
-        log=folder / "daemon.log",
+    made = World(
+        folder=folder,
+        desk=desk,
+        carrier=carrier,
+        daemon=Daemon(
+            config=folder / "config" / "syncd.yaml",
+            port=port,
+            secrets=words,
+            log=folder / "daemon.log",
+        ),
+        is_kept=options.keep,
     )
     try:
         async with desk, carrier:
@@ -114,11 +122,14 @@ async def world(options: DemoOptions, seed: int) -> AsyncIterator[World]:
             ring = f"http://127.0.0.1:{port}/notify/{CONNECTION}"
             desk.notify_to(ring, words["SYNCD_DEMO_NOTIFY_TOKEN"])
             try:
-                yield World(folder=folder, desk=desk, carrier=carrier, daemon=daemon)
+                yield made
+            except DemoFailed:
+                made.is_kept = True
+                raise
             finally:
-                await daemon.stop()
+                await made.daemon.stop()
     finally:
-        if not options.keep:
+        if not made.is_kept:
             shutil.rmtree(folder, ignore_errors=True)
 
 
