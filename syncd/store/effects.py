@@ -32,10 +32,10 @@ _o, _k, _i = t.operation.c, t.ticket.c, t.item_pair.c
 _P = sa.bindparam
 _COLUMNS = (
     _o.id, _o.link, _o.mapping, _o.connection, _o.target, _o.target_row, _o.source_row, _o.lane,
-    _o.rank, _o.kind, _o.key, _o.ticket_kind, _o.payload, _o.slots, _o.item_kind, _o.item_origin,
-    _o.item_source_id, _o.state, _o.claimed_from, _o.lease_owner, _o.attempt, _o.attempts, _o.sends,
-    _o.looks, _o.park_reason, _o.sent_at, _o.closed_at, _o.receipt, _o.correlation_id, _o.revision,
-    _o.source_connection,
+    _o.rank, _o.blocks, _o.kind, _o.key, _o.ticket_kind, _o.payload, _o.slots, _o.item_kind,
+    _o.item_origin, _o.item_source_id, _o.state, _o.claimed_from, _o.lease_owner, _o.attempt,
+    _o.attempts, _o.sends, _o.looks, _o.park_reason, _o.sent_at, _o.closed_at, _o.receipt,
+    _o.correlation_id, _o.revision, _o.source_connection,
 )  # fmt: skip
 
 # Built once: putting a statement together costs several times as much as carrying it out.

@@ -2,8 +2,8 @@
 
 The database allows one operation per lane in a head state. Within a lane the order is (rank, id): a
 create, then ordinary ones as they were planned, then a closing one. A parked create keeps
-everything behind it waiting, for there is no ticket to write to; other parked operations let later
-ones pass.
+everything behind it waiting, for there is no ticket to write to; so does one in doubt whose effect
+could not be told from a later one's. Other parked operations let later ones pass.
 """
 
 from collections.abc import Iterable
@@ -41,7 +41,7 @@ _PROMOTE = (
         ~sa.exists().where(
             _other.c.lane == _LANE,
             _other.c.state == sa.literal_column("'parked'"),
-            _other.c.rank == sa.literal_column("0"),
+            _other.c.blocks == sa.literal_column("1"),
         ),
     )
     .values(state=OperationState.READY)

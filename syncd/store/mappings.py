@@ -93,6 +93,7 @@ def _record(row: Row) -> MappingRecord:
         revision=row.revision,
         first_live_at=row.first_live_at,
         pause=pause_of(row),
+        resumed_at=row.resumed_at,
     )
 
 
@@ -116,7 +117,7 @@ def resume(tx: Tx, name: MappingName, *, by: str, now: datetime) -> None:
         CommandRefused: the store does not know it.
     """
     get(tx, name)
-    values = {"paused_by": None, "paused_reason": None, "paused_at": None}
+    values = {"paused_by": None, "paused_reason": None, "paused_at": None, "resumed_at": now}
     tx.run(sa.update(t.mapping_state).where(_c.name == name).values(values))
     journal.append(tx, Line(at=now, event="mapping.resumed", mapping=name, actor=by))
 

@@ -70,7 +70,7 @@ _QUERY = (
                 _head.c.state.in_([sa.literal_column(f"'{state}'") for state in t.HEAD]),
                 sa.and_(
                     _head.c.state == sa.literal_column("'parked'"),
-                    _head.c.rank == sa.literal_column("0"),
+                    _head.c.blocks == sa.literal_column("1"),
                 ),
             ),
         ),
@@ -201,7 +201,7 @@ def retry(
     state = OperationState(row.state)
     if state in (OperationState.READY, OperationState.UNKNOWN):
         tx.run(sa.update(t.operation).where(_o.id == row.id).values(not_before=now))
-        _journal(tx, row, now, "operation.retried", "its waiting time was cut short", by)
+        _journal(tx, row, "operation.retried", "its waiting time was cut short", now=now, actor=by)
         return state
     if state is not OperationState.PARKED:
         raise CommandRefused(_not_parked(row, "retry"))
@@ -226,7 +226,7 @@ def retry(
         values |= {"sends": 0, "sent_at": None, "closed_at": None}
     _requeue(tx, row, values)
     how = "probed first" if probe else "sent again"
-    _journal(tx, row, now, "operation.retried", how, by)
+    _journal(tx, row, "operation.retried", how, now=now, actor=by)
     return OperationState(
         tx.scalar(sa.select(_o.state).where(_o.id == row.id)) or OperationState.WAITING
     )
@@ -266,7 +266,7 @@ def discard(tx: Tx, operation_id: OperationId, *, by: str, now: datetime) -> Non
     tx.run(sa.update(t.operation).where(_o.id == row.id).values(given_up))
     _account_for(tx, row)
     _give_up_pair(tx, row, by)
-    _journal(tx, row, now, "operation.discarded", "given up", by)
+    _journal(tx, row, "operation.discarded", "given up", now=now, actor=by)
     if row.kind == WriteKind.CREATE:
         waiting = (_o.lane == row.lane, _o.state == OperationState.WAITING)
         tx.run(sa.update(t.operation).where(*waiting).values(given_up))
@@ -275,7 +275,7 @@ def discard(tx: Tx, operation_id: OperationId, *, by: str, now: datetime) -> Non
             .where(t.link.c.id == row.link)
             .values(tombstone_at=now, phase=LinkPhase.REMOVED)
         )
-        _journal(tx, row, now, "link.removed", "its creation was discarded", by)
+        _journal(tx, row, "link.removed", "its creation was discarded", now=now, actor=by)
         return
     lanes.promote(tx, row.lane)
     _decide(tx, row, now)
@@ -379,7 +379,7 @@ def _decide(tx: Tx, row: Row, now: datetime) -> None:
     tx.run(sa.update(t.ticket).where(t.ticket.c.id.in_(rows)).values(decide_due_at=now))
 
 
-def _journal(tx: Tx, row: Row, now: datetime, event: str, detail: str, actor: str) -> None:
+def _journal(tx: Tx, row: Row, event: str, detail: str, *, now: datetime, actor: str) -> None:
     journal.append(
         tx,
         Line(

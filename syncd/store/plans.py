@@ -215,6 +215,7 @@ def _values(home: _Home, planned: PlannedOperation, context: PlanContext) -> dic
         "source_row": home.rows[source],
         "lane": _lane(home, side),
         "rank": lanes.RANKS[planned.rank],
+        "blocks": 1 if planned.rank is Rank.CREATE else 0,
         "kind": planned.kind,
         "key": context.new_key(),
         "ticket_kind": home.kinds[side],

@@ -93,13 +93,18 @@ class ConnectionRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingRecord:
-    """A mapping as the store knows it."""
+    """A mapping as the store knows it.
+
+    Attributes:
+        resumed_at: when its last pause ended; None: it never was paused.
+    """
 
     name: MappingName
     mode: str
     revision: str
     first_live_at: datetime | None
     pause: Pause | None
+    resumed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +256,7 @@ class LinkParts:
         tickets: newest snapshot by side.
         numbers: by side; empty text while unknown.
         read_at: when the read of each snapshot began.
+        gone: sides whose ticket is not there any more, or was not read since it came back.
         baselines: by (side, slot).
         pairs: comments and attachments known.
         operations: open and parked, in the order they were planned.
@@ -267,6 +273,7 @@ class LinkParts:
     conflicts: frozenset[str]
     own_keys: Mapping[OperationKey, tuple[LinkRow, Side]]
     read_at: Mapping[Side, datetime] = field(default_factory=dict)
+    gone: frozenset[Side] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,7 @@ class _Answer:
     op: ClaimedOperation
     outcome: Outcome
     now: datetime
+    blocks: bool = False
 
 
 def settle_many(tx: Tx, calls: Sequence[Call]) -> list[bool]:
@@ -61,7 +62,9 @@ def settle_many(tx: Tx, calls: Sequence[Call]) -> list[bool]:
 
 
 @together(settle_many)
-def settle(tx: Tx, op: ClaimedOperation, outcome: Outcome, *, now: datetime) -> bool:
+def settle(
+    tx: Tx, op: ClaimedOperation, outcome: Outcome, *, now: datetime, blocks: bool = False
+) -> bool:
     """Store the outcome of an attempt.
 
     Args:
@@ -69,12 +72,14 @@ def settle(tx: Tx, op: ClaimedOperation, outcome: Outcome, *, now: datetime) -> 
         op: as it was claimed.
         outcome: what came of it; the values of `receipt.fields` have passed through N.
         now: when it is stored.
+        blocks: nothing else may be written to the ticket while it is parked: it is in doubt, and
+            without a marker its effect could not be told from a later one's (R6).
 
     Returns:
         False when somebody else had taken the operation over: then the answer is kept as a late
         one, and settles the operation only if it was applied and nobody has settled it.
     """
-    return _store(tx, [_Answer(op, outcome, now)])[0]
+    return _store(tx, [_Answer(op, outcome, now, blocks)])[0]
 
 
 def _store(tx: Tx, answers: Sequence[_Answer]) -> list[bool]:
@@ -93,7 +98,7 @@ def _settle(effects: Effects, row: Row, answer: _Answer) -> bool:
     in_time = row.lease_owner == op.owner and row.attempt == op.attempt and row.state in t.IN_FLIGHT
     effects.writes.add(_INSERT_ATTEMPT, _attempt(answer, late=not in_time))
     if in_time:
-        _settle_in_time(effects, row, outcome, answer.now)
+        _settle_in_time(effects, row, answer)
     elif outcome.kind is OutcomeKind.APPLIED and outcome.receipt is not None:
         _settle_late(effects, row, outcome, outcome.receipt, answer.now)
     return in_time
@@ -134,7 +139,8 @@ def _attempt(answer: _Answer, *, late: bool) -> dict[str, Any]:
     }
 
 
-def _settle_in_time(effects: Effects, row: Row, outcome: Outcome, now: datetime) -> None:
+def _settle_in_time(effects: Effects, row: Row, answer: _Answer) -> None:
+    outcome, now = answer.outcome, answer.now
     if outcome.kind is OutcomeKind.APPLIED:
         if outcome.receipt is None:
             raise BrokenInvariant("what was applied has a receipt")
@@ -147,6 +153,7 @@ def _settle_in_time(effects: Effects, row: Row, outcome: Outcome, now: datetime)
         record_others(effects, row, outcome.others, now)
         return
     values = _after(row, outcome, now)
+    values["blocks"] = 1 if answer.blocks or row.kind == WriteKind.CREATE else 0
     effects.writes.add(UPDATE, {"operation": row.id} | values)
     note(effects, row, f"operation.{outcome.kind}", Told(now=now, detail=outcome.detail))
     touch_target(effects, row, now, wrote=row.state == OperationState.SENDING)

@@ -101,6 +101,7 @@ class MappingState(Base, table=True):
     mode: str = Field(sa_type=Text)
     revision: str = Field(sa_type=Text)
     first_live_at: datetime | None = Field(sa_type=Instant)
+    resumed_at: datetime | None = Field(sa_type=Instant)
     paused_by: str | None = Field(sa_type=Text)
     paused_reason: str | None = Field(sa_type=Text)
     paused_at: datetime | None = Field(sa_type=Instant)
@@ -227,7 +228,10 @@ class ItemPairTable(Base, table=True):
 
 
 class Operation(Base, table=True):
-    """The outbox. `lane` is the queue: target ticket, or link and side before it exists (R6)."""
+    """The outbox. `lane` is the queue: target ticket, or link and side before it exists (R6).
+
+    `blocks` is 1 where nothing may pass the operation while it is parked.
+    """
 
     __tablename__ = "operation"
     __table_args__ = (
@@ -237,7 +241,7 @@ class Operation(Base, table=True):
         Index("ix_operation_unsettled", "link", **_where(_words(UNSETTLED))),
         Index("ix_operation_in_flight", "target_row", **_where(_words(IN_FLIGHT))),
         Index("ix_operation_lease", "lease_until", **_where(_words(IN_FLIGHT))),
-        Index("ix_operation_parked_create", "lane", **_where("state = 'parked' AND rank = 0")),
+        Index("ix_operation_blocking", "lane", **_where("state = 'parked' AND blocks = 1")),
         Index(
             "ix_operation_ask_after",
             "ask_after_at",
@@ -257,6 +261,7 @@ class Operation(Base, table=True):
     source_row: int = Field(sa_type=RowId, foreign_key="ticket.id")
     lane: str = Field(sa_type=Text)
     rank: int
+    blocks: int
     kind: str = Field(sa_type=Text)
     key: str = Field(sa_type=Text)
     ticket_kind: str = Field(sa_type=Text)

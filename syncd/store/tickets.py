@@ -74,6 +74,15 @@ _FOR_SAVE = sa.select(
 ).where(_c.id == _P("row"))
 
 
+_UPDATE = sa.update(t.ticket).where(_c.id == _P("row"))
+_BY_ROW = sa.select(t.ticket).where(_c.id == _P("row"))
+_SET_DECIDE_DUE = (
+    sa.update(t.ticket)
+    .where(_c.id == _P("row"), _c.decide_due_at.is_distinct_from(_P("at", type_=Instant())))
+    .values(decide_due_at=_P("at", type_=Instant()))
+)
+
+
 # --- becoming known --------------------------------------------------------------------------
 
 
@@ -284,7 +293,7 @@ def _learn(
     if watched and not known.watched:
         values |= {"watched": True, "next_poll_at": now}
     if values:
-        tx.run(sa.update(t.ticket).where(_c.id == row).values(values))
+        tx.run(_UPDATE, {"row": row} | values)
 
 
 # --- being due -------------------------------------------------------------------------------
@@ -374,11 +383,17 @@ def decide_due(tx: Tx, *, now: datetime, limit: int) -> list[TicketRow]:
 
 def set_decide_due(tx: Tx, row: TicketRow, at: datetime | None) -> None:
     """Say when to decide about a ticket again; None: when something changes."""
-    tx.run(
-        sa.update(t.ticket)
-        .where(_c.id == row, _c.decide_due_at.is_distinct_from(at))
-        .values(decide_due_at=at)
-    )
+    tx.run(_SET_DECIDE_DUE, {"row": row, "at": at})
+
+
+def decide_by(tx: Tx, rows: Collection[TicketRow], at: datetime) -> None:
+    """See to it that these tickets are decided about at an instant, or earlier."""
+    if rows:
+        tx.run(
+            sa.update(t.ticket)
+            .where(tx.among(_c.id, rows))
+            .values(decide_due_at=sooner(_c.decide_due_at, at))
+        )
 
 
 # --- being read ------------------------------------------------------------------------------
@@ -421,7 +436,7 @@ def save_read(
             # What waits to be decided is decided from a state as fresh as this.
             values["read_at"] = started_at or now
         if values:
-            tx.run(sa.update(t.ticket).where(_c.id == due.row).values(values))
+            tx.run(_UPDATE, {"row": due.row} | values)
         return SaveResult.UNCHANGED
     values |= {
         "snapshot": text,
@@ -432,7 +447,7 @@ def save_read(
         "read_at": started_at or now,
         "decide_due_at": now,
     }
-    tx.run(sa.update(t.ticket).where(_c.id == due.row).values(values))
+    tx.run(_UPDATE, {"row": due.row} | values)
     return SaveResult.CHANGED
 
 
@@ -482,7 +497,7 @@ def read_failed(
         journal.append(tx, line)
     else:
         values |= {"read_due_at": retry_at, "next_poll_at": None}
-    tx.run(sa.update(t.ticket).where(_c.id == row).values(values))
+    tx.run(_UPDATE, {"row": row} | values)
     return failures
 
 
@@ -499,7 +514,10 @@ def load_tickets(tx: Tx, rows: Collection[TicketRow]) -> dict[TicketRow, StoredT
     """Load tickets with their snapshots."""
     if not rows:
         return {}
-    found = tx.rows(sa.select(t.ticket).where(tx.among(_c.id, rows)))
+    if len(rows) == 1:
+        found = tx.rows(_BY_ROW, {"row": next(iter(rows))})
+    else:
+        found = tx.rows(sa.select(t.ticket).where(tx.among(_c.id, rows)))
     return {TicketRow(row.id): stored_ticket(row) for row in found}
 
 

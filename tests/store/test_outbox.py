@@ -116,6 +116,20 @@ async def test_a_parked_create_keeps_everything_behind_it_waiting(
     assert waiting.waits_for == first.id
 
 
+async def test_one_in_doubt_is_passed_unless_its_effect_could_not_be_told(scene: Scene) -> None:
+    link = await scene.linked(comment("c1"), comment("c2"), comment("c3"))
+    await scene.settle(await scene.send(), parked(ParkReason.IN_DOUBT))
+    assert await scene.states(link) == ["comment parked", "comment ready", "comment waiting"]
+    op = await scene.send()
+    assert await scene.db.write(
+        outbox.settle, op, parked(ParkReason.IN_DOUBT), now=NOW, blocks=True
+    )
+    assert await scene.states(link) == ["comment parked", "comment parked", "comment waiting"]
+    assert (await scene.db.read(operations.list_operations))[2].waits_for == op.id
+    await scene.db.write(operations.adopt, op.id, "v2", by="kari", now=NOW)
+    assert await scene.states(link) == ["comment parked", "comment applied", "comment ready"]
+
+
 async def test_what_waited_for_a_create_goes_to_the_new_ticket_in_order(scene: Scene) -> None:
     link = await scene.opening(comment("c1"), comment("c2"), closing())
     await scene.deliver(receipt("case7"))

@@ -168,7 +168,7 @@ async def test_a_killed_daemon_lost_nothing_it_acknowledged(
 
 async def test_a_wrong_statement_is_a_bug_and_not_the_disks(sqlite_url: str) -> None:
     def wrong(tx: Tx) -> None:
-        tx.run(sa.text("SELECT nothing FROM nowhere"))
+        tx.run(sa.text("SELECT x FROM nowhere"))
 
     async with await Database.open(sqlite_url) as database:
         for use in (database.write, database.read):

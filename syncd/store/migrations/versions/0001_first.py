@@ -114,6 +114,7 @@ def upgrade() -> None:  # long: every table and index once
         sa.Column("mode", sa.Text(), nullable=False),
         sa.Column("revision", sa.Text(), nullable=False),
         sa.Column("first_live_at", sa.BigInteger(), nullable=True),
+        sa.Column("resumed_at", sa.BigInteger(), nullable=True),
         sa.Column("paused_by", sa.Text(), nullable=True),
         sa.Column("paused_reason", sa.Text(), nullable=True),
         sa.Column("paused_at", sa.BigInteger(), nullable=True),
@@ -294,6 +295,7 @@ def upgrade() -> None:  # long: every table and index once
         sa.Column("source_row", ROW_ID, nullable=False),
         sa.Column("lane", sa.Text(), nullable=False),
         sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("blocks", sa.Integer(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("ticket_kind", sa.Text(), nullable=False),
@@ -344,6 +346,14 @@ def upgrade() -> None:  # long: every table and index once
         postgresql_where=sa.text("state = 'ready' AND ask_after_at IS NOT NULL"),
     )
     op.create_index(
+        "ix_operation_blocking",
+        "operation",
+        ["lane"],
+        unique=False,
+        sqlite_where=sa.text("state = 'parked' AND blocks = 1"),
+        postgresql_where=sa.text("state = 'parked' AND blocks = 1"),
+    )
+    op.create_index(
         "ix_operation_due",
         "operation",
         ["connection", "not_before", "id"],
@@ -368,14 +378,6 @@ def upgrade() -> None:  # long: every table and index once
         postgresql_where=sa.text("state IN ('claimed', 'sending')"),
     )
     op.create_index("ix_operation_link", "operation", ["link"], unique=False)
-    op.create_index(
-        "ix_operation_parked_create",
-        "operation",
-        ["lane"],
-        unique=False,
-        sqlite_where=sa.text("state = 'parked' AND rank = 0"),
-        postgresql_where=sa.text("state = 'parked' AND rank = 0"),
-    )
     op.create_index(
         "ix_operation_recheck",
         "operation",
