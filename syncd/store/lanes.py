@@ -44,7 +44,8 @@ _PROMOTE = (
             _other.c.blocks == sa.literal_column("1"),
         ),
     )
-    .values(state=OperationState.READY)
+    # One that is to be probed when its turn comes says so.
+    .values(state=sa.func.coalesce(_o.claimed_from, OperationState.READY), claimed_from=None)
 )
 _READY_HEAD = sa.select(_o.id, _o.rank).where(
     _o.lane == _LANE, _o.state == sa.literal_column("'ready'")

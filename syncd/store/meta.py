@@ -61,23 +61,20 @@ def begin_epoch(tx: Tx, *, by: str, now: datetime, prefix: str | None = None) ->
         prefix: a new prefix for keys, so that marks of the lost time are recognised as strange.
     """
     o = t.operation.c
-    head = t.state_in(*t.HEAD)
-    count = tx.run(
-        sa.update(t.operation)
-        .where(head)
-        .values(
-            state=OperationState.UNKNOWN,
-            sent_at=sa.func.coalesce(o.sent_at, o.planned_at),
-            sends=sa.case((o.sends > 0, o.sends), else_=1),
-            closed_at=now,
-            not_before=now,
-            looks=0,
-            lease_owner=None,
-            lease_until=None,
-            claimed_from=None,
-            attempt=o.attempt + 1,
-        )
-    )
+    maybe_sent = {
+        "sent_at": sa.func.coalesce(o.sent_at, o.planned_at),
+        "sends": sa.case((o.sends > 0, o.sends), else_=1),
+        "closed_at": now,
+        "not_before": now,
+        "looks": 0,
+        "lease_owner": None,
+        "lease_until": None,
+        "attempt": o.attempt + 1,
+    }
+    heads = sa.update(t.operation).where(t.state_in(*t.HEAD))
+    waiting = sa.update(t.operation).where(t.state_in(OperationState.WAITING))
+    count = tx.run(heads.values(state=OperationState.UNKNOWN, claimed_from=None, **maybe_sent))
+    count += tx.run(waiting.values(claimed_from=OperationState.UNKNOWN, **maybe_sent))
     c = t.meta.c
     epoch = instance(tx).epoch + 1
     tx.run(sa.update(t.meta).where(c.key == "epoch").values(value=str(epoch)))

@@ -243,11 +243,9 @@ def _requeue(tx: Tx, row: Row, values: dict[str, Any]) -> None:
     if head is None:
         tx.run(update.values(values))
         return
-    if values["state"] == OperationState.UNKNOWN:
-        raise CommandRefused(
-            f"operation {head.id} on the same ticket is under way; try again when it is settled"
-        )
-    tx.run(update.values(values | {"state": OperationState.WAITING}))
+    # Its turn comes when that one is settled; then it is probed, or sent, as asked now.
+    later = {"state": OperationState.WAITING, "claimed_from": values["state"]}
+    tx.run(update.values(values | later))
 
 
 def discard(tx: Tx, operation_id: OperationId, *, by: str, now: datetime) -> None:

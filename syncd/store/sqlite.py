@@ -110,7 +110,11 @@ class SqliteDatabase(Database):
     async def read(self, unit: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         work: Callable[[Tx], T] = partial(_call, unit, args, kwargs)
-        return await loop.run_in_executor(self._readers.pool, self._readers.run, work)
+        try:
+            reading = loop.run_in_executor(self._readers.pool, self._readers.run, work)
+        except RuntimeError as error:
+            raise StoreUnavailable("the store is closed") from error
+        return await reading
 
     async def close(self) -> None:
         await asyncio.to_thread(self._close)
@@ -142,18 +146,22 @@ class _Writer:
             self._connection.close()
             raise
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._stopping = threading.Event()
+        # Nothing is put behind the end of the queue, or it would wait for ever.
+        self._gate = threading.Lock()
+        self._stopping = False
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
 
     def hand_in(self, job: _Job) -> None:
-        if self._stopping.is_set():
-            raise StoreUnavailable("the store is closed")
-        self._jobs.put(job)
+        with self._gate:
+            if self._stopping:
+                raise StoreUnavailable("the store is closed")
+            self._jobs.put(job)
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._jobs.put(None)
+        with self._gate:
+            self._stopping = True
+            self._jobs.put(None)
         self._thread.join()
         self._connection.close()
 
@@ -169,7 +177,11 @@ class _Writer:
                     self._jobs.put(None)
                     break
                 group.append(more)
-            self._run_group(group)
+            try:
+                self._run_group(group)
+            except BaseException as error:  # noqa: BLE001 - without this thread nobody would answer
+                for job in group:
+                    job.error = job.error or error
             _report(group)
 
     def _run_group(self, group: list[_Job]) -> None:

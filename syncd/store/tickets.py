@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from syncd.model.errors import ensure
+from syncd.model.errors import BrokenInvariant, ensure
 from syncd.model.ids import ConnectionName, TicketId, TicketRow
 from syncd.model.ticket import Ticket
 from syncd.ports.adapter import Sighting, TicketRef
@@ -262,7 +262,14 @@ def ensure_ticket(
         values = _new(connection, kind, external_id, number, now=now, watched=watched)
         if watched:
             values["next_poll_at"] = now
-        return TicketRow(tx.insert_id(t.ticket, values))
+        insert = tx.insert(t.ticket).values(values).on_conflict_do_nothing()
+        made = tx.scalar(insert.returning(_c.id))
+        if made is not None:
+            return TicketRow(made)
+        # Another process was quicker by a moment.
+        found = find(tx, connection, external_id=external_id, kind=kind)
+        if found is None:
+            raise BrokenInvariant("a ticket that is in the way is there")
     _learn(tx, found, external_id, number, watched=watched, now=now)
     return found
 

@@ -15,9 +15,11 @@ from tests.store.scene import (
     MAPPING,
     NOW,
     Scene,
+    applied,
     comment,
     later,
     outcome,
+    receipt,
 )
 
 # --- who we are -----------------------------------------------------------------------------
@@ -44,6 +46,9 @@ async def test_a_restored_store_probes_everything_before_it_sends(scene: Scene) 
     assert await scene.states(sent) == ["comment unknown"]
     # Outcomes from before belong to another time line.
     assert not await scene.settle(ops[sent], outcome(OutcomeKind.LATER))
+    probed = {op.link_id: op for op in await scene.claim(now=later(5))}
+    await scene.settle(probed[never_sent], applied(receipt(comment_id="v1"), what="probe"))
+    assert await scene.states(never_sent) == ["comment applied", "comment unknown"]
 
 
 # --- connections ----------------------------------------------------------------------------

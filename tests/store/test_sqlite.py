@@ -198,6 +198,8 @@ async def test_a_closed_store_says_so(sqlite_url: str) -> None:
     await database.close()
     with pytest.raises(StoreUnavailable, match="closed"):
         await database.write(put, "a")
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await database.read(keys)
 
 
 async def test_the_hot_queries_use_their_partial_indexes(sqlite_url: str) -> None:
