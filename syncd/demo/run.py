@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import secrets
+import signal
 import sys
 from dataclasses import dataclass, field
 
@@ -47,25 +48,40 @@ async def run_demo(options: DemoOptions) -> int:
     """
     seed = options.seed if options.seed is not None else secrets.randbelow(100_000)
     console = Console(stderr=options.json, highlight=False)
+    playing = asyncio.ensure_future(_play(options, seed, console))
+    # The daemon is our child and must not outlive us: whatever ends us, it is stopped first.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
     try:
-        async with world(options, seed) as made:
-            console.print(f"seed {seed}; the daemon's log: {made.daemon.log}", soft_wrap=True)
-            with Stage(console, made, is_live=console.is_terminal and not options.json) as stage:
-                show = _Show(options=options, seed=seed, world=made, stage=stage)
-                result = await show.run()
-            if options.keep or not result.is_good:
-                result.is_kept = made.is_kept = True
-                made.save_records()
+        result = await playing
     except (DemoFailed, OSError) as error:
         console.print(f"The demo could not run: {error}", style="red", markup=False)
         if options.json:
             _write({"ok": False, "problem": str(error), "seed": seed})
         return FAILED
+    except asyncio.CancelledError:
+        console.print("The demo was stopped.", style="red")
+        return FAILED
+    finally:
+        playing.cancel()
+        await asyncio.wait([playing])
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
     if options.json:
         _write(document(result))
     else:
         summary(result, console)
     return FINE if result.is_good else FOUND
+
+
+async def _play(options: DemoOptions, seed: int, console: Console) -> Result:
+    async with world(options, seed) as made:
+        console.print(f"seed {seed}; the daemon's log: {made.daemon.log}", soft_wrap=True)
+        with Stage(console, made, is_live=console.is_terminal and not options.json) as stage:
+            show = _Show(options=options, seed=seed, world=made, stage=stage)
+            result = await show.run()
+        if options.keep or not result.is_good:
+            result.is_kept = made.is_kept = True
+            made.save_records()
+        return result
 
 
 def _write(found: object) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -137,3 +138,22 @@ def test_a_daemon_killed_at_any_moment_loses_and_doubles_nothing() -> None:
     status, found, said = run_demo("--for", "5", "--seed", "2", "--kills", "2")
     assert (status, found["ok"]) == (0, True), (found, said)
     assert found["kills"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_demo_leaves_no_daemon_behind(how: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "syncd", "demo", "--for", "30", "--seed", "1", "--json"]
+    environ = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environ
+    ) as demo:
+        assert demo.stderr is not None
+        for line in demo.stderr:
+            if line.startswith("people act"):
+                break
+        demo.send_signal(how)
+        demo.stderr.read()
+        assert demo.wait(60) != 0
+    # Its folder is removed only when the daemon is over.
+    assert not list(tmp_path.glob("syncd-demo-*"))
