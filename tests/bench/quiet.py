@@ -153,8 +153,12 @@ def main() -> None:
 
 
 async def run(setting: Setting) -> list[Row]:
-    """Measure the pass, each round in a process of its own."""
-    count = QUICK_TICKETS if setting.quick else TICKETS
+    """Measure a pass of the size that was asked for."""
+    return await passes(setting, QUICK_TICKETS if setting.quick else TICKETS)
+
+
+async def passes(setting: Setting, count: int) -> list[Row]:
+    """Measure passes over so many tickets, each in a process of its own."""
     url = f"sqlite:///{Path(setting.folder) / 'quiet.db'}"
     setting.say(f"quiet pass: making a store with {count} tickets")
     await _fill(url, count)
