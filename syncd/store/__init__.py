@@ -26,16 +26,16 @@ One module per subject; records.py has the values returned, errors.py the errors
     feeds        load_cursor, save_poll, poll_failed, rewind, known_ids, overview
     tickets      sight, find, find_anywhere, ensure_ticket, due_reads, due_read, next_due,
                  save_read, read_failed, hasten, set_watched, decide_due, set_decide_due,
-                 load_tickets, mark_stray, known_rows, counts
+                 decide_by, load_tickets, mark_stray, known_rows, counts
     merging      one ticket known under two rows
     links        links_of, get, lock_links, lock_tickets, load_link, own_keys, pairs_of,
                  create_link, apply_plan, set_phase, add_link, tombstone, revive, pause, resume,
-                 count_created_since, overview
+                 count_opened_since, note_opened, overview
     plans        apply_plan
     outbox       claim, mark_sending, attach_file, settle, settle_seen, extend_lease, release_owner,
                  recover, rechecks_due, record_recheck, unsettled_creates, next_due
     lanes        the queue of one target ticket, and its head
-    settling     what an outcome changes
+    settling     what an outcome changes; effects: what a write that was applied changes
     operations   list_operations, of_link, show, retry, discard, adopt
     conflicts    list_open, resolve
     journal      append, of_ticket, tail, last_id

@@ -275,10 +275,15 @@ def _move_baselines(effects: Effects, row: Row, receipt: Receipt, now: datetime)
                 "slot": slot,
                 "value": codec.dump(value),
                 "state": state,
-                "previous": effects.old.get((row.link, side, slot)),
+                "previous": _before(move, effects.old.get((row.link, side, slot))),
                 "written_at": now,
             },
         )
+
+
+def _before(move: SlotMove, stored: str | None) -> str | None:
+    """Give what stood at the target before our write: what was overruled, else the baseline."""
+    return stored if isinstance(move.overruled, Missing) else codec.dump(move.overruled)
 
 
 def _target_value(

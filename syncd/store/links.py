@@ -1,6 +1,7 @@
 """Links: the pairing of two tickets, what a decision about it needs, making and ending it."""
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -54,8 +55,13 @@ _LINKS_OF = (
     .where(sa.or_(_c.itsm_ticket == _P("row"), _c.vendor_ticket == _P("row")))
     .order_by(_c.id)
 )
-_SIDES = sa.select(t.ticket.c.id, t.ticket.c.number, t.ticket.c.snapshot).where(
-    sa.or_(t.ticket.c.id == _P("one"), t.ticket.c.id == _P("other"))
+_t = t.ticket.c
+# A gone ticket has lost its digest, and gets it back with the first read after that.
+_IS_GONE = sa.or_(
+    _t.gone_at.is_not(None), sa.and_(_t.snapshot.is_not(None), _t.digest.is_(None))
+).label("is_gone")
+_SIDES = sa.select(_t.id, _t.number, _t.snapshot, _t.read_at, _IS_GONE).where(
+    sa.or_(_t.id == _P("one"), _t.id == _P("other"))
 )
 _BASELINES = sa.select(t.baseline).where(t.baseline.c.link == _P("link"))
 _PAIRS = sa.select(t.item_pair).where(t.item_pair.c.link == _P("link")).order_by(t.item_pair.c.id)
@@ -155,7 +161,8 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         lookup_keys: keys to be looked up beside those met in the snapshots.
     """
     record = get(tx, link_id)
-    tickets, numbers, read_at = _load_sides(tx, record)
+    sides = _load_sides(tx, record)
+    tickets = sides.tickets
     keys = set(lookup_keys)
     for ticket in tickets.values():
         keys.update(ticket.keys)
@@ -164,8 +171,9 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
     return LinkParts(
         link=record,
         tickets=tickets,
-        numbers=numbers,
-        read_at=read_at,
+        numbers=sides.numbers,
+        read_at=sides.read_at,
+        gone=frozenset(sides.gone),
         baselines=_load_baselines(tx, link_id),
         pairs=pairs_of(tx, link_id),
         operations=_load_operations(tx, link_id),
@@ -174,22 +182,28 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
     )
 
 
-def _load_sides(
-    tx: Tx, record: LinkRecord
-) -> tuple[dict[Side, Ticket], dict[Side, str], dict[Side, datetime]]:
-    c = t.ticket.c
-    query = sa.select(c.id, c.number, c.snapshot, c.read_at)
-    found = {row.id: row for row in tx.rows(query.where(c.id.in_(record.rows.values())))}
-    tickets: dict[Side, Ticket] = {}
-    numbers = dict.fromkeys(Side, "")
-    read_at: dict[Side, datetime] = {}
+@dataclass(slots=True)
+class _Sides:
+    tickets: dict[Side, Ticket] = field(default_factory=dict)
+    numbers: dict[Side, str] = field(default_factory=lambda: dict.fromkeys(Side, ""))
+    read_at: dict[Side, datetime] = field(default_factory=dict)
+    gone: set[Side] = field(default_factory=set)
+
+
+def _load_sides(tx: Tx, record: LinkRecord) -> _Sides:
+    both = {"one": record.rows.get(Side.ITSM), "other": record.rows.get(Side.VENDOR)}
+    found = {row.id: row for row in tx.rows(_SIDES, both)}
+    sides = _Sides()
     for side, row in record.rows.items():
-        numbers[side] = found[row].number
-        if found[row].snapshot is not None:
-            tickets[side] = codec.decode_ticket(found[row].snapshot)
-        if found[row].read_at is not None:
-            read_at[side] = found[row].read_at
-    return tickets, numbers, read_at
+        ticket = found[row]
+        sides.numbers[side] = ticket.number
+        if ticket.snapshot is not None:
+            sides.tickets[side] = codec.decode_ticket(ticket.snapshot)
+        if ticket.read_at is not None:
+            sides.read_at[side] = ticket.read_at
+        if ticket.is_gone:
+            sides.gone.add(side)
+    return sides
 
 
 def _load_baselines(tx: Tx, link_id: LinkRow) -> dict[tuple[Side, str], Baseline]:
@@ -449,12 +463,26 @@ def resume(tx: Tx, link_id: LinkRow, *, by: str, now: datetime) -> None:
 # --- looking ---------------------------------------------------------------------------------
 
 
-def count_created_since(tx: Tx, mapping: MappingName, since: datetime) -> int:
-    """Count the partners a mapping opened by itself since an instant."""
+def count_opened_since(tx: Tx, mapping: MappingName, since: datetime) -> int:
+    """Count the partners a mapping opened by itself after an instant.
+
+    A link that only stands for a problem that was told opened nothing.
+    """
+    o = t.operation.c
+    creation = sa.exists().where(o.link == _c.id, o.kind == WriteKind.CREATE)
     query = sa.select(sa.func.count()).where(
-        _c.mapping == mapping, _c.created_at >= since, _c.added_by == ""
+        _c.mapping == mapping, _c.created_at > since, _c.added_by == "", creation
     )
     return int(tx.scalar(query) or 0)
+
+
+count_created_since = count_opened_since
+"""The name that intake still uses."""
+
+
+def note_opened(tx: Tx, link_id: LinkRow, now: datetime) -> None:
+    """Note that a link that waited for its ticket's correction is being opened now."""
+    tx.run(sa.update(t.link).where(_c.id == link_id).values(created_at=now))
 
 
 def overview(tx: Tx, *, mapping: MappingName | None = None) -> list[LinkOverview]:

@@ -23,9 +23,13 @@ def merge_rows(tx: Tx, *, lost: TicketRow, kept: TicketRow, now: datetime) -> bo
     c = t.ticket.c
     if _is_busy(tx, lost) and _is_busy(tx, kept):
         return False
-    watched = tx.scalar(sa.select(c.watched).where(c.id == lost))
-    if watched:
+    before = tx.first(sa.select(c.watched, c.number).where(c.id == lost))
+    if before is not None and before.watched:
         tx.run(sa.update(t.ticket).where(c.id == kept).values(watched=True, next_poll_at=now))
+    if before is not None and before.number:
+        # What was known by its number only is still asked for by it.
+        nameless = sa.update(t.ticket).where(c.id == kept, c.number == "")
+        tx.run(nameless.values(number=before.number))
     _tombstone_doubles(tx, lost, kept, now)
     for column in (t.link.c.itsm_ticket, t.link.c.vendor_ticket):
         tx.run(sa.update(t.link).where(column == lost).values({column: kept}))

@@ -113,8 +113,8 @@ async def test_only_partners_a_mapping_opened_count_as_created(scene: Scene) -> 
     await scene.linked(itsm="inc9", vendor="case9")
     await scene.opening(source="inc1")
     await scene.opening(source="inc2")
-    assert await scene.db.read(links.count_created_since, MAPPING, later(-1)) == 2
-    assert await scene.db.read(links.count_created_since, MAPPING, later(1)) == 0
+    assert await scene.db.read(links.count_opened_since, MAPPING, later(-1)) == 2
+    assert await scene.db.read(links.count_opened_since, MAPPING, later(1)) == 0
 
 
 async def test_the_overview_counts_what_is_open(scene: Scene) -> None:
