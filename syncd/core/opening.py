@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from syncd.core.evaluate import View, evaluate, examine, fingerprint, inputs, view_of
+from syncd.core.evaluate import (
+    View,
+    as_text,
+    evaluate,
+    examine,
+    fingerprint,
+    inputs,
+    short,
+    view_of,
+)
 from syncd.core.fields import fit, is_empty, is_writable, rest_said, written_value
 from syncd.core.items import ItemDraft, carry_attachment, carry_comment, withheld
 from syncd.core.rules import LongPolicy, MappingRules, OpeningRules, StatusEffect
@@ -114,6 +123,7 @@ def _birth(
         value = evaluate(expression, view)
         if not isinstance(value, Missing) and not is_empty(value):
             birth.fields[name] = value
+    _read_back_fields(rules, traits[target], target, birth)
     for reference in rules.references:
         if reference.side is target and reference.field:
             own = view.ticket.number if reference.value == "number" else str(view.ticket.id)
@@ -152,6 +162,19 @@ def _directed_fields(
         )
         if rest and rule.long is LongPolicy.COMMENT:
             birth.after.append(rest_said(rule, rest))
+
+
+def _read_back_fields(rules: MappingRules, traits: SideTraits, target: Side, birth: _Birth) -> None:
+    """Account for what the create writes in the rules that read it back: a change is news."""
+    for rule in rules.fields:
+        names = inputs(rule.expression, rules.derive)
+        written = {
+            name: short(as_text(traits.normalise(name, birth.fields[name])))
+            for name in names
+            if name in birth.fields
+        }
+        if rule.target_side is not target and written:
+            birth.slots[rule.slot] = SlotMove(source=target, source_value=written)
 
 
 def _later(name: str, value: Value, slot: str, move: SlotMove, target: Side) -> PlannedOperation:

@@ -66,6 +66,11 @@ class Files:
         draft = replace(draft, name=clean(draft.name))
         if not draft.digest or await self._spool.size(draft.digest) is None:
             kept = await self._download(op, op.source, draft.source_id)
+            if draft.size_bytes not in (None, kept.size_bytes):
+                # A page with status 200 instead of the file, or a part of it: never sent on.
+                raise Unreachable(
+                    f"{draft.name!r} has {draft.size_bytes} bytes, and {kept.size_bytes} came"
+                )
             draft = replace(draft, size_bytes=kept.size_bytes, digest=kept.digest)
         is_sent = op.write.kind is WriteKind.ATTACHMENT
         return Fetched(

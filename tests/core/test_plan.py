@@ -12,6 +12,9 @@ from syncd.core.rules import (
     CommentRules,
     CommentTest,
     ConflictPolicy,
+    Expression,
+    FieldOf,
+    FieldRule,
     LongPolicy,
     StatusAction,
     StatusEffect,
@@ -498,3 +501,22 @@ def test_a_pairing_by_hand_has_no_ancestor_differences_are_conflicts_and_the_pas
 def test_the_partners_number_is_shown_once() -> None:
     world = linked()
     assert world.tickets[Side.ITSM].get("vendor_ref") == world.tickets[Side.VENDOR].number
+
+
+def test_a_change_on_the_new_partner_before_its_first_read_is_news() -> None:
+    back = FieldRule(
+        slot="to_itsm.title",
+        target_side=Side.ITSM,
+        target="title",
+        expression=Expression(source=FieldOf("title")),
+    )
+    rules = mapping()
+    world = LinkWorld(
+        rules=replace(rules, fields=(*rules.fields, back)), traits=dict.fromkeys(Side, traits())
+    )
+    world.creates(Side.ITSM, title="Link down", assigned_group="NOC", status="New")
+    assert world.opens(Side.ITSM)
+    world.delivers(Side.VENDOR)
+    world.sets(Side.VENDOR, "title", "Fibre cut at Fornebu")
+    updates = [each for each in world.plans().operations if each.target is Side.ITSM]
+    assert [each.fields["title"] for each in updates] == ["Fibre cut at Fornebu"]
