@@ -38,6 +38,7 @@ AUTHOR_WINDOW = timedelta(minutes=2)
 """How far a comment and its COMMENTED activity may lie apart (T14)."""
 
 _COMMENTED = "COMMENTED"
+_CREATED = frozenset({"CREATED", "NEW"})
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _TRAILING = re.compile(r"[^\S\n]+(?=\n|$)")
@@ -185,7 +186,6 @@ def ticket(
 
     Spec: Service Ticket API, section 5; section 8, T13 and T14.
     """
-    described = incident.told.get("description") or ""
     titled = incident.told.get("subject") or ""
     return Ticket(
         id=TicketId(incident.id),
@@ -196,7 +196,7 @@ def ticket(
         attachments=attachments_of(files),
         created_at=_at(incident.created),
         updated_at=_at(incident.modified),
-        keys=tuple(dict.fromkeys(marker.split(described)[1] + marker.split(titled)[1])),
+        keys=tuple(dict.fromkeys(description_keys(incident) + marker.split(titled)[1])),
     )
 
 
@@ -269,10 +269,10 @@ def _authors(items: Sequence[CommentItem], activities: Sequence[Activity]) -> di
     by_text: dict[str, list[tuple[int, Activity]]] = {}
     for place, activity in enumerate(activities):
         if activity.action.strip().upper() == _COMMENTED and activity.user and _at(activity.date):
-            by_text.setdefault(_comment_form(activity.content), []).append((place, activity))
+            by_text.setdefault(comment_form(activity.content), []).append((place, activity))
     for index, item in enumerate(items):
         written = _at(item.created)
-        for place, activity in by_text.get(_comment_form(item.body), ()):
+        for place, activity in by_text.get(comment_form(item.body), ()):
             noted = _at(activity.date)
             if written and noted and abs(written - noted) <= AUTHOR_WINDOW:
                 candidates.append((abs(written - noted), index, place))
@@ -286,7 +286,8 @@ def _authors(items: Sequence[CommentItem], activities: Sequence[Activity]) -> di
     return authors
 
 
-def _comment_form(body: str) -> str:
+def comment_form(body: str) -> str:
+    """Give the form in which two spellings of one comment are equal: no marker, one line."""
     return one_line(_plain(body, "text"))
 
 
@@ -296,8 +297,33 @@ def comment_keys(item: CommentItem) -> tuple[OperationKey, ...]:
 
 
 def description_keys(incident: Incident) -> tuple[OperationKey, ...]:
-    """Give the operation keys an incident's description carries."""
-    return marker.split(incident.told.get("description") or "")[1]
+    """Give the operation keys an incident's description carries, then those it once carried.
+
+    A person who rewrites a description may take our marker out; the activities still tell it.
+    """
+    texts = [incident.told.get("description") or ""]
+    for activity in incident.activities or ():
+        if activity.field_name.strip().casefold() == "description":
+            texts += [activity.old_value, activity.new_value]
+        elif activity.action.strip().upper() in _CREATED:
+            texts.append(activity.content)
+    return tuple(dict.fromkeys(key for text in texts for key in marker.split(text)[1]))
+
+
+def subjects(incident: Incident) -> tuple[str, ...]:
+    """Give the subject an incident has, then those its activities tell that it had."""
+    texts = [incident.told.get("subject") or ""]
+    for activity in incident.activities or ():
+        if activity.field_name.strip().casefold() == "subject":
+            texts += [activity.old_value, activity.new_value]
+    return tuple(dict.fromkeys(text for text in texts if text))
+
+
+def is_same_user(told: CaseUser | None, name: str) -> bool:
+    """Say whether a user told is the one we named; headers carry names transliterated (T15)."""
+    if told is None or not told.name.strip():
+        return False
+    return header_name(told.name, 80).casefold() == header_name(name, 80).casefold()
 
 
 def attachments_of(files: Iterable[FileInfo]) -> tuple[Attachment, ...]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+from syncd.core import marker
 from syncd.model.errors import ensure
-from syncd.model.ids import AttachmentId, CommentId, OperationKey, TicketId
+from syncd.model.ids import AttachmentId, CommentId, TicketId
 from syncd.model.operation import Finding, ProbeResult, Receipt, Write, WriteKind
-from syncd.model.ticket import MISSING
+from syncd.model.ticket import MISSING, Value
 from syncd.ports.adapter import TicketRef
 from syncd.ports.errors import NotFound, Refused
 from syncd.providers.telenor import mapping
@@ -22,11 +23,14 @@ from syncd.providers.telenor.client import TelenorClient, paging
 from syncd.providers.telenor.reading import IncidentReader
 from syncd.providers.telenor.sending import STATUS_TEXT
 from syncd.providers.telenor.settings import TelenorSettings
-from syncd.providers.telenor.wire import Incident, IncidentPage, Stamp
+from syncd.providers.telenor.wire import Activity, Incident, IncidentPage, Stamp
 
 NEWEST_FIRST = ("caseNumber", "DESC")
 """Spec: Service Ticket API, section 10, POST incident."""
 _OVERLAP_ITEMS = 5
+_CHANGED = frozenset({"UPDATED", "STATUS_CHANGED"})
+_WEIGHTS = (Finding.ABSENT, Finding.UNCLEAR, Finding.FOUND)
+"""Weakest first: of activities of one instant the one that speaks for the write counts."""
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -67,7 +71,7 @@ class IncidentProber:
                 return await self._comment(write, target)
             if write.kind is WriteKind.ATTACHMENT:
                 return await self._attachment(write, target, since)
-            return await self._state(write, target)
+            return await self._state(write, target, since)
         except NotFound as err:
             return ProbeResult(
                 finding=Finding.UNCLEAR, looked_at=f"incident {target} is not there: {err}"
@@ -77,10 +81,10 @@ class IncidentProber:
 
     async def _create(self, write: Write, since: datetime) -> ProbeResult:
         """Spec: Service Ticket API, section 8, T30; section 10, POST incident."""
-        hits, searched = await self._search(write)
+        hits, searched = await self._search(write, since)
         newest = await self._newest(write, since)
         candidates = {one.id: one for one in (*hits, *newest.candidates)}
-        found, why_not = await self._confirmed(tuple(candidates.values()), write.key)
+        found, why_not = await self._confirmed(tuple(candidates.values()), write, since)
         looked_at = f"search {searched}, newest {newest.cases} cases {len(newest.candidates)}"
         if found:
             return _found(looked_at, [_created(one) for one in found])
@@ -89,14 +93,19 @@ class IncidentProber:
             return ProbeResult(finding=Finding.UNCLEAR, looked_at=f"{looked_at}; {why_not}")
         return ProbeResult(finding=Finding.ABSENT, looked_at=looked_at)
 
-    async def _search(self, write: Write) -> tuple[tuple[Incident, ...], str]:
+    async def _search(self, write: Write, since: datetime) -> tuple[tuple[Incident, ...], str]:
         """Search for the key; gives the cases that may carry it and what to tell of it."""
         query = [("search", str(write.key)), *paging(0, self._settings.feed.page_size)]
         try:
             page = await self._client.list_incidents(query)
         except Refused as err:
             return (), f"refused ({err})"
-        hits = tuple(one for one in page.items if _may_carry(one, write))
+        # What was made since is read whole: the text shown may be a later one than was searched.
+        hits = tuple(
+            one
+            for one in page.items
+            if _may_carry(one, write) or not _is_before(one.created, since)
+        )
         return hits, str(len(hits))
 
     async def _newest(self, write: Write, since: datetime) -> _Newest:
@@ -109,25 +118,41 @@ class IncidentProber:
             try:
                 page = await self._client.list_incidents(paging(skip, size, NEWEST_FIRST))
             except Refused as err:
-                return _newest(seen, write, since, f"newest first refused ({err})")
+                return self._so_far(seen, write, since, f"newest first refused ({err})")
             is_whole = is_whole and not page.odd
             fresh = [one for one in page.items if one.id not in seen]
             is_sorted = is_sorted and _is_falling([*list(seen.values())[-1:], *fresh])
             seen |= {one.id: one for one in fresh}
             if not is_whole:
-                return _newest(seen, write, since, f"a case cannot be read ({page.odd[0]})")
+                return self._so_far(seen, write, since, f"a case cannot be read ({page.odd[0]})")
             if _is_end(page, skip, size):
-                return _newest(seen, write, since, "")
+                return self._so_far(seen, write, since, "")
             if is_sorted and any(_is_before(one.created, since) for one in page.items):
-                return _newest(seen, write, since, "")
+                return self._so_far(seen, write, since, "")
             skip += max(1, page.length - _OVERLAP_ITEMS)
         order = "" if is_sorted else ", which are not newest first"
-        return _newest(seen, write, since, f"they do not reach back to the time of sending{order}")
+        return self._so_far(
+            seen, write, since, f"they do not reach back to the time of sending{order}"
+        )
+
+    def _so_far(
+        self, seen: Mapping[str, Incident], write: Write, since: datetime, why: str
+    ) -> _Newest:
+        candidates = tuple(
+            one
+            for one in seen.values()
+            if write.key in mapping.description_keys(one)
+            or (
+                not _is_before(one.created, since)
+                and (_may_carry(one, write) or self._is_unmarked_of_ours(one, write))
+            )
+        )
+        return _Newest(cases=len(seen), candidates=candidates, why_not=why)
 
     async def _confirmed(
-        self, candidates: Sequence[Incident], key: OperationKey
+        self, candidates: Sequence[Incident], write: Write, since: datetime
     ) -> tuple[list[Incident], str]:
-        """Read candidates whole; the marker must stand in the description.
+        """Read candidates whole; the marker must stand, or have stood, in the description.
 
         Returns:
             Those that carry it, oldest first; and why others cannot be told, empty when all can.
@@ -138,25 +163,49 @@ class IncidentProber:
         if len(candidates) > details_max:
             why_not = f"{len(candidates)} candidates, {details_max} read"
         for listed in candidates[:details_max]:
+            name = listed.case_number or listed.id
             try:
                 ref = TicketRef(kind=mapping.KIND, id=TicketId(listed.id))
                 incident = await self._reader.incident(ref)
             except NotFound:
-                why_not = f"{listed.case_number or listed.id} is listed but cannot be read"
+                why_not = f"{name} is listed but cannot be read"
                 continue
-            if key in mapping.description_keys(incident):
+            carried = (*mapping.description_keys(incident), *mapping.description_keys(listed))
+            if write.key in carried:
                 found.append(incident)
-            elif key in mapping.description_keys(listed):
-                why_not = f"{listed.case_number or listed.id} carries the key in the list only"
+            elif (
+                not carried
+                and not _is_before(incident.created, since)
+                and self._is_unmarked_of_ours(incident, write)
+                and _had_title(incident, write)
+            ):
+                why_not = f"{name} is by our name and of this title, its marker is not to be seen"
         found.sort(key=lambda one: (_instant(one.created), one.case_number))
         return found, why_not
+
+    def _is_unmarked_of_ours(self, incident: Incident, write: Write) -> bool:
+        """Say whether it was made under a name we send and shows no marker, ours or another's."""
+        if mapping.description_keys(incident):
+            return False
+        caller = write.fields.get("caller")
+        names = [self._settings.user_name, *([caller] if isinstance(caller, str) else [])]
+        return any(mapping.is_same_user(incident.created_by, name) for name in names if name)
 
     # --- the others ------------------------------------------------------------------------------
 
     async def _comment(self, write: Write, target: TicketId) -> ProbeResult:
-        """Spec: Service Ticket API, section 10, POST comment."""
+        """Look for marker and text: a marker with another text is a person quoting (R5).
+
+        Spec: Service Ticket API, section 10, POST comment.
+        """
         items = await self._client.list_comments(target)
-        ours = [one for one in items if write.key in mapping.comment_keys(one)]
+        marked = [one for one in items if write.key in mapping.comment_keys(one)]
+        sent = mapping.comment_form(write.comment.body if write.comment else "")
+        ours = [one for one in marked if mapping.comment_form(one.body) == sent]
+        if marked and not ours:
+            # Whoever quotes it has seen it: not absent, and nothing of ours to adopt.
+            looked_at = f"comments of {len(items)}: marker {len(marked)}, with another text"
+            return ProbeResult(finding=Finding.UNCLEAR, looked_at=looked_at)
         ours.sort(key=lambda one: _instant(one.created))
         receipts = [_receipt(write, target, comment_id=CommentId(one.id)) for one in ours]
         return _found(f"comments {len(ours)} of {len(items)}", receipts)
@@ -178,8 +227,11 @@ class IncidentProber:
         receipts = [_receipt(write, target, attachment_id=AttachmentId(one.id)) for one in ours]
         return _found(f"attachments {len(ours)} of {len(items)}", receipts)
 
-    async def _state(self, write: Write, target: TicketId) -> ProbeResult:
-        """Compare what an update or a status change set. Spec: section 10, PUT."""
+    async def _state(self, write: Write, target: TicketId, since: datetime) -> ProbeResult:
+        """Compare what an update or a status change set; a value changed later is no absence.
+
+        Spec: Service Ticket API, section 4.4, Activity; section 10, PUT.
+        """
         incident = await self._reader.incident(TicketRef(kind=mapping.KIND, id=target))
         told = mapping.fields_of(incident)
         differing = [
@@ -188,10 +240,58 @@ class IncidentProber:
             if not (write.kind is WriteKind.STATUS and name == STATUS_TEXT)
             and not mapping.same_value(name, told.get(name, MISSING), wanted)
         ]
-        if differing:
-            looked_at = f"incident read: {', '.join(differing)} not as sent"
+        if not differing:
+            return _found("incident read: as sent", [_receipt(write, target)])
+        looked_at = f"incident read: {', '.join(differing)} not as sent"
+        calls = {_call_of(name) for name in differing}
+        noted = [self._noted(incident, write, call, since) for call in sorted(calls)]
+        if Finding.ABSENT in noted:
             return ProbeResult(finding=Finding.ABSENT, looked_at=looked_at)
-        return _found("incident read: as sent", [_receipt(write, target)])
+        if Finding.UNCLEAR in noted:
+            why = "activities of ours do not tell their values"
+            return ProbeResult(finding=Finding.UNCLEAR, looked_at=f"{looked_at}; {why}")
+        return _found(f"{looked_at}; by its activities changed later", [_receipt(write, target)])
+
+    def _noted(self, incident: Incident, write: Write, call: str, since: datetime) -> Finding:
+        """Say whether the activities tell that one call of a write has happened.
+
+        A field's youngest activity of ours decides, writes to a ticket being one at a time (R6).
+        One field of a call is enough: a value that stood there already makes no activity.
+        """
+        findings = [
+            finding
+            for name, wanted in write.fields.items()
+            if _call_of(name) == call
+            and (finding := self._noted_field(incident, write, name, wanted, since))
+        ]
+        for finding in (Finding.FOUND, Finding.UNCLEAR):
+            if finding in findings:
+                return finding
+        return Finding.ABSENT
+
+    def _noted_field(
+        self, incident: Incident, write: Write, name: str, wanted: Value, since: datetime
+    ) -> Finding | None:
+        row = mapping.FIELDS.get(name)
+        if row is None:
+            return None
+        ours = [
+            one
+            for one in incident.activities or ()
+            if one.action.strip().upper() in _CHANGED
+            and one.field_name.strip().casefold() == row.wire.casefold()
+            and not _is_before(one.date, since)
+            and mapping.is_same_user(one.user, self._settings.user_name)
+        ]
+        if any(write.key in marker.split(one.content)[1] for one in ours):
+            return Finding.FOUND
+        if not ours:
+            return None
+        youngest = max(_instant(one.date) for one in ours)
+        return max(
+            (_told_value(one, name, wanted) for one in ours if _instant(one.date) == youngest),
+            key=_WEIGHTS.index,
+        )
 
 
 def _found(looked_at: str, receipts: Sequence[Receipt]) -> ProbeResult:
@@ -204,6 +304,26 @@ def _found(looked_at: str, receipts: Sequence[Receipt]) -> ProbeResult:
         others=tuple(receipts[1:]),
         looked_at=looked_at,
     )
+
+
+def _call_of(name: str) -> str:
+    """Name the call of an update that carries a field: contacts have their own (I16-I18)."""
+    row = mapping.FIELDS.get(name)
+    return name if row is not None and row.kind == "contact" else ""
+
+
+def _told_value(activity: Activity, name: str, wanted: Value) -> Finding:
+    """Say whether an activity of ours set what was wanted; UNCLEAR where it tells no values."""
+    is_empty = mapping.normalise(name, wanted) is None
+    if not activity.new_value and not activity.old_value and not is_empty:
+        return Finding.UNCLEAR
+    if isinstance(wanted, Mapping) and not is_empty:
+        # How a contact is told as one text is not documented.
+        told = mapping.one_line(activity.new_value)
+        is_told = all(mapping.one_line(part) in told for part in wanted.values())
+    else:
+        is_told = mapping.same_value(name, activity.new_value, None if is_empty else wanted)
+    return Finding.FOUND if is_told else Finding.ABSENT
 
 
 def _created(incident: Incident) -> Receipt:
@@ -224,16 +344,6 @@ def _receipt(
     )
 
 
-def _newest(seen: Mapping[str, Incident], write: Write, since: datetime, why: str) -> _Newest:
-    candidates = tuple(
-        one
-        for one in seen.values()
-        if write.key in mapping.description_keys(one)
-        or (_may_carry(one, write) and not _is_before(one.created, since))
-    )
-    return _Newest(cases=len(seen), candidates=candidates, why_not=why)
-
-
 def _may_carry(incident: Incident, write: Write) -> bool:
     """Say whether a list item is worth reading whole: a list may leave out or cut descriptions."""
     if "description" not in incident.told:
@@ -241,6 +351,12 @@ def _may_carry(incident: Incident, write: Write) -> bool:
     if write.key in mapping.description_keys(incident):
         return True
     return mapping.same_value("title", incident.told.get("subject"), write.fields.get("title"))
+
+
+def _had_title(incident: Incident, write: Write) -> bool:
+    wanted = write.fields.get("title")
+    titles = mapping.subjects(incident) or (None,)
+    return any(mapping.same_value("title", title, wanted) for title in titles)
 
 
 def _is_falling(items: Sequence[Incident]) -> bool:

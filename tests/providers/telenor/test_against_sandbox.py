@@ -390,6 +390,23 @@ async def test_updates_and_statuses_whose_answer_was_lost_are_told_apart(
         assert found.finding is (Finding.ABSENT if fault == "error_before" else Finding.FOUND)
 
 
+async def test_people_who_rewrite_what_we_wrote_hide_no_write_of_ours(desk: Desk) -> None:
+    write = create(**LINE)
+    sent_at = await desk.lost(write, "lost_answer")
+    made = desk.sandbox.tickets()[-1]["id"]
+    desk.advance(10)
+    desk.sandbox.person_updates(made, {"description": "Fibre cut", "subject": "Fibre"})
+    assert receipt_of(await desk.adapter.probe(write, sent_at)).ticket_id == made
+    assert (await desk.adapter.read(ref_to(made))).keys == (KEY,)
+    changes = (change(ref_to(made), title="Other"), set_status(ref_to(made), status="Solved"))
+    for one in changes:
+        sent_at = await desk.lost(one, "lost_answer")
+        desk.advance(1)
+        desk.sandbox.person_updates(made, {"subject": "Mine"})
+        desk.sandbox.person_sets_status(made, "New")
+        receipt_of(await desk.adapter.probe(one, sent_at))
+
+
 # --- login, limits -------------------------------------------------------------------------------
 
 

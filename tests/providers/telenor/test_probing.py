@@ -191,3 +191,160 @@ async def test_updates_and_statuses_are_compared_with_what_stands_there(
 ) -> None:
     http.get(ONE, payload=DETAIL)
     assert (await adapter.probe(write, SENT_AT)).finding is finding
+
+
+# --- people change what we wrote -----------------------------------------------------------------
+
+
+def noted(field: str, old: str | None, new: str | None, **told: object) -> dict[str, object]:
+    return {
+        "id": f"a-{field}-{old}-{new}",
+        "date": "2026-03-01T12:01:00.000+0000",
+        "action": "UPDATED",
+        "fieldName": field,
+        "oldValue": old,
+        "newValue": new,
+        "user": {"userName": "Agent Berg", "internalUser": True},
+        **told,
+    }
+
+
+OURS = {"user": {"userName": "syncd", "internalUser": False}}
+BY_US = {"createdBy": {"userName": "syncd", "internalUser": False}}
+MARKED = f"Link down\n[ref:{KEY}]"
+
+
+@pytest.mark.parametrize("subject", ["Down", "Fibre cut"])
+async def test_a_create_whose_description_was_rewritten_is_found_by_its_activities(
+    prober: TelenorAdapter, http: aioresponses, subject: str
+) -> None:
+    one = listed(2, 1, subject=subject, **BY_US)
+    http.get(SEARCH, payload={"totalSize": 0, "incidents": []})
+    http.get(NEWEST, payload={"totalSize": 900, "incidents": [one, EARLY]})
+    whole = {**one, "activities": [noted("description", MARKED, "another")]}
+    http.get(f"{INCIDENTS}/{one['id']}", payload=whole)
+    found = await prober.probe(create(title="Down"), SENT_AT)
+    assert found.finding is Finding.FOUND, found.looked_at
+
+
+async def test_a_key_seen_in_the_list_alone_is_found(
+    prober: TelenorAdapter, http: aioresponses
+) -> None:
+    one = listed(2, 1, description=MARKED)
+    http.get(SEARCH, payload={"totalSize": 1, "incidents": [one]})
+    http.get(NEWEST, payload={"totalSize": 900, "incidents": [EARLY]})
+    http.get(f"{INCIDENTS}/{one['id']}", payload={**one, "description": "rewritten"})
+    assert (await prober.probe(create(title="Down"), SENT_AT)).finding is Finding.FOUND
+
+
+@pytest.mark.parametrize(
+    ("told", "finding"),
+    [
+        (BY_US, Finding.UNCLEAR),
+        (BY_US | {"subject": " Down"}, Finding.UNCLEAR),
+        (BY_US | {"subject": "Up"}, Finding.ABSENT),
+        (BY_US | {"description": f"other [ref:{OTHER_KEY}]"}, Finding.ABSENT),
+        (BY_US | {"createdDate": "2026-03-01T11:00:00.000+0000"}, Finding.ABSENT),
+        ({"createdBy": {"userName": "Agent Berg"}}, Finding.ABSENT),
+    ],
+    ids=str,
+)
+async def test_a_case_of_ours_without_marker_leaves_a_create_unclear(
+    prober: TelenorAdapter, http: aioresponses, told: dict[str, object], finding: Finding
+) -> None:
+    one = listed(2, 1) | {"subject": "Down"} | told
+    http.get(SEARCH, payload={"totalSize": 0, "incidents": []})
+    http.get(NEWEST, payload={"totalSize": 900, "incidents": [one, EARLY]})
+    http.get(f"{INCIDENTS}/{one['id']}", payload=one)
+    assert (await prober.probe(create(title="Down"), SENT_AT)).finding is finding
+
+
+@pytest.mark.parametrize("has_original", [True, False])
+async def test_a_quote_with_our_marker_is_no_effect_and_no_absence(
+    adapter: TelenorAdapter, http: aioresponses, has_original: bool
+) -> None:
+    def comment(comment_id: str, body: str) -> dict[str, object]:
+        stamp = "2026-03-01T12:01:00.000+0000"
+        return {"id": comment_id, "createdDate": stamp, "commentBody": body}
+
+    quote = comment("q", f"Who wrote this?\n> x\n> [ref:{KEY}]")
+    original = comment("c", f"x \r\n[ref:{KEY}]")
+    http.get(f"{ONE}/comments", payload=[quote, *([original] if has_original else [])])
+    found = await adapter.probe(say(REF, "x"), SENT_AT)
+    assert found.others == ()
+    assert found.finding is (Finding.FOUND if has_original else Finding.UNCLEAR)
+    if has_original:
+        assert found.receipt is not None
+        assert found.receipt.comment_id == "c"
+
+
+STATUS = {"action": "STATUS_CHANGED"}
+LATER = {"date": "2026-03-01T12:02:00.000+0000"}
+TOO_EARLY = {"date": "2026-03-01T11:00:00.000+0000"}
+
+
+@pytest.mark.parametrize(
+    ("write", "activities", "finding"),
+    [
+        (
+            change(REF, title="Up"),
+            [noted("subject", "x", "Up", **OURS), noted("subject", "Up", "Down")],
+            Finding.FOUND,
+        ),
+        (change(REF, title="Up"), [noted("subject", "x", "Down")], Finding.ABSENT),
+        (change(REF, title="Up"), [noted("subject", "x", "Up")], Finding.ABSENT),
+        (
+            change(REF, title="Up"),
+            [noted("subject", "x", "Up", **OURS, **TOO_EARLY)],
+            Finding.ABSENT,
+        ),
+        (  # an earlier write of ours
+            change(REF, title="Up"),
+            [noted("subject", "x", "Up", **OURS), noted("subject", "x", "y", **OURS, **LATER)],
+            Finding.ABSENT,
+        ),
+        (change(REF, title="Up"), [noted("location", "", "Up", **OURS)], Finding.ABSENT),
+        (
+            change(REF, description="Up"),
+            [noted("description", None, None, **OURS)],
+            Finding.UNCLEAR,
+        ),
+        (  # one PUT: the priority was High already, then somebody lowered it
+            change(REF, title="Up", priority="High"),
+            [noted("subject", "x", "Up", **OURS)],
+            Finding.FOUND,
+        ),
+        (  # another PUT
+            change(REF, title="Up", local_contact={"name": "Ola"}),
+            [noted("subject", "x", "Up", **OURS)],
+            Finding.ABSENT,
+        ),
+        (
+            change(REF, local_contact={"name": "Ola"}),
+            [noted("localContact", "", "{'name': 'Ola'}", **OURS)],
+            Finding.FOUND,
+        ),
+        (
+            set_status(REF, status="Solved"),
+            [noted("status", "New", "Solved", **OURS, **STATUS), noted("status", "Solved", "New")],
+            Finding.FOUND,
+        ),
+        (
+            set_status(REF, status="Solved", text="x"),
+            [noted("status", "", "", content=f"x\n[ref:{KEY}]", **OURS, **STATUS)],
+            Finding.FOUND,
+        ),
+        (set_status(REF, status="Solved"), [noted("status", "", "New", **STATUS)], Finding.ABSENT),
+    ],
+    ids=str,
+)
+async def test_what_a_person_changed_after_our_write_is_not_its_absence(
+    adapter: TelenorAdapter,
+    http: aioresponses,
+    write: Any,
+    activities: list[object],
+    finding: Finding,
+) -> None:
+    http.get(ONE, payload={**DETAIL, "activities": activities})
+    found = await adapter.probe(write, SENT_AT)
+    assert found.finding is finding, found.looked_at
