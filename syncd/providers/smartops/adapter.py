@@ -405,22 +405,33 @@ class SmartOpsAdapter:
 def _probe_note(
     write: Write, kind: CommentKind, body: str, ticket: Ticket, details: Details
 ) -> ProbeResult:
-    """Look for the write's marker in all three lists; its earliest place is the effect (R5)."""
+    """Look for the write's marker and text in all three lists.
+
+    A marker with another text is a person quoting (R5).
+    """
     counts = ", ".join(f"{name} {len(notes)}" for name, notes in details.notes.items())
     looked = f"marker in {counts or 'no list'}"
     marked = [comment for comment in ticket.comments if write.key in comment.keys]
-    if marked:
-        sent = mapping.normalise_text(body)
-        again = [one for one in marked[1:] if mapping.normalise_text(one.body) == sent]
+    sent = _note_form(body)
+    ours = [comment for comment in marked if _note_form(comment.body) == sent]
+    if ours:
         return ProbeResult(
             finding=Finding.FOUND,
-            receipt=_found(write, ticket, marked[0]),
-            others=tuple(_found(write, ticket, comment) for comment in again),
+            receipt=_found(write, ticket, ours[0]),
+            others=tuple(_found(write, ticket, comment) for comment in ours[1:]),
             looked_at=f"{looked}: {len(marked)}",
         )
+    if marked:
+        # Whoever quotes it has seen it: not absent, and nothing of ours to adopt.
+        return _unclear(f"{looked}: {len(marked)}, with another text")
     if NOTE_LISTS[kind] not in details.notes:
         return _unclear(f"{NOTE_LISTS[kind]} is not answered; {looked}: 0")
     return ProbeResult(finding=Finding.ABSENT, looked_at=f"{looked}: 0")
+
+
+def _note_form(text: str) -> str:
+    """Give a note's text so that only its words count: an ITSM may wrap lines."""
+    return " ".join(mapping.normalise_text(text).split())
 
 
 def _found(write: Write, ticket: Ticket, comment: Comment | None) -> Receipt:

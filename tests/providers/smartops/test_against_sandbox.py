@@ -203,6 +203,23 @@ async def test_a_comment_sent_twice_shows_both_and_a_quote_shows_none(
     assert len(result.others) == 1
 
 
+async def test_a_quote_with_our_marker_is_no_effect_and_no_absence(
+    desk: SmartOpsSandbox, adapter: SmartOpsAdapter, connecting: Connecting
+):
+    ref = await opened(desk)
+    assert ref.id is not None
+    desk.person_comments(ref.id, f"who wrote this?\n> hello\n> [ref:{KEY}]")
+    write = say(ref, "hello")
+    now = connecting.clock.now()
+    quoted = await adapter.probe(write, now)
+    assert (quoted.finding, quoted.receipt) == (Finding.UNCLEAR, None)
+    desk.person_comments(ref.id, f"hello\n[ref:{KEY}]")
+    result = await adapter.probe(write, now)
+    ours = [one for one in (await adapter.read(ref)).comments if one.body == "hello"]
+    assert result.receipt is not None
+    assert (result.receipt.comment_id, result.others) == (ours[0].id, ())
+
+
 async def test_a_lost_status_is_compared_and_its_note_looked_for(
     desk: SmartOpsSandbox, adapter: SmartOpsAdapter, connecting: Connecting
 ):
