@@ -13,7 +13,7 @@ from syncd.core.state import BaselineMove, Note, Plan
 from syncd.model.errors import BrokenInvariant
 from syncd.model.ids import CorrelationId, LinkRow, OperationKey, Side
 from syncd.model.ticket import Missing
-from syncd.store import links, tickets
+from syncd.store import links, plans, tickets
 from syncd.store.database import Tx
 from syncd.store.records import PlanContext
 
@@ -55,7 +55,7 @@ def repair(tx: Tx, given: Mapping[str, Any], actor: str, now: datetime) -> objec
     slots = ", ".join(sorted({move.slot for move in moves}))
     note = Note(event="reconcile.repaired", detail=f"{slots} decided anew, by {actor}")
     context = PlanContext(new_key=_no_key, correlation_id=CorrelationId(""), seen_at=now, now=now)
-    links.apply_plan(tx, link_id, Plan(baselines=moves, notes=(note,)), context)
+    plans.apply_plan(tx, link_id, Plan(baselines=moves, notes=(note,)), context)
     for row in links.get(tx, link_id).rows.values():
         tickets.set_decide_due(tx, row, now)
     return {"link": link_id, "slots": sorted({move.slot for move in moves})}
