@@ -133,7 +133,7 @@ async def _repaired(
     for each in found:
         arguments = repairing.arguments(each, with_status=with_status)
         if arguments["moves"]:
-            await writing.carry_out(settings, repairing.COMMAND, arguments, own=repairing.repair)
+            await writing.carry_out(settings, repairing.COMMAND, arguments)
             repaired += 1
         if each.unseen or each.gone:
             for number in filter(None, each.numbers.values()):

@@ -1,21 +1,11 @@
-"""Making drift count as a change, so that the next decision carries it (a unit of the store).
-
-It writes no operation itself: the daemon decides anew, by its own rules, on what is there then.
-"""
+"""What the command `reconcile.repair` is given, so that drift counts as a change."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
 
 from syncd.cli.facts.drift import LOST, Drifted, DriftedField
 from syncd.core.slots import STATUS
-from syncd.core.state import BaselineMove, Note, Plan
-from syncd.model.errors import BrokenInvariant
-from syncd.model.ids import CorrelationId, LinkRow, OperationKey, Side
+from syncd.model.ids import Side
 from syncd.model.ticket import Missing
-from syncd.store import links, plans, tickets
-from syncd.store.database import Tx
-from syncd.store.records import PlanContext
 
 COMMAND = "reconcile.repair"
 """Its name on a daemon's socket."""
@@ -42,24 +32,3 @@ def _moves(each: DriftedField) -> list[dict[str, object]]:
         # What stands there is no news, so that the other side's value wins.
         moves.append({"side": str(each.side), "slot": each.slot, "value": each.found})
     return moves
-
-
-def repair(tx: Tx, given: Mapping[str, Any], actor: str, now: datetime) -> object:
-    """`reconcile.repair`: link, moves (side, slot, value each)."""
-    link_id = LinkRow(int(given["link"]))
-    links.lock_links(tx, [link_id])
-    moves = tuple(
-        BaselineMove(side=Side(each["side"]), slot=str(each["slot"]), value=each["value"])
-        for each in given["moves"]
-    )
-    slots = ", ".join(sorted({move.slot for move in moves}))
-    note = Note(event="reconcile.repaired", detail=f"{slots} decided anew, by {actor}")
-    context = PlanContext(new_key=_no_key, correlation_id=CorrelationId(""), seen_at=now, now=now)
-    plans.apply_plan(tx, link_id, Plan(baselines=moves, notes=(note,)), context)
-    for row in links.get(tx, link_id).rows.values():
-        tickets.set_decide_due(tx, row, now)
-    return {"link": link_id, "slots": sorted({move.slot for move in moves})}
-
-
-def _no_key() -> OperationKey:
-    raise BrokenInvariant("a repair writes no operation")

@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from syncd.cli import stores
-from syncd.model.errors import CommandRefused
 
 if TYPE_CHECKING:
     from syncd.settings.values import Settings
-    from syncd.store.commands import Command
 
 
 def actor() -> str:
@@ -30,8 +28,6 @@ async def carry_out(
     settings: "Settings",
     name: str,
     arguments: Mapping[str, object],
-    *,
-    own: "Command | None" = None,
 ) -> dict[str, Any]:
     """Carry a command out, committed when this returns.
 
@@ -39,7 +35,6 @@ async def carry_out(
         settings: the configuration.
         name: a key of the store's COMMANDS.
         arguments: of the command, JSON-like.
-        own: carries it out where no daemon does; None: the store's command of that name.
 
     Returns:
         What the command tells.
@@ -57,18 +52,12 @@ async def carry_out(
         told = None if path is None or not path.exists() else await ask(path, "command", body)
     except (ConnectionError, FileNotFoundError):
         told = None  # Left behind by a daemon that was killed: nobody is there.
-    except CommandRefused as error:
-        if own is None or "there is no command" not in str(error):
-            raise
-        raise CommandRefused(f"the running daemon cannot do {name}; stop it for this") from error
     if told is None:
-        told = await _directly(settings, name, arguments, own)
+        told = await _directly(settings, name, arguments)
     return told if isinstance(told, dict) else {"result": told}
 
 
-async def _directly(
-    settings: "Settings", name: str, arguments: Mapping[str, object], own: "Command | None"
-) -> object:
+async def _directly(settings: "Settings", name: str, arguments: Mapping[str, object]) -> object:
     from syncd.app.places import store_url
     from syncd.store.commands import COMMANDS
     from syncd.store.database import Database
@@ -76,7 +65,7 @@ async def _directly(
     stores.be_quiet()
     what = f"syncd {name}"
     async with await Database.open(store_url(settings.store), what=what) as db:
-        return await db.write(own or COMMANDS[name], arguments, actor(), stores.now())
+        return await db.write(COMMANDS[name], arguments, actor(), stores.now())
 
 
 async def daemon_info(settings: "Settings") -> Mapping[str, Any] | None:

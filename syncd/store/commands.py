@@ -26,6 +26,7 @@ from syncd.store import (
 )
 from syncd.store import tables as t
 from syncd.store.records import Line
+from syncd.store.repairing import repair
 from syncd.store.tx import Tx
 
 Arguments = Mapping[str, object]
@@ -331,6 +332,7 @@ COMMANDS: Mapping[str, Command] = {
     "resume": resume,
     "watch": watch,
     "resync": resync,
+    "reconcile.repair": repair,
     "credential.forget": credential_forget,
     "db.restored": db_restored,
 }

@@ -1,11 +1,13 @@
 """Connections: what is pinned of them, how they are, whether a person or an error paused them."""
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from syncd.model.errors import CommandRefused
 from syncd.model.ids import ConnectionName
+from syncd.model.operation import OperationState
 from syncd.store import journal
 from syncd.store import tables as t
 from syncd.store.links import pause_of
@@ -114,34 +116,30 @@ def note_news(tx: Tx, name: ConnectionName, now: datetime) -> None:
     tx.run(sa.update(t.connection).where(_c.name == name).values(last_news_at=now))
 
 
-def note_traffic(
-    tx: Tx,
-    name: ConnectionName,
-    *,
-    read_at: datetime | None = None,
-    write_at: datetime | None = None,
-) -> None:
-    """Note the last read or write that went well."""
-    values = {"last_read_at": read_at, "last_write_at": write_at}
-    known = {key: at for key, at in values.items() if at is not None}
-    if known:
-        tx.run(sa.update(t.connection).where(_c.name == name).values(known))
-
-
 def overview(tx: Tx) -> list[ConnectionRecord]:
-    """Return all connections, by name."""
+    """Return all connections, by name, with their last read and last applied write."""
+    o, k = t.operation.c, t.ticket.c
+    applied = o.state == OperationState.APPLIED
+    read = _newest(tx, sa.select(k.connection, sa.func.max(k.read_at)).group_by(k.connection))
+    written = _newest(
+        tx, sa.select(o.connection, sa.func.max(o.settled_at)).where(applied).group_by(o.connection)
+    )
     return [
         ConnectionRecord(
             pin=_pin_of(row),
             health=row.health,
             health_at=row.health_at,
             last_news_at=row.last_news_at,
-            last_read_at=row.last_read_at,
-            last_write_at=row.last_write_at,
+            last_read_at=read.get(row.name),
+            last_write_at=written.get(row.name),
             pause=pause_of(row),
         )
         for row in tx.rows(sa.select(t.connection).order_by(_c.name))
     ]
+
+
+def _newest(tx: Tx, query: sa.Select[Any]) -> dict[str, datetime | None]:
+    return {name: at for name, at in map(tuple, tx.rows(query))}
 
 
 def _pin_of(row: Row) -> ConnectionPin:

@@ -71,8 +71,6 @@ class Connection(Base, table=True):
     health: str = Field(sa_type=Text)
     health_at: datetime | None = Field(sa_type=Instant)
     last_news_at: datetime | None = Field(sa_type=Instant)
-    last_read_at: datetime | None = Field(sa_type=Instant)
-    last_write_at: datetime | None = Field(sa_type=Instant)
     paused_by: str | None = Field(sa_type=Text)
     paused_reason: str | None = Field(sa_type=Text)
     paused_at: datetime | None = Field(sa_type=Instant)

@@ -47,7 +47,6 @@ def polled(office: Office) -> None:
     office.writes(feeds.save_poll, TELENOR, "incident", result, now=office.now)
     for name in (DESK, TELENOR):
         office.writes(connections.set_health, name, "up", now=office.now)
-        office.writes(connections.note_traffic, name, read_at=office.now, write_at=office.now)
     office.writes(connections.note_news, DESK, office.now)
 
 

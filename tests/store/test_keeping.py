@@ -78,13 +78,11 @@ async def test_health_is_written_when_it_changes(scene: Scene) -> None:
     assert await scene.db.write(health, DESK, "unreachable since 12:00", now=NOW)
     assert not await scene.db.write(health, DESK, "unreachable since 12:00", now=later(5))
     await scene.db.write(connections.note_news, DESK, later(1))
-    await scene.db.write(connections.note_traffic, DESK, read_at=later(2))
-    await scene.db.write(connections.note_traffic, DESK)
     record = next(
         each for each in await scene.db.read(connections.overview) if each.pin.name == DESK
     )
     assert (record.health_at, record.last_news_at) == (NOW, later(1))
-    assert (record.last_read_at, record.last_write_at) == (later(2), None)
+    assert (record.last_read_at, record.last_write_at) == (None, None)
 
 
 async def test_a_pause_names_who_and_why(scene: Scene) -> None:

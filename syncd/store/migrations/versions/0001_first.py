@@ -21,8 +21,6 @@ def upgrade() -> None:  # long: every table and index once
         sa.Column("health", sa.Text(), nullable=False),
         sa.Column("health_at", sa.BigInteger(), nullable=True),
         sa.Column("last_news_at", sa.BigInteger(), nullable=True),
-        sa.Column("last_read_at", sa.BigInteger(), nullable=True),
-        sa.Column("last_write_at", sa.BigInteger(), nullable=True),
         sa.Column("paused_by", sa.Text(), nullable=True),
         sa.Column("paused_reason", sa.Text(), nullable=True),
         sa.Column("paused_at", sa.BigInteger(), nullable=True),
