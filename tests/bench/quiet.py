@@ -177,7 +177,7 @@ async def passes(setting: Setting, count: int) -> list[Row]:
         writes.append(Round(value=told["writes"]))
         store_us.append(told["store_us"])
     note = f"beyond parsing, {median(store_us):.1f} of it the store; {count} tickets"
-    grown = "growth at its peak, a cold page cache (16.8 MB) included"
+    grown = "growth at its peak, filling the page cache included"
     return [
         judged(CPU, cpu, unit="µs/ticket", goal=Goal(bound=5), note=note),
         judged(MEMORY, memory, unit="MB", goal=Goal(bound=20), note=grown),
