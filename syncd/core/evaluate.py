@@ -270,6 +270,19 @@ def examine(condition: Condition, view: View) -> tuple[bool, tuple[TestResult, .
             return not any(holds for holds, _ in results), tests
 
 
+def without(condition: Condition, names: frozenset[str]) -> Condition:
+    """Give a condition that no longer asks about some fields; what depends on them holds."""
+    match condition:
+        case FieldTest():
+            return AllOf() if condition.field in names else condition
+        case AllOf(conditions):
+            return AllOf(tuple(without(each, names) for each in conditions))
+        case AnyOf(conditions):
+            return AnyOf(tuple(without(each, names) for each in conditions))
+        case NotAny(conditions):
+            return NotAny(tuple(each for each in conditions if without(each, names) == each))
+
+
 def _all(conditions: tuple[Condition, ...], view: View) -> tuple[bool, tuple[TestResult, ...]]:
     tests: list[TestResult] = []
     for each in conditions:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from syncd.core.evaluate import View, examine, view_of, with_derived
+from syncd.core.evaluate import View, examine, view_of, with_derived, without
 from syncd.core.fields import changed_slots, has_stale_input, plan_directed, plan_paired
 from syncd.core.items import HELD_RECHECK_S, ItemDraft, plan_items
 from syncd.core.opening import plan_birth, plan_opening
@@ -226,6 +226,8 @@ def _detach(slots: Slots) -> str:
         view = slots.views.get(target.other)
         if opening is None or view is None or slots.state.origin is not target.other:
             continue
-        if opening.no_longer is NoLonger.DETACH and not examine(opening.when, view)[0]:
+        # A ticket that is being closed still belongs to its partner, which is to be closed as well.
+        when = without(opening.when, frozenset({STATUS, "phase"}))
+        if opening.no_longer is NoLonger.DETACH and not examine(when, view)[0]:
             return f"it no longer matches {opening.place}"
     return ""
