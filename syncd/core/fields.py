@@ -21,16 +21,15 @@ def changed_inputs(slots: Slots, rule: FieldRule, view: View) -> bool | None:
     """Whether a rule's inputs changed; None when nothing was ever accounted for."""
     now = fingerprint(view, inputs(rule.expression, slots.state.rules.derive))
     before = slots.accounted(rule.target_side.other, rule.slot)
+    side = rule.target_side.other
+    others = {
+        name
+        for name, value in now.items()
+        if not _is_ours(slots, side, name, value) and not _is_before_ours(slots, side, name, value)
+    }
     if not isinstance(before, Mapping):
         return None
-    side = rule.target_side.other
-    return any(
-        before[name] != value
-        and not _is_ours(slots, side, name, value)
-        and not _is_before_ours(slots, side, name, value)
-        for name, value in now.items()
-        if name in before
-    )
+    return any(name in before and before[name] != now[name] for name in others)
 
 
 def has_stale_input(slots: Slots, rule: FieldRule, view: View) -> bool:

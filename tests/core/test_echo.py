@@ -8,6 +8,7 @@ from syncd.core.template import compile_template
 from syncd.model.ids import Side
 from syncd.model.operation import WriteKind
 from tests.core.test_plan import linked, only
+from tests.support.link_world import LinkWorld
 from tests.support.mappings import mapping, traits
 
 SLOW = dict.fromkeys(Side, traits(settle_s=60))
@@ -83,3 +84,16 @@ def test_a_text_made_of_a_field_we_wrote_is_not_news_either() -> None:
     world.sets(Side.VENDOR, "title", "theirs")
     world.settles()
     assert world.tickets[Side.ITSM].get("description") == "Carrier: theirs"
+
+
+def test_a_person_who_changes_a_ticket_before_we_read_what_we_made_is_heard() -> None:
+    world = LinkWorld(rules=_both_ways(), traits=dict.fromkeys(Side, traits()))
+    world.creates(Side.VENDOR, title="as the vendor calls it", status="New")
+    assert world.opens(Side.VENDOR)
+    world.delivers(Side.ITSM)
+    world.sets(Side.ITSM, "title", "as we call it")
+    world.sets(Side.ITSM, "description", "filled in by the desk itself")
+    world.settles()
+    vendor = world.tickets[Side.VENDOR]
+    assert vendor.get("title") == "as we call it"
+    assert "description" not in vendor.fields  # nobody wrote it, so nobody changed it
