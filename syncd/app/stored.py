@@ -11,7 +11,7 @@ from syncd.app.assembly import Plant, TokenStore
 from syncd.gateway.metrics import StoreSample
 from syncd.gateway.operators import UnknownCommand
 from syncd.model.errors import SettingsError
-from syncd.model.ids import ConnectionName
+from syncd.model.ids import ConnectionName, Side
 from syncd.model.secret import Secret
 from syncd.ports.clock import Clock
 from syncd.settings.values import ConnectionSettings, Settings
@@ -50,7 +50,13 @@ def _settle(tx: Tx, settings: Settings, *, prefix: str, now: datetime) -> Instan
         connections.pin(tx, pin_of(connection))
     for rules in settings.mappings.values():
         mappings.sync(
-            tx, rules.name, mode=rules.mode, revision=rules.revision, now=now, was=rules.was
+            tx,
+            rules.name,
+            mode=rules.mode,
+            revision=rules.revision,
+            now=now,
+            was=rules.was,
+            sides=[(rules.connection(side), rules.kind(side)) for side in Side],
         )
     lost = mappings.orphans(tx, list(settings.mappings), list(settings.connections))
     if lost:

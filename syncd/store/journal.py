@@ -1,6 +1,7 @@
 """The journal: append-only lines that tell what was seen, decided, sent and answered."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +30,37 @@ def of_ticket(tx: Tx, row: TicketRow, *, limit: int = 500) -> list[JournalLine]:
     about = sa.or_(t.journal.c.ticket == row, t.journal.c.link.in_(links))
     newest = sa.select(t.journal).where(about).order_by(t.journal.c.id.desc()).limit(limit)
     return [_read(found) for found in reversed(tx.rows(newest))]
+
+
+def was_told(
+    tx: Tx,
+    line: Line,
+    *,
+    after: datetime | None = None,
+    until: datetime | None = None,
+) -> bool:
+    """Whether the same was written about a ticket, a mapping and its revision.
+
+    Args:
+        tx: the transaction.
+        line: its detail, where empty, may be any.
+        after: only lines after that instant; None: any.
+        until: only lines up to that instant; None: any.
+    """
+    c = t.journal.c
+    query = sa.select(c.id).where(
+        c.ticket == line.ticket,
+        c.event == line.event,
+        c.mapping == line.mapping,
+        c.revision == line.revision,
+    )
+    if line.detail:
+        query = query.where(c.detail == line.detail)
+    if after is not None:
+        query = query.where(c.at > after)
+    if until is not None:
+        query = query.where(c.at <= until)
+    return tx.scalar(query.limit(1)) is not None
 
 
 def tail(

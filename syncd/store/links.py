@@ -463,21 +463,31 @@ def resume(tx: Tx, link_id: LinkRow, *, by: str, now: datetime) -> None:
 # --- looking ---------------------------------------------------------------------------------
 
 
-def count_opened_since(tx: Tx, mapping: MappingName, since: datetime) -> int:
+def count_opened_since(
+    tx: Tx, mapping: MappingName, since: datetime, *, unless_told: str = ""
+) -> int:
     """Count the partners a mapping opened by itself after an instant.
 
     A link that only stands for a problem that was told opened nothing.
+
+    Args:
+        tx: the transaction.
+        mapping: the mapping.
+        since: the instant.
+        unless_told: tickets about which this was journalled up to then do not count.
     """
-    o = t.operation.c
-    creation = sa.exists().where(o.link == _c.id, o.kind == WriteKind.CREATE)
-    query = sa.select(sa.func.count()).where(
-        _c.mapping == mapping, _c.created_at > since, _c.added_by == "", creation
+    o, j = t.operation.c, t.journal.c
+    source = sa.case((_c.origin == Side.ITSM, _c.itsm_ticket), else_=_c.vendor_ticket)
+    told = sa.exists().where(
+        j.ticket == source, j.event == unless_told, j.mapping == mapping, j.at <= since
     )
-    return int(tx.scalar(query) or 0)
-
-
-count_created_since = count_opened_since
-"""The name that intake still uses."""
+    query = sa.select(sa.func.count()).where(
+        _c.mapping == mapping,
+        _c.created_at > since,
+        _c.added_by == "",
+        sa.exists().where(o.link == _c.id, o.kind == WriteKind.CREATE),
+    )
+    return int(tx.scalar(query.where(~told) if unless_told else query) or 0)
 
 
 def note_opened(tx: Tx, link_id: LinkRow, now: datetime) -> None:

@@ -12,6 +12,7 @@ from syncd.store import tables as t
 from syncd.store.links import pause_of
 from syncd.store.records import Line, MappingRecord, Pause
 from syncd.store.tx import Row, Tx
+from syncd.store.types import sooner
 
 _c = t.mapping_state.c
 
@@ -24,8 +25,11 @@ def sync(
     revision: str,
     now: datetime,
     was: MappingName | None = None,
+    sides: Collection[tuple[ConnectionName, str]] = (),
 ) -> MappingRecord:
     """Take note of a mapping as configured; a new mode or revision is journalled.
+
+    One that goes live again is decided about anew: what it would have written meanwhile is due.
 
     Args:
         tx: the transaction.
@@ -34,6 +38,7 @@ def sync(
         revision: digest of its file and tables.
         now: when.
         was: a former name, whose links and state it takes over.
+        sides: connection and kind of ticket of both sides.
     """
     if was is not None:
         _rename(tx, was, name)
@@ -46,8 +51,35 @@ def sync(
         line = Line(at=now, event="mapping.loaded", detail=mode, mapping=name, revision=revision)
         journal.append(tx, line)
     if mode == "live":
-        first_live(tx, name, now)
+        live_at = first_live(tx, name, now)
+        if row is not None and row.mode not in ("", "live"):
+            _decide_anew(tx, name, sides, since=live_at.replace(microsecond=0), now=now)
     return get(tx, name)
+
+
+def _decide_anew(
+    tx: Tx,
+    name: MappingName,
+    sides: Collection[tuple[ConnectionName, str]],
+    *,
+    since: datetime,
+    now: datetime,
+) -> None:
+    """Make the mapping's linked tickets due to be decided, and those made since it is live."""
+    c, k = t.ticket.c, t.link.c
+    is_linked = sa.exists().where(
+        sa.or_(k.itsm_ticket == c.id, k.vendor_ticket == c.id),
+        k.mapping == name,
+        k.tombstone_at.is_(None),
+    )
+    made = sa.func.coalesce(c.provider_created_at, c.first_seen_at) >= since
+    here = (sa.and_(c.connection == each, c.kind == kind) for each, kind in sides)
+    which = sa.or_(is_linked, sa.and_(sa.or_(sa.false(), *here), made))
+    tx.run(
+        sa.update(t.ticket)
+        .where(which, c.snapshot.is_not(None))
+        .values(decide_due_at=sooner(c.decide_due_at, now))
+    )
 
 
 def _rename(tx: Tx, old: MappingName, new: MappingName) -> None:

@@ -56,6 +56,30 @@ def merge_rows(tx: Tx, *, lost: TicketRow, kept: TicketRow, now: datetime) -> bo
     return True
 
 
+def merge_known_by_number(tx: Tx, kept: TicketRow, number: str, *, now: datetime) -> bool:
+    """Join rows that are known by their number only to the one that turns out to be that ticket.
+
+    To be done before anything is decided about it: the other row may have a link.
+
+    Returns:
+        False when it has to be tried again later.
+    """
+    if not number:
+        return True
+    c, k = t.ticket.c, t.ticket.alias().c
+    query = sa.select(c.id).where(
+        c.number == number,
+        c.external_id.is_(None),
+        k.id == kept,
+        c.id != k.id,
+        c.connection == k.connection,
+        c.kind == k.kind,
+    )
+    return all(
+        merge_rows(tx, lost=TicketRow(lost), kept=kept, now=now) for lost in tx.scalars(query)
+    )
+
+
 def _is_busy(tx: Tx, row: TicketRow) -> bool:
     o = t.operation.c
     busy = t.state_in(OperationState.CLAIMED, OperationState.SENDING, OperationState.UNKNOWN)

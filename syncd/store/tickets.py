@@ -19,7 +19,7 @@ from syncd.model.ticket import Ticket
 from syncd.ports.adapter import Sighting, TicketRef
 from syncd.store import codec, journal
 from syncd.store import tables as t
-from syncd.store.merging import merge_rows
+from syncd.store.merging import merge_known_by_number, merge_rows
 from syncd.store.records import ITS_TURN, DueRead, Line, SaveResult, StoredTicket, TicketCounts
 from syncd.store.tx import Row, Tx
 from syncd.store.types import Instant, sooner
@@ -436,6 +436,8 @@ def save_read(
         if other is not None and other != due.row:
             merged = merge_rows(tx, lost=due.row, kept=other, now=now)
             return _discard(tx, other if merged else due.row, now)
+    if stored.digest is None and not merge_known_by_number(tx, due.row, ticket.number, now=now):
+        return _discard(tx, due.row, now)
     text, digest = codec.encode_ticket(ticket)
     values = _after_read(due, stored, next_poll_at)
     if digest == stored.digest:

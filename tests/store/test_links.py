@@ -109,12 +109,23 @@ async def test_a_phase_is_journalled_when_it_changes(scene: Scene) -> None:
     assert events.count("link.closed") == 1
 
 
-async def test_only_partners_a_mapping_opened_count_as_created(scene: Scene) -> None:
+async def test_only_partners_a_mapping_opened_count_as_opened(scene: Scene) -> None:
     await scene.linked(itsm="inc9", vendor="case9")
-    await scene.opening(source="inc1")
+    opened = await scene.opening(source="inc1")
     await scene.opening(source="inc2")
+    told_of_a_problem = await scene.read(ticket("inc3"))
+    await scene.db.write(
+        links.create_link,
+        mapping=MAPPING,
+        origin=Side.ITSM,
+        source_row=told_of_a_problem,
+        partner=(CARRIER, KIND),
+        now=NOW,
+    )
     assert await scene.db.read(links.count_opened_since, MAPPING, later(-1)) == 2
-    assert await scene.db.read(links.count_opened_since, MAPPING, later(1)) == 0
+    assert await scene.db.read(links.count_opened_since, MAPPING, NOW) == 0
+    await scene.db.write(links.note_opened, opened, later(50))
+    assert await scene.db.read(links.count_opened_since, MAPPING, later(10)) == 1
 
 
 async def test_the_overview_counts_what_is_open(scene: Scene) -> None:
