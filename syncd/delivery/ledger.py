@@ -87,11 +87,19 @@ class Ledger:
 
     async def mark_sending(self, op: ClaimedOperation, write: Write) -> bool:
         """Commit that bytes may leave from now on; False: the lease was lost, send nothing."""
-        return await self._db.write(_mark_sending, op, write, now=self._clock.now())
+        now = self._clock.now()
+        if write.attachment == op.write.attachment:
+            # The store's own unit: those of many operations become one statement.
+            return await self._db.write(outbox.mark_sending, op.id, op.owner, op.attempt, now)
+        return await self._db.write(_mark_sending, op, write, now=now)
 
     async def settle(self, op: ClaimedOperation, verdict: Verdict) -> Settled:
         """Commit an outcome and what goes with it."""
-        return await self._db.write(_settle, op, verdict, now=self._clock.now())
+        now = self._clock.now()
+        if verdict.pause is None and not verdict.hasten:
+            outcome = verdict.outcome
+            return Settled(in_time=await self._db.write(outbox.settle, op, outcome, now=now))
+        return await self._db.write(_settle, op, verdict, now=now)
 
     async def extend_lease(self) -> None:
         """Keep what is held for another lease."""

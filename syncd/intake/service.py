@@ -336,6 +336,8 @@ class Intake:
         saved, decision = await self._ports.db.write(
             ingest, due, ticket, poll_at, self._decider(config, now)
         )
+        if decision.planned or decision.opened:
+            self._delivery_wake.set()  # Now, not when the whole round is over.
         if self._ports.metrics is not None:
             self._ports.metrics.read(due.connection, saved)
         if saved is SaveResult.DISCARDED:

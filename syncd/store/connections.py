@@ -139,7 +139,7 @@ def overview(tx: Tx) -> list[ConnectionRecord]:
 
 
 def _newest(tx: Tx, query: sa.Select[Any]) -> dict[str, datetime | None]:
-    return {name: at for name, at in map(tuple, tx.rows(query))}
+    return dict(map(tuple, tx.rows(query)))
 
 
 def _pin_of(row: Row) -> ConnectionPin:

@@ -31,7 +31,7 @@ from syncd.store.lock import FileLock
 from syncd.store.tx import Tx
 
 BUSY_TIMEOUT_MS = 5_000
-CACHE_KIB = 16_384
+CACHE_KIB = 2_048
 GROUP_MAX = 512
 """Units in one transaction; bounds how long the first of them waits for its commit."""
 QUEUE_MAX = 4_096

@@ -537,7 +537,7 @@ class Flaky(Database):
 async def test_an_outcome_is_stored_when_the_store_is_back(tmp_path: Path) -> None:
     async with a_world(tmp_path, FakeClock(auto_advance=True)) as world:
         (create_id,) = await world.plan(await world.opening(), create())
-        flaky = Flaky(world.db, {"_settle": [StoreUnavailable("disk full") for _ in range(5)]})
+        flaky = Flaky(world.db, {"settle": [StoreUnavailable("disk full") for _ in range(5)]})
         await world.delivery(db=flaky).run_round()
         assert await world.state(create_id) is OperationState.APPLIED
         assert len(world.vendor.effects) == 1
@@ -547,7 +547,7 @@ async def test_an_outcome_that_cannot_be_stored_becomes_a_case_for_a_person(
     world: World,
 ) -> None:
     (create_id,) = await world.plan(await world.opening(), create())
-    flaky = Flaky(world.db, {"_settle": [ValueError("bug")]})
+    flaky = Flaky(world.db, {"settle": [ValueError("bug")]})
     await world.delivery(db=flaky).run_round()
     record = (await world.show(create_id)).record
     assert (record.state, record.park_reason) == (OperationState.PARKED, ParkReason.IN_DOUBT)
@@ -556,7 +556,7 @@ async def test_an_outcome_that_cannot_be_stored_becomes_a_case_for_a_person(
 
 async def test_nothing_is_sent_when_sending_cannot_be_noted(world: World) -> None:
     (create_id,) = await world.plan(await world.opening(), create())
-    flaky = Flaky(world.db, {"_mark_sending": [StoreUnavailable("disk full")]})
+    flaky = Flaky(world.db, {"mark_sending": [StoreUnavailable("disk full")]})
     await world.delivery(db=flaky).run_round()
     assert world.vendor.sends == []
     assert await world.state(create_id) is OperationState.READY
