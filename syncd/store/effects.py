@@ -3,14 +3,13 @@
 Shared by outcomes, by effects met in snapshots, and by an operator's `adopt`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Executable
+from sqlalchemy.dialects.postgresql import Insert
 
 from syncd.core.state import BaselineState, ItemPair, PairState, SlotMove
 from syncd.model.errors import BrokenInvariant
@@ -19,17 +18,17 @@ from syncd.model.operation import OperationState, ParkReason, Receipt, WriteKind
 from syncd.model.ticket import Missing, Value
 from syncd.store import codec, journal, lanes
 from syncd.store import tables as t
+from syncd.store.bulk import Bulk, Writes
 from syncd.store.records import Line, LinkPhase
 from syncd.store.tickets import ensure_ticket
-from syncd.store.tx import Row, Tx, Writes, insert_into
-from syncd.store.types import Instant, sooner
+from syncd.store.tx import Row, Tx
+from syncd.store.types import sooner
 
 DETAIL_CHARS_MAX = 2_000
 RELEASED: Mapping[str, None] = {"lease_owner": None, "lease_until": None, "claimed_from": None}
 """Columns of an operation nobody holds."""
 
 _o, _k, _i = t.operation.c, t.ticket.c, t.item_pair.c
-_P = sa.bindparam
 _COLUMNS = (
     _o.id, _o.link, _o.mapping, _o.connection, _o.target, _o.target_row, _o.source_row, _o.lane,
     _o.rank, _o.blocks, _o.kind, _o.key, _o.ticket_kind, _o.payload, _o.slots, _o.item_kind,
@@ -38,33 +37,83 @@ _COLUMNS = (
     _o.correlation_id, _o.revision, _o.source_connection,
 )  # fmt: skip
 
-# Built once: putting a statement together costs several times as much as carrying it out.
-UPDATE = sa.update(t.operation).where(_o.id == _P("operation"))
-_NOW = _P("now", type_=Instant())
-_EPOCH = (
-    sa.update(t.ticket)
-    .where(_k.id == _P("row"))
-    .values(write_epoch=_k.write_epoch + sa.literal_column("1"))
+UPDATE = Bulk(
+    lambda v, names: (
+        sa.update(t.operation)
+        .where(_o.id == v("operation", _o.id.type))
+        .values({name: v(name, _o[name].type) for name in names if name != "operation"})
+    )
 )
-_WROTE = _EPOCH.values(
-    read_due_at=sooner(_k.read_due_at, _NOW),
-    sight_epoch=_k.sight_epoch + sa.literal_column("1"),
-    decide_due_at=sooner(_k.decide_due_at, _NOW),
-    cause=sa.literal_column("'after our write'"),
+"""Changes columns of operations; `operation` is which."""
+INSERT_ATTEMPT = Bulk(lambda v, names: v.insert(t.attempt, names))
+# Several rows for one ticket count once: what matters is that its epochs move.
+_EPOCH = Bulk(
+    lambda v, _: (
+        sa.update(t.ticket)
+        .where(_k.id == v("row", _k.id.type))
+        .values(write_epoch=_k.write_epoch + sa.literal_column("1"))
+    )
 )
-_DECIDE = (
-    sa.update(t.ticket)
-    .where(_k.id == _P("row"))
-    .values(decide_due_at=sooner(_k.decide_due_at, _NOW))
+_WROTE = Bulk(
+    lambda v, _: (
+        sa.update(t.ticket)
+        .where(_k.id == v("row", _k.id.type))
+        .values(
+            write_epoch=_k.write_epoch + sa.literal_column("1"),
+            read_due_at=sooner(_k.read_due_at, v("now", _k.read_due_at.type)),
+            sight_epoch=_k.sight_epoch + sa.literal_column("1"),
+            decide_due_at=sooner(_k.decide_due_at, v("now", _k.read_due_at.type)),
+            cause=sa.literal_column("'after our write'"),
+        )
+    )
 )
-_THIS_PAIR = (
-    _i.link == _P("of_link"),
-    _i.kind == _P("of_kind"),
-    _i.origin == _P("of_origin"),
-    _i.source_id == _P("of_source"),
+_DECIDE = Bulk(
+    lambda v, _: (
+        sa.update(t.ticket)
+        .where(_k.id == v("row", _k.id.type))
+        .values(decide_due_at=sooner(_k.decide_due_at, v("now", _k.decide_due_at.type)))
+    )
 )
-_PAIR = sa.update(t.item_pair).where(*_THIS_PAIR)
-_FORGET_PAIR = sa.delete(t.item_pair).where(*_THIS_PAIR, _i.state == PairState.PLANNED)
+_OF_PAIR = {
+    "of_link": _i.link,
+    "of_kind": _i.kind,
+    "of_origin": _i.origin,
+    "of_source": _i.source_id,
+}
+_PAIR = Bulk(
+    lambda v, names: (
+        sa.update(t.item_pair)
+        .where(*(column == v(name, column.type) for name, column in _OF_PAIR.items()))
+        .values({name: v(name, _i[name].type) for name in names if name not in _OF_PAIR})
+    )
+)
+_SAVE_PAIR = Bulk(
+    lambda v, names: _upsert(
+        v.insert(t.item_pair, names),
+        ("link", "kind", "origin", "source_id"),
+        ("target_id", "state", "reason", "key"),
+    ),
+    key=("link", "kind", "origin", "source_id"),
+)
+_BASELINE = ("link", "side", "slot")
+ACCOUNT = Bulk(
+    lambda v, names: _upsert(v.insert(t.baseline, names), _BASELINE, ("value", "state")),
+    key=_BASELINE,
+)
+"""Moves a baseline where nothing was written."""
+_ACCOUNT_WRITTEN = Bulk(
+    lambda v, names: _upsert(
+        v.insert(t.baseline, names), _BASELINE, ("value", "state", "previous", "written_at")
+    ),
+    key=_BASELINE,
+)
+
+
+def _upsert(insert: Insert, key: Sequence[str], moved: Sequence[str]) -> sa.Executable:
+    """Let the row that is there take these columns."""
+    return insert.on_conflict_do_update(
+        index_elements=key, set_={name: insert.excluded[name] for name in moved}
+    )
 
 
 @dataclass(slots=True)
@@ -91,8 +140,7 @@ class Effects:
     def write(self) -> None:
         """Carry everything out; heads last, when the queues are as they will be."""
         self.writes.flush()
-        for lane in sorted(self.lanes):
-            lanes.promote(self.tx, lane)
+        lanes.promote(self.tx, self.lanes)
         journal.append(self.tx, *self.lines)
 
 
@@ -251,24 +299,15 @@ def _move_baselines(effects: Effects, row: Row, receipt: Receipt, now: datetime)
     if not slots:
         return
     sent = codec.load_payload(row.payload)[0]
-    is_postgres = effects.tx.is_postgres
+    for account in source_baselines(row.link, slots):
+        effects.writes.add(ACCOUNT, account)
     for slot, move in slots.items():
-        effects.writes.add(
-            upsert_baseline(is_postgres, SOURCE_MOVES),
-            {
-                "link": row.link,
-                "side": move.source,
-                "slot": slot,
-                "value": codec.dump(move.source_value),
-                "state": BaselineState.AGREED,
-            },
-        )
         if isinstance(move.target_value, Missing):
             continue
         value, state = _target_value(slot, move.target_value, sent, receipt)
         side = move.source.other
         effects.writes.add(
-            upsert_baseline(is_postgres, _TARGET_MOVES),
+            _ACCOUNT_WRITTEN,
             {
                 "link": row.link,
                 "side": side,
@@ -295,21 +334,6 @@ def _target_value(
     if name in sent and name in receipt.fields and receipt.fields[name] != value:
         return receipt.fields[name], BaselineState.ALTERED
     return value, BaselineState.PROVISIONAL
-
-
-SOURCE_MOVES = ("value", "state")
-"""Columns of a baseline that move where nothing was written."""
-_TARGET_MOVES = ("value", "state", "previous", "written_at")
-
-
-@cache
-def upsert_baseline(is_postgres: bool, moved: tuple[str, ...]) -> Executable:
-    """Build the statement that stores baselines, moving these columns where there is one."""
-    insert = insert_into(t.baseline, is_postgres=is_postgres)
-    return insert.on_conflict_do_update(
-        index_elements=["link", "side", "slot"],
-        set_={name: insert.excluded[name] for name in moved},
-    )
 
 
 def source_baselines(link_id: int, slots: Mapping[str, SlotMove]) -> list[dict[str, Any]]:
@@ -344,7 +368,16 @@ def _complete_pair(effects: Effects, row: Row, receipt: Receipt) -> None:
 def forget_pair(effects: Effects, row: Row) -> None:
     """Let a comment or attachment be decided about anew: its operation ended without effect."""
     if row.item_kind is not None:
-        effects.writes.add(_FORGET_PAIR, _pair_of(row))
+        tx = effects.tx
+        tx.run(
+            sa.delete(t.item_pair).where(
+                _i.link == row.link,
+                _i.kind == row.item_kind,
+                _i.origin == row.item_origin,
+                _i.source_id == row.item_source_id,
+                _i.state == PairState.PLANNED,
+            )
+        )
 
 
 def _pair_of(row: Row) -> dict[str, Any]:
@@ -360,7 +393,7 @@ def save_pairs(writes: Writes, link_id: LinkRow, pairs: Collection[ItemPair]) ->
     """Store comments and attachments accounted for; those known already take the new state."""
     for pair in pairs:
         writes.add(
-            _upsert_pair(writes.tx.is_postgres),
+            _SAVE_PAIR,
             {
                 "link": link_id,
                 "kind": pair.kind,
@@ -372,16 +405,6 @@ def save_pairs(writes: Writes, link_id: LinkRow, pairs: Collection[ItemPair]) ->
                 "key": pair.key,
             },
         )
-
-
-@cache
-def _upsert_pair(is_postgres: bool) -> Executable:
-    insert = insert_into(t.item_pair, is_postgres=is_postgres)
-    moved = ("target_id", "state", "reason", "key")
-    return insert.on_conflict_do_update(
-        index_elements=["link", "kind", "origin", "source_id"],
-        set_={name: insert.excluded[name] for name in moved},
-    )
 
 
 def record_others(effects: Effects, row: Row, others: Collection[Receipt], now: datetime) -> None:

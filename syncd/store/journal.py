@@ -8,18 +8,18 @@ import sqlalchemy as sa
 
 from syncd.model.ids import LinkRow, OperationId, TicketRow
 from syncd.store import tables as t
+from syncd.store.bulk import Bulk
 from syncd.store.records import JournalFilter, JournalLine, Line
 from syncd.store.tx import Row, Tx
 
 DETAIL_CHARS_MAX = 4_000
 
-_INSERT = sa.insert(t.journal)
+_INSERT = Bulk(lambda v, names: v.insert(t.journal, names))
 
 
 def append(tx: Tx, *lines: Line) -> None:
     """Add lines, in order."""
-    if lines:
-        tx.run(_INSERT, [_values(line) for line in lines])
+    _INSERT.run(tx, [_values(line) for line in lines])
 
 
 def of_ticket(tx: Tx, row: TicketRow, *, limit: int = 500) -> list[JournalLine]:

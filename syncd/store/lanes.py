@@ -6,15 +6,17 @@ everything behind it waiting, for there is no ticket to write to; so does one in
 could not be told from a later one's. Other parked operations let later ones pass.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import cache
 
+import orjson
 import sqlalchemy as sa
 
 from syncd.core.state import Rank
 from syncd.model.ids import LinkRow, Side, TicketRow
 from syncd.model.operation import OperationState
 from syncd.store import tables as t
-from syncd.store.tx import Tx
+from syncd.store.tx import Tx, listed, text_list
 
 RANKS = {Rank.CREATE: 0, Rank.NORMAL: 1, Rank.CLOSING: 2}
 
@@ -22,40 +24,54 @@ _o = t.operation.c
 _other = t.operation.alias()
 _LANE = sa.bindparam("of_lane", type_=sa.Text())
 
-_waiting = t.operation.alias()
-_FIRST = (
-    sa.select(_waiting.c.id)
-    .where(_waiting.c.lane == _LANE, _waiting.c.state == sa.literal_column("'waiting'"))
-    .order_by(_waiting.c.rank, _waiting.c.id)
-    .limit(1)
-)
-_head = t.operation.alias()
-_PROMOTE = (
-    sa.update(t.operation)
-    .where(
-        _o.id == _FIRST.scalar_subquery(),
-        ~sa.exists().where(
-            _head.c.lane == _LANE,
-            _head.c.state.in_([sa.literal_column(f"'{state}'") for state in t.HEAD]),
-        ),
-        ~sa.exists().where(
-            _other.c.lane == _LANE,
-            _other.c.state == sa.literal_column("'parked'"),
-            _other.c.blocks == sa.literal_column("1"),
-        ),
-    )
-    # One that is to be probed when its turn comes says so.
-    .values(state=sa.func.coalesce(_o.claimed_from, OperationState.READY), claimed_from=None)
-)
+_waiting, _head = t.operation.alias(), t.operation.alias()
 _READY_HEAD = sa.select(_o.id, _o.rank).where(
     _o.lane == _LANE, _o.state == sa.literal_column("'ready'")
+)
+_BETTER = (
+    sa.select(_waiting.c.id)
+    .where(
+        _waiting.c.lane == _LANE,
+        _waiting.c.state == sa.literal_column("'waiting'"),
+        _waiting.c.rank < sa.bindparam("rank"),
+    )
+    .limit(1)
 )
 _STEP_BACK = (
     sa.update(t.operation)
     .where(_o.id == sa.bindparam("operation"))
     .values(state=OperationState.WAITING)
 )
-_BETTER = _FIRST.where(_waiting.c.rank < sa.bindparam("rank"))
+
+
+@cache
+def _promote(is_postgres: bool) -> sa.Executable:
+    given = listed(sa.bindparam("lanes", type_=text_list(is_postgres)), is_postgres=is_postgres)
+    first = (
+        sa.select(_waiting.c.id)
+        .where(_waiting.c.lane == given.c.value, _waiting.c.state == sa.literal_column("'waiting'"))
+        .order_by(_waiting.c.rank, _waiting.c.id)
+        .limit(sa.literal_column("1"))
+        .correlate(given)
+        .scalar_subquery()
+    )
+    head = sa.select(_head.c.id).where(
+        _head.c.lane == given.c.value,
+        _head.c.state.in_([sa.literal_column(f"'{state}'") for state in t.HEAD]),
+    )
+    blocking = sa.select(_other.c.id).where(
+        _other.c.lane == given.c.value,
+        _other.c.state == sa.literal_column("'parked'"),
+        _other.c.blocks == sa.literal_column("1"),
+    )
+    free = [~sa.exists(found.correlate(given)) for found in (head, blocking)]
+    # One that is to be probed when its turn comes says so.
+    state = sa.func.coalesce(_o.claimed_from, sa.literal_column("'ready'"))
+    return (
+        sa.update(t.operation)
+        .where(_o.id.in_(sa.select(first).select_from(given).where(*free)))
+        .values(state=state, claimed_from=None)
+    )
 
 
 def of_ticket(row: TicketRow | int) -> str:
@@ -68,9 +84,13 @@ def of_link(link_id: LinkRow | int, target: Side) -> str:
     return f"l{link_id}:{target}"
 
 
-def promote(tx: Tx, lane: str) -> bool:
-    """Make the next operation of a lane its head, where it has none."""
-    return tx.run(_PROMOTE, {"of_lane": lane}) > 0
+def promote(tx: Tx, lanes: Collection[str]) -> int:
+    """Make the next operation of each lane its head, where it has none; return how many."""
+    if not lanes:
+        return 0
+    given = sorted(lanes)
+    parameter = given if tx.is_postgres else orjson.dumps(given).decode()
+    return tx.run(_promote(tx.is_postgres), {"lanes": parameter})
 
 
 def arrange(tx: Tx, lanes: Iterable[str]) -> None:
@@ -79,10 +99,9 @@ def arrange(tx: Tx, lanes: Iterable[str]) -> None:
     A head that is only ready steps back behind one of lower rank: a closing status waits for the
     comment planned after it.
     """
-    for lane in sorted(set(lanes)):
+    wanted = sorted(set(lanes))
+    for lane in wanted:
         head = tx.first(_READY_HEAD, {"of_lane": lane})
-        if head is not None:
-            if tx.scalar(_BETTER, {"of_lane": lane, "rank": head.rank}) is None:
-                continue
+        if head is not None and tx.scalar(_BETTER, {"of_lane": lane, "rank": head.rank}):
             tx.run(_STEP_BACK, {"operation": head.id})
-        promote(tx, lane)
+    promote(tx, wanted)

@@ -29,14 +29,13 @@ from syncd.model.operation import OperationState, ParkReason, Receipt, WriteKind
 from syncd.store import codec, journal, lanes
 from syncd.store import tables as t
 from syncd.store.effects import (
-    SOURCE_MOVES,
+    ACCOUNT,
     Told,
     apply_receipt,
     effects_of,
     load_rows,
     lock_around,
     source_baselines,
-    upsert_baseline,
 )
 from syncd.store.records import (
     AttemptRecord,
@@ -275,7 +274,7 @@ def discard(tx: Tx, operation_id: OperationId, *, by: str, now: datetime) -> Non
         )
         _journal(tx, row, "link.removed", "its creation was discarded", now=now, actor=by)
         return
-    lanes.promote(tx, row.lane)
+    lanes.promote(tx, [row.lane])
     _decide(tx, row, now)
 
 
@@ -352,9 +351,7 @@ def _not_parked(row: Row, command: str) -> str:
 
 
 def _account_for(tx: Tx, row: Row) -> None:
-    rows = source_baselines(row.link, codec.load_slots(row.slots))
-    if rows:
-        tx.run(upsert_baseline(tx.is_postgres, SOURCE_MOVES), rows)
+    ACCOUNT.run(tx, source_baselines(row.link, codec.load_slots(row.slots)))
 
 
 def _give_up_pair(tx: Tx, row: Row, by: str) -> None:

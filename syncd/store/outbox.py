@@ -26,25 +26,26 @@ from syncd.model.operation import OperationState, ParkReason, Receipt, Write, Wr
 from syncd.model.outbox import ClaimedOperation
 from syncd.store import codec, journal
 from syncd.store import tables as t
+from syncd.store.bulk import Bulk, Writes
 from syncd.store.database import Call, together
 from syncd.store.effects import RELEASED, Effects, Told, load_rows, note, record_others
 from syncd.store.records import Claim, Line, Recovered, UnsettledCreate
 from syncd.store.settling import settle, settle_seen
-from syncd.store.tx import Row, Tx, Writes
-from syncd.store.types import Instant
+from syncd.store.tx import Row, Tx
 
 __all__ = ["settle", "settle_seen"]
 
 _o = t.operation.c
-_P = sa.bindparam
 
-_MARK_SENDING = (
-    sa.update(t.operation)
-    .where(_o.id == _P("operation"))
-    .values(
-        state=OperationState.SENDING,
-        sends=_o.sends + sa.literal_column("1"),
-        sent_at=sa.func.coalesce(_o.sent_at, _P("now", type_=Instant())),
+_MARK_SENDING = Bulk(
+    lambda v, _: (
+        sa.update(t.operation)
+        .where(_o.id == v("operation", _o.id.type))
+        .values(
+            state=sa.literal_column("'sending'"),
+            sends=_o.sends + sa.literal_column("1"),
+            sent_at=sa.func.coalesce(_o.sent_at, v("now", _o.sent_at.type)),
+        )
     )
 )
 

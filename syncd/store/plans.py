@@ -29,10 +29,11 @@ from syncd.model.ids import (
 from syncd.model.operation import OperationState, Receipt
 from syncd.store import codec, journal, lanes
 from syncd.store import tables as t
-from syncd.store.effects import SOURCE_MOVES, save_pairs, upsert_baseline
+from syncd.store.bulk import Writes
+from syncd.store.effects import ACCOUNT, save_pairs
 from syncd.store.records import Line, PlanContext
 from syncd.store.settling import settle_seen
-from syncd.store.tx import Tx, Writes
+from syncd.store.tx import Tx
 
 REPLACEABLE = (OperationState.WAITING, OperationState.READY, OperationState.PARKED)
 """States in which a newer operation may take the place of an older one."""
@@ -268,7 +269,7 @@ def _settle_applied(
 def _move_baselines(writes: Writes, link_id: LinkRow, moves: Sequence[BaselineMove]) -> None:
     for move in moves:
         writes.add(
-            upsert_baseline(writes.tx.is_postgres, SOURCE_MOVES),
+            ACCOUNT,
             {
                 "link": link_id,
                 "side": move.side,

@@ -21,6 +21,7 @@ from syncd.store import tables as t
 from syncd.store.database import Call, together
 from syncd.store.effects import (
     DETAIL_CHARS_MAX,
+    INSERT_ATTEMPT,
     RELEASED,
     UPDATE,
     Effects,
@@ -38,7 +39,6 @@ from syncd.store.effects import (
 from syncd.store.tx import Row, Tx
 
 _o = t.operation.c
-_INSERT_ATTEMPT = sa.insert(t.attempt)
 _SETTLED = (OperationState.APPLIED, OperationState.SUPERSEDED, OperationState.DISCARDED)
 
 
@@ -96,7 +96,7 @@ def _store(tx: Tx, answers: Sequence[_Answer]) -> list[bool]:
 def _settle(effects: Effects, row: Row, answer: _Answer) -> bool:
     op, outcome = answer.op, answer.outcome
     in_time = row.lease_owner == op.owner and row.attempt == op.attempt and row.state in t.IN_FLIGHT
-    effects.writes.add(_INSERT_ATTEMPT, _attempt(answer, late=not in_time))
+    effects.writes.add(INSERT_ATTEMPT, _attempt(answer, late=not in_time))
     if in_time:
         _settle_in_time(effects, row, answer)
     elif outcome.kind is OutcomeKind.APPLIED and outcome.receipt is not None:

@@ -84,29 +84,14 @@ def insert_into(table: sa.Table, *, is_postgres: bool) -> postgresql.Insert:
     return cast(postgresql.Insert, sqlite.insert(table))
 
 
-class Writes:
-    """Writes gathered to be carried out together: each statement once, for all its parameters.
+def text_list(is_postgres: bool) -> Any:
+    """Give the type of a parameter that is a list of texts: an array, or JSON text on SQLite."""
+    return postgresql.ARRAY(sa.Text()) if is_postgres else sa.Text()
 
-    For changes of many rows that do not depend on one another; the order between statements is that
-    of their first use.
-    """
 
-    __slots__ = ("_gathered", "tx")
-
-    def __init__(self, tx: Tx) -> None:
-        """Gather for a transaction."""
-        self.tx = tx
-        self._gathered: dict[
-            tuple[int, tuple[str, ...]], tuple[sa.Executable, list[Mapping[str, Any]]]
-        ] = {}
-
-    def add(self, statement: sa.Executable, parameters: Mapping[str, Any]) -> None:
-        """Carry this out at the next flush. The statement lives as long as its module."""
-        key = (id(statement), tuple(parameters))
-        self._gathered.setdefault(key, (statement, []))[1].append(parameters)
-
-    def flush(self) -> None:
-        """Carry out what was gathered."""
-        gathered, self._gathered = self._gathered, {}
-        for statement, parameters in gathered.values():
-            self.tx.run(statement, parameters if len(parameters) > 1 else parameters[0])
+def listed(parameter: sa.BindParameter[Any], *, is_postgres: bool) -> sa.TableValuedAlias:
+    """Give a list parameter as a table to select from; its column is `value`."""
+    if is_postgres:
+        members = sa.func.unnest(parameter).table_valued("value", name="given")
+        return members.render_derived()
+    return sa.func.json_each(parameter).table_valued("value", name="given")

@@ -61,7 +61,7 @@ def moment(at: datetime) -> BindParameter[datetime]:
 
 
 def sooner(
-    column: ColumnElement[datetime], at: datetime | BindParameter[datetime]
+    column: ColumnElement[datetime], at: datetime | ColumnElement[datetime]
 ) -> Case[datetime]:
     """Give the column's instant where it is before `at`, else (and where it is NULL) `at`."""
     other = moment(at) if isinstance(at, datetime) else at

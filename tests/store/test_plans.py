@@ -157,6 +157,19 @@ async def test_pairs_and_baselines_move_on(scene: Scene) -> None:
     }
 
 
+async def test_of_several_moves_of_one_thing_the_last_counts(scene: Scene) -> None:
+    link = await scene.linked()
+    moves = [BaselineMove(side=Side.ITSM, slot="s", value=n) for n in range(3)]
+    pairs = [
+        ItemPair(kind=ItemKind.COMMENT, origin=Side.ITSM, source_id="c1", state=state)
+        for state in (PairState.PLANNED, PairState.SKIPPED)
+    ]
+    await scene.plan(link, baselines=tuple(moves), pairs=tuple(pairs))
+    parts = await scene.parts(link)
+    assert parts.baselines == {(Side.ITSM, "s"): Baseline(value=2)}
+    assert [pair.state for pair in parts.pairs] == [PairState.SKIPPED]
+
+
 async def test_a_plan_that_cannot_be_stored_leaves_nothing(scene: Scene) -> None:
     link = await scene.linked()
     used = OperationKey("ab12cd-again00000")
