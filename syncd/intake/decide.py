@@ -4,36 +4,34 @@ The functions in here are units: they run inside a transaction of the store, rea
 needs, let the core decide, and store all of the plan or nothing.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from syncd.core.evaluate import phase_of
 from syncd.core.plan import plan_link
 from syncd.core.rules import MappingMode, MappingRules
 from syncd.core.slots import STATUS
-from syncd.core.state import LinkState, Plan
+from syncd.core.state import LinkState, Note, Plan
+from syncd.intake.claim import Standing, claim_created
 from syncd.intake.config import IntakeConfig
 from syncd.intake.open import consider_opening, plan_context, reconsider_opening
-from syncd.intake.records import Decider, Decision
-from syncd.model.ids import LinkRow, OperationKey, Side, TicketRow
-from syncd.model.operation import OperationState, Receipt, WriteKind
+from syncd.intake.records import Decider, Decision, Snapshot
+from syncd.model.ids import LinkRow, Side, TicketRow
+from syncd.model.operation import OperationState, WriteKind
 from syncd.model.ticket import Ticket
-from syncd.store import journal, links, outbox, tickets
+from syncd.store import journal, links, tickets
 from syncd.store.records import (
     DueRead,
-    KeyOwner,
     Line,
     LinkParts,
     LinkPhase,
     LinkRecord,
     SaveResult,
-    StoredTicket,
 )
 from syncd.store.tx import Tx
 
 CLAIMED_RECHECK_S = 2.0
-"""How soon a ticket that one of our creates may just be making is looked at again."""
+"""How soon is looked again at what waits for a write that is just being sent."""
 
 OLDER_RETRY_S = 1.0
 """Shortest pause before a ticket is read again that showed an older state than known."""
@@ -43,20 +41,27 @@ OLDER_READS_MAX = 3
 
 CLOSED_PHASE = "closed"
 
-_SETTLED_ENDS = (LinkPhase.REMOVED, LinkPhase.GONE)
+IN_FLIGHT = (OperationState.CLAIMED, OperationState.SENDING)
+"""States of a write that is just being sent."""
 
 
-def ingest(
-    tx: Tx, due: DueRead, ticket: Ticket, next_poll_at: datetime | None, decider: Decider
-) -> tuple[SaveResult, Decision]:
+def ingest(tx: Tx, read: Snapshot, decider: Decider) -> tuple[SaveResult, Decision]:
     """Store a snapshot and decide about it, in one transaction."""
+    due, ticket = read.due, read.ticket
     if _is_older(tx, due, ticket):
         settle_s = decider.config.traits[due.connection].features.settle_s
         later = decider.now + timedelta(seconds=max(settle_s, OLDER_RETRY_S))
         error = "it shows an older state than was read before"
         tickets.read_failed(tx, due.row, now=decider.now, retry_at=later, error=error)
         return SaveResult.DISCARDED, Decision()
-    result = tickets.save_read(tx, due, ticket, now=decider.now, next_poll_at=next_poll_at)
+    result = tickets.save_read(
+        tx,
+        due,
+        ticket,
+        now=decider.now,
+        next_poll_at=read.next_poll_at,
+        started_at=read.started_at,
+    )
     if result is not SaveResult.CHANGED:
         return result, Decision()
     journal.append(
@@ -87,73 +92,42 @@ def _is_older(tx: Tx, due: DueRead, ticket: Ticket) -> bool:
     )
 
 
+def keep_undecided(tx: Tx, read: Snapshot, *, now: datetime, decide_at: datetime) -> SaveResult:
+    """Store a snapshot whose decision broke; it is decided about later."""
+    result = tickets.save_read(
+        tx,
+        read.due,
+        read.ticket,
+        now=now,
+        next_poll_at=read.next_poll_at,
+        started_at=read.started_at,
+    )
+    if result is SaveResult.CHANGED:
+        tickets.set_decide_due(tx, read.due.row, decide_at)
+    return result
+
+
 def decide_ticket(tx: Tx, row: TicketRow, decider: Decider) -> Decision:
     """Decide about a ticket: its links, and whether it gets a partner."""
     stored = tickets.load_tickets(tx, [row]).get(row)
-    if stored is None or stored.snapshot is None or stored.stray:
-        tickets.set_decide_due(tx, row, None)
-        return Decision()
-    owners = links.own_keys(tx, stored.snapshot.keys)
-    held = _claim_created(tx, stored, owners, decider)
-    if held is not None:
-        tickets.set_decide_due(tx, row, held)
-        return Decision(held=1)
     tickets.set_decide_due(tx, row, None)
-    return _decide_known(tx, stored, owners, decider)
-
-
-def _decide_known(
-    tx: Tx, stored: StoredTicket, owners: Mapping[OperationKey, KeyOwner], decider: Decider
-) -> Decision:
+    if stored is None or stored.stray:
+        return Decision()
+    standing = claim_created(tx, stored, decider)
+    if standing is Standing.HELD:
+        at = decider.now + timedelta(seconds=CLAIMED_RECHECK_S)
+        tickets.decide_by(tx, [row], at)
+        return Decision(held=1)
+    if standing is Standing.STRAY:
+        return Decision()
     decision = Decision()
-    linked = links.links_of(tx, stored.row)
+    linked = links.links_of(tx, row)
     for link in linked:
-        if link.phase not in _SETTLED_ENDS and link.pause is None:
+        if link.phase is not LinkPhase.REMOVED and link.pause is None:
             decision += decide_link(tx, link.id, decider)
-    if not owners and tickets.load_tickets(tx, [stored.row])[stored.row].stray is False:
+    if stored.gone_at is None:
         decision += consider_opening(tx, stored, linked, decider)
     return decision
-
-
-def _claim_created(
-    tx: Tx, stored: StoredTicket, owners: Mapping[OperationKey, KeyOwner], decider: Decider
-) -> datetime | None:
-    """Give a ticket that carries a create's marker to its link (R5).
-
-    Returns:
-        When to look again, because the create is just being sent; None when the ticket is settled.
-    """
-    ticket = stored.snapshot
-    if ticket is None or not ticket.keys:
-        return None
-    linked = bool(links.links_of(tx, stored.row))
-    if linked:
-        return None
-    owner = owners.get(ticket.keys[0])
-    if owner is None:
-        _mark_stray(tx, stored, decider, f"marker {ticket.keys[0]} is not of this store")
-        return None
-    if owner.kind is not WriteKind.CREATE:
-        return None
-    if owner.state in (OperationState.CLAIMED, OperationState.SENDING):
-        return decider.now + timedelta(seconds=CLAIMED_RECHECK_S)
-    link = links.get(tx, owner.link_id)
-    if owner.target in link.rows or link.phase in _SETTLED_ENDS:
-        _mark_stray(tx, stored, decider, f"a second effect of {ticket.keys[0]}")
-        return None
-    outbox.settle_seen(
-        tx,
-        ticket.keys[0],
-        Receipt(ticket_id=ticket.id, ticket_number=ticket.number),
-        now=decider.now,
-        detail="its marker was met in a read",
-    )
-    return None
-
-
-def _mark_stray(tx: Tx, stored: StoredTicket, decider: Decider, why: str) -> None:
-    """Set a ticket aside that may never get a partner: another instance's, or a second effect."""
-    tickets.mark_stray(tx, stored.row, why, decider.now)
 
 
 def decide_link(tx: Tx, link_id: LinkRow, decider: Decider) -> Decision:
@@ -161,7 +135,13 @@ def decide_link(tx: Tx, link_id: LinkRow, decider: Decider) -> Decision:
     links.lock_links(tx, [link_id])
     parts = links.load_link(tx, link_id)
     rules = decider.config.mappings.get(parts.link.mapping)
-    if rules is None or not parts.tickets:
+    if rules is None:
+        return Decision()
+    if parts.gone:
+        return _rest(tx, parts, decider)
+    if parts.link.phase is LinkPhase.GONE:
+        parts = _wake(tx, parts, decider)
+    if not parts.tickets:
         return Decision()
     if _was_never_opened(parts):
         return reconsider_opening(tx, parts, rules, decider)
@@ -170,7 +150,22 @@ def decide_link(tx: Tx, link_id: LinkRow, decider: Decider) -> Decision:
     _note_phase(tx, parts.link, state, decider)
     if rules.mode is MappingMode.DRY_RUN:
         return _only_tell(tx, parts.link, plan, decider)
-    return _store(tx, parts.link, rules, plan, decider)
+    return _store(tx, parts, rules, plan, decider)
+
+
+def _rest(tx: Tx, parts: LinkParts, decider: Decider) -> Decision:
+    """Let a link rest whose ticket is gone: what changes meanwhile is decided when it is back."""
+    sides = " and ".join(f"{side} {parts.numbers[side]}" for side in Side if side in parts.gone)
+    links.set_phase(
+        tx, parts.link.id, LinkPhase.GONE, now=decider.now, why=f"{sides} is not there any more"
+    )
+    return Decision(gone=1)
+
+
+def _wake(tx: Tx, parts: LinkParts, decider: Decider) -> LinkParts:
+    phase = LinkPhase.OPEN if len(parts.link.rows) == len(Side) else LinkPhase.OPENING
+    links.set_phase(tx, parts.link.id, phase, now=decider.now, why="it is there again")
+    return replace(parts, link=replace(parts.link, phase=phase))
 
 
 def _was_never_opened(parts: LinkParts) -> bool:
@@ -230,15 +225,15 @@ def _only_tell(tx: Tx, link: LinkRecord, plan: Plan, decider: Decider) -> Decisi
     return Decision(told=len(plan.operations))
 
 
-def _store(tx: Tx, link: LinkRecord, rules: MappingRules, plan: Plan, decider: Decider) -> Decision:
+def _store(tx: Tx, parts: LinkParts, rules: MappingRules, plan: Plan, decider: Decider) -> Decision:
+    link = parts.link
+    if plan.detach:
+        return _detach(tx, parts, rules, plan, decider)
     if not plan.is_empty:
         links.apply_plan(tx, link.id, plan, plan_context(rules, decider, None))
-    if plan.detach:
-        links.tombstone(tx, link.id, by=f"mapping {rules.name}", now=decider.now)
     if plan.recheck_s is not None:
         at = decider.now + timedelta(seconds=plan.recheck_s)
-        for row in link.rows.values():
-            tickets.set_decide_due(tx, row, at)
+        tickets.decide_by(tx, list(link.rows.values()), at)
         stale = [link.rows[side] for side in plan.stale if side in link.rows]
         tickets.hasten(tx, stale, at, cause="it may have shown the state before our write")
     return Decision(
@@ -247,6 +242,21 @@ def _store(tx: Tx, link: LinkRecord, rules: MappingRules, plan: Plan, decider: D
         conflicts=len(plan.conflicts),
         held=1 if plan.recheck_s is not None else 0,
     )
+
+
+def _detach(
+    tx: Tx, parts: LinkParts, rules: MappingRules, plan: Plan, decider: Decider
+) -> Decision:
+    """End a link that no longer matches, once none of its writes is under way."""
+    link = parts.link
+    if any(each.state in IN_FLIGHT for each in parts.operations):
+        at = decider.now + timedelta(seconds=CLAIMED_RECHECK_S)
+        tickets.decide_by(tx, list(link.rows.values()), at)
+        return Decision(held=1)
+    seen = Plan(applied=plan.applied, notes=(Note(event="link.detached", detail=plan.detach),))
+    links.apply_plan(tx, link.id, seen, plan_context(rules, decider, None))
+    links.tombstone(tx, link.id, by=f"mapping {rules.name}", now=decider.now)
+    return Decision()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

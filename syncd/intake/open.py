@@ -1,12 +1,13 @@
 """Whether a ticket gets a partner: conditions, age, exclusivity, pace, problems (R8, R13)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from syncd.core.plan import plan_opening
 from syncd.core.rules import MappingMode, MappingRules
 from syncd.core.state import (
     BaselineMove,
+    Note,
     NotOpened,
     Opening,
     Plan,
@@ -15,18 +16,35 @@ from syncd.core.state import (
     SlotMove,
 )
 from syncd.intake.records import Decider, Decision
-from syncd.model.ids import ConnectionName, LinkRow, Side
+from syncd.model.ids import ConnectionName, LinkRow, Side, TicketRow
 from syncd.model.operation import CommentDraft, WriteKind
 from syncd.model.ticket import Ticket
-from syncd.store import journal, links, mappings, tickets
-from syncd.store.records import Line, LinkParts, LinkRecord, PlanContext, StoredTicket
+from syncd.store import journal, links, mappings, outbox, tickets
+from syncd.store.records import (
+    Line,
+    LinkParts,
+    LinkPhase,
+    LinkRecord,
+    PlanContext,
+    StoredTicket,
+)
 from syncd.store.tx import Tx
 
 PROBLEM = "problem"
 """The baseline slot that remembers which problem the desk was told."""
 
+HELD = "opening.held"
+"""Told once of a ticket that was not opened because of `at_most`."""
+
+FUSE = "syncd"
+"""Who paused a mapping that opened too many; anybody else is a person."""
+
 HELD_S = 60.0
-"""How soon a ticket is looked at again that was not opened because of `at_most`."""
+"""How soon a ticket is looked at again that was not opened yet though it matches."""
+
+
+SKEW_S = 300.0
+"""How far a provider's clock may be from ours when a ticket is judged older than a create."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,25 +60,55 @@ def consider_opening(
     tx: Tx, stored: StoredTicket, linked: list[LinkRecord], decider: Decider
 ) -> Decision:
     """Open partners for a ticket where mappings say so, at most one per mapping."""
-    known = {link.mapping for link in linked}
-    candidates = []
-    for rules, source in decider.config.sides(stored.connection, stored.kind):
-        is_taken = rules.name in known or (source is Side.VENDOR and bool(linked))
-        if is_taken or stored.snapshot is None or not _is_young(tx, rules, stored.snapshot):
-            continue
-        found = plan_opening(rules, stored.snapshot, source, decider.config.traits_of(rules))
-        if isinstance(found, Opening) or found.problems:
-            candidates.append(Candidate(rules=rules, source=source, found=found))
+    ticket = stored.snapshot
+    if ticket is None:
+        return Decision()
+    candidates = _candidates(tx, stored, ticket, linked, decider)
+    if candidates and _may_be_ours(tx, stored, ticket, decider):
+        tickets.decide_by(tx, [stored.row], decider.now + timedelta(seconds=HELD_S))
+        return Decision(held=1)
     decision = Decision()
     for candidate in candidates:
-        rivals = _rivals(candidate, candidates)
+        rivals = _rivals(candidate, stored, ticket, linked, decider)
         if rivals:
-            told = ("opening.contested", f"also matches {rivals}")
-            _tell(tx, stored, candidate, decider, told)
+            told = ("opening.contested", f"also matches {', '.join(rivals)}")
+            _tell(tx, stored.row, candidate.rules, decider, told)
             decision += Decision(problems=1)
         else:
             decision += _open(tx, stored, candidate, decider)
     return decision
+
+
+def _candidates(
+    tx: Tx, stored: StoredTicket, ticket: Ticket, linked: list[LinkRecord], decider: Decider
+) -> list[Candidate]:
+    known = {link.mapping for link in linked}
+    candidates = []
+    for rules, source in decider.config.sides(stored.connection, stored.kind):
+        is_taken = rules.name in known or (source is Side.VENDOR and bool(linked))
+        if is_taken or not _is_young(tx, rules, ticket):
+            continue
+        found = plan_opening(rules, ticket, source, decider.config.traits_of(rules))
+        if isinstance(found, Opening) or found.problems:
+            candidates.append(Candidate(rules=rules, source=source, found=found))
+    return candidates
+
+
+def _may_be_ours(tx: Tx, stored: StoredTicket, ticket: Ticket, decider: Decider) -> bool:
+    """Whether a create that nobody knows the outcome of may have made this ticket (R5).
+
+    Where creates carry a marker that is read back, a ticket without it is not ours.
+    """
+    how = decider.config.traits[stored.connection].features.writes.get(WriteKind.CREATE)
+    if how is None or how.marker:
+        return False
+    skew = timedelta(seconds=SKEW_S)
+    return any(
+        ticket.created_at is None
+        or create.sent_at is None
+        or ticket.created_at >= create.sent_at - skew
+        for create in outbox.unsettled_creates(tx, stored.connection, stored.kind)
+    )
 
 
 def _is_young(tx: Tx, rules: MappingRules, ticket: Ticket) -> bool:
@@ -72,29 +120,47 @@ def _is_young(tx: Tx, rules: MappingRules, ticket: Ticket) -> bool:
     return first_live_at is None or ticket.created_at >= first_live_at.replace(microsecond=0)
 
 
-def _rivals(candidate: Candidate, candidates: list[Candidate]) -> str:
-    """Name the other mappings that claim the ticket under the same exclusive word."""
-    opening = candidate.rules.opening(candidate.source.other)
-    word = opening.exclusive if opening else ""
+def _rivals(
+    candidate: Candidate,
+    stored: StoredTicket,
+    ticket: Ticket,
+    linked: list[LinkRecord],
+    decider: Decider,
+) -> list[str]:
+    """Name the other mappings that claim the ticket under the same exclusive word.
+
+    One that only tells what it would do takes nothing from one that is live.
+    """
+    word = _exclusive(candidate.rules, candidate.source)
+    let_go = {link.mapping for link in linked if link.phase is LinkPhase.REMOVED}
     rivals = []
-    for other in candidates:
-        theirs = other.rules.opening(other.source.other)
-        if word and other is not candidate and theirs and theirs.exclusive == word:
-            rivals.append(str(other.rules.name))
-    return ", ".join(rivals)
+    for rules, source in decider.config.sides(stored.connection, stored.kind):
+        is_other = rules.name != candidate.rules.name and rules.name not in let_go
+        only_tells = rules.mode is MappingMode.DRY_RUN
+        if not word or not is_other or _exclusive(rules, source) != word:
+            continue
+        if only_tells and candidate.rules.mode is not MappingMode.DRY_RUN:
+            continue
+        found = plan_opening(rules, ticket, source, decider.config.traits_of(rules))
+        if isinstance(found, Opening) or found.problems:
+            rivals.append(str(rules.name))
+    return rivals
+
+
+def _exclusive(rules: MappingRules, source: Side) -> str:
+    opening = rules.opening(source.other)
+    return opening.exclusive if opening else ""
 
 
 def _open(tx: Tx, stored: StoredTicket, candidate: Candidate, decider: Decider) -> Decision:
     rules, found = candidate.rules, candidate.found
     if rules.mode is MappingMode.DRY_RUN:
         would = "would open a partner" if isinstance(found, Opening) else "lacks something"
-        _tell(tx, stored, candidate, decider, ("dry_run.would_open", would))
+        _tell(tx, stored.row, rules, decider, ("dry_run.would_open", would))
         return Decision(told=1)
     if isinstance(found, NotOpened):
         return _problem(tx, stored, candidate, found, decider)
-    if not _is_within_pace(tx, rules, decider):
-        _tell(tx, stored, candidate, decider, ("opening.held", "the mapping opened too many"))
-        tickets.set_decide_due(tx, stored.row, decider.now + timedelta(seconds=HELD_S))
+    if not _is_within_pace(tx, stored.row, rules, decider):
         return Decision(held=1)
     link = _new_link(tx, stored, candidate, decider)
     return store_opening(tx, link, rules, found, decider)
@@ -139,16 +205,31 @@ def plan_context(rules: MappingRules, decider: Decider, ask_after_s: float | Non
     )
 
 
-def _is_within_pace(tx: Tx, rules: MappingRules, decider: Decider) -> bool:
-    """Whether `at_most` allows one more; beyond it the mapping pauses, with one alert."""
+def _is_within_pace(tx: Tx, row: TicketRow, rules: MappingRules, decider: Decider) -> bool:
+    """Whether `at_most` allows one more; beyond it the mapping pauses, with one alert.
+
+    A person who resumes it has looked at what it held: those are opened, and count no more.
+    """
     if rules.at_most is None:
         return True
-    since = decider.now - timedelta(seconds=rules.at_most.per_s)
-    if links.count_created_since(tx, rules.name, since) < rules.at_most.count:
-        return True
-    if rules.name not in mappings.paused(tx):
+    state = mappings.get(tx, rules.name)
+    resumed_at = state.resumed_at
+    held = Line(at=decider.now, event=HELD, ticket=row, mapping=rules.name)
+    if state.pause is None or state.pause.by != FUSE:
+        if resumed_at is not None and journal.was_told(tx, held, until=resumed_at):
+            return True
+        since = decider.now - timedelta(seconds=rules.at_most.per_s)
+        since = max(since, resumed_at or since)
+        opened = links.count_opened_since(tx, rules.name, since, unless_told=HELD)
+        if opened < rules.at_most.count:
+            return True
+    if state.pause is None:
         reason = f"more than {rules.at_most.count} openings in {rules.at_most.per_s:.0f} s"
-        mappings.pause(tx, rules.name, reason, by="syncd", now=decider.now)
+        mappings.pause(tx, rules.name, reason, by=FUSE, now=decider.now)
+    if not journal.was_told(tx, held, after=resumed_at):
+        why = f"the mapping opened too many; `syncd resume {rules.name}` opens it"
+        journal.append(tx, replace(held, detail=why, place=str(rules.place)))
+    tickets.decide_by(tx, [row], decider.now + timedelta(seconds=HELD_S))
     return False
 
 
@@ -156,21 +237,21 @@ def _problem(
     tx: Tx, stored: StoredTicket, candidate: Candidate, found: NotOpened, decider: Decider
 ) -> Decision:
     """Keep a link for a ticket that lacks something, so that it is told once and opened later."""
-    text = "; ".join(found.problems)
-    _tell(tx, stored, candidate, decider, ("opening.problem", text))
     link = _new_link(tx, stored, candidate, decider)
-    _say_problem(tx, link, candidate.rules, text, decider)
+    _say_problem(tx, link, candidate.rules, "; ".join(found.problems), decider)
     return Decision(problems=1)
 
 
 def _say_problem(tx: Tx, link: LinkRow, rules: MappingRules, text: str, decider: Decider) -> None:
-    parts = links.load_link(tx, link)
-    source = parts.link.origin
+    record = links.get(tx, link)
+    source = record.origin
+    note = Note(event="opening.problem", detail=text, place=str(rules.place))
     move = SlotMove(source=source, source_value=text)
     if rules.tell_problems is None or source is not Side.ITSM:
-        plan = Plan(baselines=(BaselineMove(side=source, slot=PROBLEM, value=text),))
+        plan = Plan(baselines=(BaselineMove(side=source, slot=PROBLEM, value=text),), notes=(note,))
     else:
         plan = Plan(
+            notes=(note,),
             operations=(
                 PlannedOperation(
                     target=Side.ITSM,
@@ -182,7 +263,7 @@ def _say_problem(tx: Tx, link: LinkRow, rules: MappingRules, text: str, decider:
                     slots={PROBLEM: move},
                     place=str(rules.place),
                 ),
-            )
+            ),
         )
     links.apply_plan(tx, link, plan, plan_context(rules, decider, None))
 
@@ -195,8 +276,9 @@ def reconsider_opening(tx: Tx, parts: LinkParts, rules: MappingRules, decider: D
         return Decision()
     found = plan_opening(rules, ticket, source, decider.config.traits_of(rules))
     if isinstance(found, Opening):
-        if not _is_within_pace(tx, rules, decider):
+        if not _is_within_pace(tx, parts.link.rows[source], rules, decider):
             return Decision(held=1)
+        links.note_opened(tx, parts.link.id, decider.now)
         return store_opening(tx, parts.link.id, rules, found, decider)
     text = "; ".join(found.problems)
     if text and text not in _told(parts):
@@ -215,18 +297,19 @@ def _told(parts: LinkParts) -> set[str]:
 
 
 def _tell(
-    tx: Tx, stored: StoredTicket, candidate: Candidate, decider: Decider, told: tuple[str, str]
+    tx: Tx, row: TicketRow, rules: MappingRules, decider: Decider, told: tuple[str, str]
 ) -> None:
-    journal.append(
-        tx,
-        Line(
-            at=decider.now,
-            event=told[0],
-            detail=told[1],
-            connection=stored.connection,
-            ticket=stored.row,
-            mapping=candidate.rules.name,
-            correlation_id=decider.correlation_id,
-            place=str(candidate.rules.place),
-        ),
+    """Journal something about a ticket, unless that was said of it under the same rules."""
+    event, detail = told
+    line = Line(
+        at=decider.now,
+        event=event,
+        detail=detail,
+        ticket=row,
+        mapping=rules.name,
+        revision=rules.revision,
+        correlation_id=decider.correlation_id,
+        place=str(rules.place),
     )
+    if not journal.was_told(tx, line):
+        journal.append(tx, line)

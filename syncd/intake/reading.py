@@ -1,5 +1,6 @@
 """Reading one ticket: what its answer, or the lack of one, means (DESIGN R1, R8)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,6 +9,7 @@ from syncd.core.evaluate import phase_of
 from syncd.core.slots import STATUS
 from syncd.core.state import SideTraits
 from syncd.intake.config import IntakeOptions
+from syncd.model.ids import ConnectionName, TicketRow
 from syncd.model.ticket import Ticket
 from syncd.ports.errors import (
     CredentialsRejected,
@@ -23,6 +25,9 @@ OUTAGE_SHARE = 0.5
 
 OUTAGE_READS_MIN = 4
 """Fewer reads than this in a round say nothing about an outage."""
+
+OUTAGE_TICKETS_MIN = 2
+"""With so many tickets "not found" and none found since, it is an outage however few a round."""
 
 BACKOFF_DOUBLINGS_MAX = 12
 """Doublings of the pause after failed reads before it only stays at its longest."""
@@ -44,7 +49,6 @@ class ReadResult:
 
     due: DueRead
     reading: Reading
-    ticket: Ticket | None = None
     error: str = ""
     retry_after_s: float | None = None
 
@@ -62,10 +66,57 @@ def failed(due: DueRead, error: RemoteError) -> ReadResult:
     return ReadResult(due=due, reading=reading, error=str(error), retry_after_s=retry_after_s)
 
 
-def is_outage(results: list[ReadResult]) -> bool:
-    """Whether so many tickets are missing at once that none of them is believed gone (R8)."""
-    missing = sum(result.reading is Reading.NOT_FOUND for result in results)
-    return len(results) >= OUTAGE_READS_MIN and missing > OUTAGE_SHARE * len(results)
+def broken(due: DueRead, error: Exception) -> ReadResult:
+    """Say what a bug of ours or of an adapter means for the ticket that was read."""
+    # The text of an exception nobody foresaw may hold anything; its type cannot hold a secret.
+    text = f"unexpected {type(error).__name__}; the log has more"
+    return ReadResult(due=due, reading=Reading.ODD, error=text)
+
+
+class Missing:
+    """Tells a ticket that is gone from a system that finds nothing (R8).
+
+    Kept in memory: after a restart a ticket is only believed gone a little later.
+    """
+
+    def __init__(self, gone_after: int) -> None:
+        """Start with nothing missing.
+
+        Args:
+            gone_after: answers "not found" in a row that make a ticket gone.
+        """
+        self._gone_after = gone_after
+        self._times: dict[TicketRow, int] = {}
+        self._since_read: dict[ConnectionName, set[TicketRow]] = {}
+
+    def judge(
+        self, connection: ConnectionName, results: Sequence[ReadResult]
+    ) -> frozenset[TicketRow]:
+        """Take in one round's reads of a connection; name the tickets now believed gone."""
+        missing = {each.due.row for each in results if each.reading is Reading.NOT_FOUND}
+        found = {each.due.row for each in results if each.reading is Reading.READ}
+        if found:
+            self._since_read.pop(connection, None)
+        for row in found:
+            self._times.pop(row, None)
+        if not missing or self._is_outage(connection, missing, len(results), bool(found)):
+            return frozenset()
+        for row in missing:
+            self._times[row] = self._times.get(row, 0) + 1
+        gone = frozenset(row for row in missing if self._times[row] >= self._gone_after)
+        for row in gone:
+            del self._times[row]
+        return gone
+
+    def _is_outage(
+        self, connection: ConnectionName, missing: set[TicketRow], reads: int, any_found: bool
+    ) -> bool:
+        """Whether so many tickets are missing that none of them is believed gone."""
+        if any_found:
+            return reads >= OUTAGE_READS_MIN and len(missing) > OUTAGE_SHARE * reads
+        lately = self._since_read.setdefault(connection, set())
+        lately |= missing
+        return len(lately) >= OUTAGE_TICKETS_MIN
 
 
 def retry_at(result: ReadResult, now: datetime, options: IntakeOptions) -> datetime:

@@ -6,6 +6,25 @@ from datetime import datetime
 
 from syncd.intake.config import IntakeConfig
 from syncd.model.ids import CorrelationId, OperationKey
+from syncd.model.ticket import Ticket
+from syncd.store.records import DueRead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A ticket as read, and what is stored with it.
+
+    Attributes:
+        due: as it was noted before the read.
+        ticket: what came of it.
+        started_at: when the read began.
+        next_poll_at: its next turn; None: only when something is seen.
+    """
+
+    due: DueRead
+    ticket: Ticket
+    started_at: datetime
+    next_poll_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +58,7 @@ class Decision:
         held: tickets to be looked at again later.
         told: writes a dry run would have planned.
         problems: tickets that match but lack something.
+        gone: links that rest because a ticket is not there any more.
     """
 
     opened: int = 0
@@ -48,6 +68,7 @@ class Decision:
     held: int = 0
     told: int = 0
     problems: int = 0
+    gone: int = 0
 
     def __add__(self, other: "Decision") -> "Decision":
         """Add up two decisions' counts."""
@@ -59,4 +80,5 @@ class Decision:
             held=self.held + other.held,
             told=self.told + other.told,
             problems=self.problems + other.problems,
+            gone=self.gone + other.gone,
         )

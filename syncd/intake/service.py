@@ -1,25 +1,26 @@
 """The intake service: polls, pushed numbers, reads, decisions."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import orjson
 import structlog
 
 from syncd.intake.config import IntakeConfig, IntakeOptions
-from syncd.intake.decide import decide_ticket, ingest
+from syncd.intake.decide import decide_ticket, ingest, keep_undecided
 from syncd.intake.reading import (
+    Missing,
     Reading,
     ReadResult,
+    broken,
     failed,
-    is_outage,
     next_poll_at,
     retry_at,
 )
-from syncd.intake.records import Decider, Decision
+from syncd.intake.records import Decider, Decision, Snapshot
 from syncd.model.features import Reading as FeatureReading
 from syncd.model.ids import ConnectionName, CorrelationId, OperationKey, TicketRow
 from syncd.model.ticket import Ticket
@@ -27,6 +28,7 @@ from syncd.ports.clock import Clock, IdSource
 from syncd.ports.errors import CredentialsRejected, OddAnswer, RemoteContext, RemoteError
 from syncd.store import connections, feeds, inbox, journal, tickets
 from syncd.store.database import Database
+from syncd.store.errors import StoreUnavailable
 from syncd.store.records import ITS_TURN, DueRead, InboxItem, Line, SaveResult
 from syncd.store.tx import Tx
 
@@ -35,6 +37,10 @@ KEY_CHARS = 12
 
 CORRELATION_CHARS = 8
 """Characters of a correlation id."""
+
+_ANOTHER = "the answer is of ticket {}, which was not asked for"
+
+T = TypeVar("T")
 
 
 class IntakeMetrics(Protocol):
@@ -128,6 +134,7 @@ class Intake:
         self._options = options or IntakeOptions()
         self._wake = wake or asyncio.Event()
         self._delivery_wake = delivery_wake or asyncio.Event()
+        self._missing = Missing(self._options.gone_after)
         self._log = structlog.get_logger("syncd.intake")
 
     def reload(self, config: IntakeConfig) -> None:
@@ -246,8 +253,8 @@ class Intake:
         config = self._config
         pushed = await self._take_inbox(config)
         paused = await self._ports.db.read(connections.paused)
-        rounds = await asyncio.gather(
-            *(self._read_due(config, name) for name in config.adapters if name not in paused)
+        rounds = await _all(
+            self._read_due(config, name) for name in config.adapters if name not in paused
         )
         decided = await self._decide_due(config)
         total = _add(Round(pushed=pushed), decided)
@@ -272,24 +279,19 @@ class Intake:
         """Make pushed numbers known and due (a unit of the store)."""
         for item in items:
             kinds = config.kinds(item.connection)
-            if item.connection not in config.adapters or not kinds:
+            numbers = _numbers(item.body)
+            if not numbers or not kinds or item.connection not in config.adapters:
+                detail = "no mapping uses the connection" if numbers else "it cannot be understood"
+                journal.append(tx, _notified(item, now, "notify.ignored", detail, None))
                 continue
             connections.note_news(tx, item.connection, now)
-            for number in _numbers(item.body):
+            for number in numbers:
                 row = tickets.ensure_ticket(
                     tx, item.connection, kinds[0], number=number, now=now, watched=True
                 )
                 tickets.hasten(tx, [row], now)
-                journal.append(
-                    tx,
-                    Line(
-                        at=now,
-                        event="ticket.notified",
-                        detail=f"by {item.received_from}",
-                        connection=item.connection,
-                        ticket=row,
-                    ),
-                )
+                detail = f"by {item.received_from}"
+                journal.append(tx, _notified(item, now, "ticket.notified", detail, row))
         inbox.done(tx, [item.id for item in items], now=now)
 
     # --- reads -------------------------------------------------------------------------------
@@ -302,13 +304,13 @@ class Intake:
         if not due:
             return Round()
         limit = asyncio.Semaphore(config.traits[connection].features.limits.concurrency)
-        results = await asyncio.gather(*(self._read(config, each, limit) for each in due))
-        outage = is_outage([result for result, _ in results])
+        results = await _all(self._read(config, each, limit) for each in due)
+        gone = self._missing.judge(connection, [result for result, _ in results])
         total = Round()
         for result, each in results:
             total = _add(total, each)
             if result.reading is not Reading.READ:
-                await self._read_failed(config, result, outage=outage)
+                await self._read_failed(result, gone=result.due.row in gone)
                 total = _add(total, Round(failed=1))
         return total
 
@@ -316,26 +318,43 @@ class Intake:
         self, config: IntakeConfig, due: DueRead, limit: asyncio.Semaphore
     ) -> tuple[ReadResult, Round]:
         async with limit:
+            started_at = self._ports.clock.now()
             try:
                 ticket = await config.adapters[due.connection].read(due.ref)
             except RemoteError as error:
                 return failed(due, error), Round()
             except Exception as error:  # noqa: BLE001 - an adapter's bug must not hide others
                 self._log.exception("intake.read_broke", connection=due.connection)
-                text = f"{type(error).__name__}: {error}"
-                return ReadResult(due=due, reading=Reading.ODD, error=text), Round()
-        result = ReadResult(due=due, reading=Reading.READ, ticket=ticket)
-        return result, await self._store(config, result)
-
-    async def _store(self, config: IntakeConfig, result: ReadResult) -> Round:
-        due, ticket = result.due, result.ticket
-        if ticket is None:
-            return Round()
+                return broken(due, error), Round()
+        if due.ref.id is not None and ticket.id != due.ref.id:
+            return ReadResult(
+                due=due, reading=Reading.ODD, error=_ANOTHER.format(ticket.id)
+            ), Round()
         now = self._ports.clock.now()
-        poll_at = self._next_turn(config, due, ticket, now)
-        saved, decision = await self._ports.db.write(
-            ingest, due, ticket, poll_at, self._decider(config, now)
+        read = Snapshot(
+            due=due,
+            ticket=ticket,
+            started_at=started_at,
+            next_poll_at=self._next_turn(config, due, ticket, now),
         )
+        try:
+            done = await self._store(config, read, now)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one ticket's bug must not stop the others
+            self._log.exception("intake.snapshot_broke", connection=due.connection)
+            return broken(due, error), Round()
+        return ReadResult(due=due, reading=Reading.READ), done
+
+    async def _store(self, config: IntakeConfig, read: Snapshot, now: datetime) -> Round:
+        db, due, decision = self._ports.db, read.due, Decision()
+        try:
+            saved, decision = await db.write(ingest, read, self._decider(config, now))
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - what was read is kept, whatever deciding comes to
+            self._log.exception("intake.decision_broke", connection=due.connection, ticket=due.row)
+            saved = await db.write(keep_undecided, read, now=now, decide_at=self._much_later(now))
         if decision.planned or decision.opened:
             self._delivery_wake.set()  # Now, not when the whole round is over.
         if self._ports.metrics is not None:
@@ -346,13 +365,16 @@ class Intake:
             self._log.info(
                 "intake.read",
                 connection=due.connection,
-                ticket=ticket.number,
+                ticket=read.ticket.number,
                 cause=due.cause,
                 planned=decision.planned,
                 opened=decision.opened,
                 conflicts=decision.conflicts,
             )
         return Round(read=1, changed=int(saved is SaveResult.CHANGED), decision=decision)
+
+    def _much_later(self, now: datetime) -> datetime:
+        return now + timedelta(seconds=self._options.retry_max_s)
 
     def _next_turn(
         self, config: IntakeConfig, due: DueRead, ticket: Ticket, now: datetime
@@ -369,11 +391,9 @@ class Intake:
             return now + timedelta(seconds=settle_s)
         return None
 
-    async def _read_failed(self, config: IntakeConfig, result: ReadResult, *, outage: bool) -> None:
-        """Keep a failed read: tried again later; a ticket missing again and again is gone (R8)."""
+    async def _read_failed(self, result: ReadResult, *, gone: bool) -> None:
+        """Keep a failed read: tried again later, unless the ticket is believed gone (R8)."""
         now, due = self._ports.clock.now(), result.due
-        is_missing = result.reading is Reading.NOT_FOUND and not outage
-        gone = is_missing and due.failures + 1 >= self._options.gone_after
         await self._ports.db.write(
             tickets.read_failed,
             due.row,
@@ -404,7 +424,7 @@ class Intake:
         )
         if not rows:
             return Round()
-        decisions = await asyncio.gather(*(self._decide(config, row) for row in rows))
+        decisions = await _all(self._decide(config, row) for row in rows)
         total = Decision()
         for each in decisions:
             total += each
@@ -415,10 +435,11 @@ class Intake:
         now = self._ports.clock.now()
         try:
             return await self._ports.db.write(decide_ticket, row, self._decider(config, now))
+        except StoreUnavailable:
+            raise
         except Exception:  # noqa: BLE001 - one ticket's bug must not stop the others
             self._log.exception("intake.decision_broke", ticket=row)
-            later = now + timedelta(seconds=self._options.retry_max_s)
-            await self._ports.db.write(tickets.set_decide_due, row, later)
+            await self._ports.db.write(tickets.set_decide_due, row, self._much_later(now))
             return Decision()
 
     def _decider(self, config: IntakeConfig, now: datetime) -> Decider:
@@ -430,6 +451,17 @@ class Intake:
             seen_at=now,
             now=now,
         )
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do all of it side by side and let all of it end, before the first error is raised."""
+    done = await asyncio.gather(*work, return_exceptions=True)
+    results: list[T] = []
+    for each in done:
+        if isinstance(each, BaseException):
+            raise each
+        results.append(each)
+    return results
 
 
 def _add(left: Round, right: Round) -> Round:
@@ -444,8 +476,17 @@ def _add(left: Round, right: Round) -> Round:
     )
 
 
+def _notified(
+    item: InboxItem, now: datetime, event: str, detail: str, row: TicketRow | None
+) -> Line:
+    return Line(at=now, event=event, detail=detail, connection=item.connection, ticket=row)
+
+
 def _numbers(body: str) -> tuple[str, ...]:
-    """Read a notify's stored body: `{"numbers": […]}`."""
-    parsed: object = orjson.loads(body)
+    """Read a notify's stored body: `{"numbers": […]}`; nothing when it is another."""
+    try:
+        parsed: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ()
     numbers = parsed.get("numbers") if isinstance(parsed, Mapping) else None
     return tuple(str(each) for each in numbers) if isinstance(numbers, list) else ()

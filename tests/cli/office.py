@@ -17,7 +17,7 @@ from syncd.app.stored import settle as settle_settings
 from syncd.cli.application import make
 from syncd.cli.facts.traits import intake_config
 from syncd.intake.decide import decide_ticket, ingest
-from syncd.intake.records import Decider
+from syncd.intake.records import Decider, Snapshot
 from syncd.model.ids import ConnectionName, CorrelationId, OperationKey, TicketId, TicketRow
 from syncd.model.outbox import ClaimedOperation, Outcome
 from syncd.model.ticket import Ticket
@@ -162,7 +162,8 @@ class Office:
                 journal.append(tx, line)
             due = tickets.due_read(tx, row)
             assert due is not None
-            ingest(tx, due, ticket, None, decider)
+            read = Snapshot(due=due, ticket=ticket, started_at=self.now, next_poll_at=None)
+            ingest(tx, read, decider)
             return row
 
         return self.writes(unit)

@@ -1,0 +1,130 @@
+"""People on both sides, at random moments; what they did is remembered for the reckoning."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from syncd.core import marker
+from syncd.model.ids import Side, TicketId
+from syncd.model.ticket import CommentKind, Visibility
+from tests.intake.vendor import US, Vendor
+
+PRIORITIES = {Side.ITSM: ("1", "2", "3"), Side.VENDOR: ("Critical", "High", "Medium")}
+STATUSES = {
+    Side.ITSM: ("New", "In Progress", "Resolved", "Closed"),
+    Side.VENDOR: ("New", "Solved", "Closed"),
+}
+SECRET = "secret"
+"""Stands in every private text, and may never be met on the other side."""
+TICKETS_MAX = 2
+
+
+@dataclass(slots=True, kw_only=True)
+class Deeds:
+    """What people of one side did.
+
+    Attributes:
+        opened: tickets, and whether they are to get a partner.
+        said: public words: ticket, author and text.
+        files: names and bodies, by ticket.
+    """
+
+    opened: dict[TicketId, bool] = field(default_factory=dict)
+    said: list[tuple[TicketId, str, str]] = field(default_factory=list)
+    files: list[tuple[TicketId, str, bytes]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class People:
+    """Everybody who works in one of the two systems."""
+
+    side: Side
+    vendor: Vendor
+    random: Random
+    deeds: Deeds = field(default_factory=Deeds)
+    serial: int = 0
+    sets_title: bool = True
+
+    def act(self) -> None:
+        """Do one thing."""
+        tickets = [ticket for ticket in self.vendor.tickets() if self._is_ours(ticket.id)]
+        if not tickets or (self.random.random() < 0.2 and len(self.deeds.opened) < TICKETS_MAX):
+            self._open()
+            return
+        ticket_id = self.random.choice(tickets).id
+        deeds: list[tuple[Callable[[TicketId], None], int]] = [
+            (self._say, 5),
+            (self._whisper, 2),
+            (self._attach, 2),
+            (self._set_priority, 2),
+            (self._set_status, 2),
+            (self._set_title, 2 if self.sets_title else 0),
+            (self._quote, 1),
+        ]
+        acts, weights = zip(*deeds, strict=True)
+        (act,) = self.random.choices(acts, weights)
+        act(ticket_id)
+
+    def _is_ours(self, ticket_id: TicketId) -> bool:
+        return self.deeds.opened.get(ticket_id, True)
+
+    def _next(self, what: str) -> str:
+        self.serial += 1
+        return f"{what} {self.side} {self.serial}"
+
+    def _open(self) -> None:
+        matches = self.side is Side.VENDOR or self.random.random() < 0.85
+        ticket_id = self.vendor.open(
+            title=self._next("title"),
+            description=self._next("description"),
+            priority=self.random.choice(PRIORITIES[self.side]),
+            assigned_group="NOC" if matches else "Printers",
+        )
+        self.deeds.opened[ticket_id] = matches
+        if matches and self.random.random() < 0.3:
+            self._say(ticket_id)
+        if matches and self.random.random() < 0.2:
+            self._attach(ticket_id)
+
+    def _say(self, ticket_id: TicketId) -> None:
+        same = self.random.random() < 0.15
+        text = "same words" if same else self._next("words")
+        self._say_it(ticket_id, self.random.choice(("Ann", "Bob")), text)
+
+    def _say_it(self, ticket_id: TicketId, author: str, text: str) -> None:
+        self.vendor.say(ticket_id, text, author=author)
+        self.deeds.said.append((ticket_id, author, marker.split(text)[0]))
+
+    def _whisper(self, ticket_id: TicketId) -> None:
+        self.vendor.say(
+            ticket_id,
+            self._next(SECRET),
+            visibility=self.random.choice((Visibility.PRIVATE, Visibility.UNKNOWN)),
+            kind=CommentKind.WORK_NOTE,
+        )
+
+    def _attach(self, ticket_id: TicketId) -> None:
+        if not self.vendor.profile.takes_files:
+            return
+        name = self.random.choice(("log.txt", self._next("file") + ".txt", "a/b:c.txt"))
+        body = self._next("body").encode()
+        self.vendor.attach(ticket_id, name, body)
+        self.deeds.files.append((ticket_id, name, body))
+
+    def _set_priority(self, ticket_id: TicketId) -> None:
+        self.vendor.set(ticket_id, priority=self.random.choice(PRIORITIES[self.side]))
+
+    def _set_status(self, ticket_id: TicketId) -> None:
+        self.vendor.set(ticket_id, status=self.random.choice(STATUSES[self.side]))
+
+    def _set_title(self, ticket_id: TicketId) -> None:
+        self.vendor.set(ticket_id, title=self._next("title"))
+
+    def _quote(self, ticket_id: TicketId) -> None:
+        """Answer under a quotation of what we wrote, marker and all."""
+        raw = self.vendor.raw_said(ticket_id)
+        ours = [text for author, text in raw if author == US]
+        if not ours:
+            return
+        text = f"{self._next('answer')}: {self.random.choice(ours)}"
+        self._say_it(ticket_id, "Ann", text)

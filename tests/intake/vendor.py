@@ -1,0 +1,579 @@
+"""A ticket system in memory with people in it: feeds, lagging reads, lost answers, late effects.
+
+Unlike the providers of `tests.support` it is lived in: people open tickets, talk, attach files and
+change fields at any moment, and what a read shows is what a system of that sort would show.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from syncd.core import marker
+from syncd.core.state import SideTraits
+from syncd.model.features import Absence, Features, Limits, Reading, WriteFeature
+from syncd.model.ids import AttachmentId, CommentId, OperationKey, TicketId
+from syncd.model.operation import Finding, ProbeResult, Receipt, Write, WriteKind
+from syncd.model.ticket import (
+    Attachment,
+    Comment,
+    CommentKind,
+    FieldInfo,
+    Ticket,
+    Value,
+    Visibility,
+)
+from syncd.ports.adapter import (
+    CheckFinding,
+    Expectation,
+    FileSource,
+    PollResult,
+    Sighting,
+    TicketRef,
+)
+from syncd.ports.errors import (
+    CredentialsRejected,
+    NotFound,
+    OddAnswer,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    TokenRejected,
+    Unreachable,
+    Unsupported,
+)
+from tests.support.clock import FakeClock
+
+KIND = "ticket"
+US = "syncd"
+"""The author of what is written through the interface."""
+PHASES = {"open": ("New", "In Progress"), "resolved": ("Resolved", "Solved"), "closed": ("Closed",)}
+FIELDS = ("title", "description", "priority", "status", "assigned_group", "vendor_ref")
+
+
+class Fate(StrEnum):
+    """What happens to one call.
+
+    LOST: it has its effect, the answer does not arrive. CUT: no effect, and nobody can tell. LATE:
+    no answer, and the effect comes later. LAG: the read shows an earlier state. UNCLEAR: the probe
+    cannot tell.
+    """
+
+    OK = "ok"
+    LOST = "lost"
+    CUT = "cut"
+    LATE = "late"
+    LAG = "lag"
+    UNCLEAR = "unclear"
+    UNREACHABLE = "unreachable"
+    RATE_LIMITED = "rate_limited"
+    TOKEN = "token"
+    CREDENTIALS = "credentials"
+    REFUSED = "refused"
+    ODD = "odd"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What sort of system it is.
+
+    Attributes:
+        reading: FEED or WATCH.
+        finds_creates: a lost create can be looked for.
+        comment_ids: comments have ids; else they are known by their content.
+        takes_files: attachments can be written and read.
+        settle_s: reads may lag so long behind.
+        write_settle_s: effects may come so long after the answer was lost.
+        tells_updates: tickets carry the time of their last change.
+        page: tickets a poll tells at most.
+        overlap: activities of the last poll that are told again.
+    """
+
+    reading: Reading = Reading.FEED
+    finds_creates: bool = True
+    comment_ids: bool = True
+    takes_files: bool = True
+    settle_s: float = 4.0
+    write_settle_s: float = 20.0
+    tells_updates: bool = True
+    page: int = 5
+    overlap: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Said:
+    id: CommentId
+    text: str
+    author: str
+    at: datetime
+    visibility: Visibility
+    kind: CommentKind
+
+
+@dataclass(slots=True, kw_only=True)
+class _Case:
+    id: TicketId
+    fields: dict[str, Value]
+    created_at: datetime
+    updated_at: datetime
+    keys: tuple[OperationKey, ...] = ()
+    said: list[_Said] = field(default_factory=list)
+    files: dict[AttachmentId, tuple[str, bytes, datetime, str]] = field(default_factory=dict)
+    history: list[tuple[datetime, Ticket]] = field(default_factory=list)
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """Something that one of our writes really did."""
+
+    key: OperationKey
+    kind: WriteKind
+    ticket_id: TicketId
+    made: str = ""
+
+
+async def _no_step(_name: str) -> None:
+    return
+
+
+class Vendor:
+    """Implements `syncd.ports.adapter.Adapter`.
+
+    Attributes:
+        fate: says what happens to a call (`poll`, `read`, `write`, `probe`, `download`).
+        step: awaited wherever the world may move on.
+        effects: what our writes did, in order.
+        sends: writes that arrived, effect or not.
+        reads: tickets read.
+        seen_by_people: called after each change, for webhooks.
+    """
+
+    def __init__(self, clock: FakeClock, name: str, profile: Profile | None = None) -> None:
+        self.clock = clock
+        self.name = name
+        self.profile = profile or Profile()
+        self.fate: Callable[[str], Fate] = lambda _call: Fate.OK
+        self.lag_s: Callable[[], float] = lambda: self.profile.settle_s / 2
+        self.step: Callable[[str], Awaitable[None]] = _no_step
+        self.effects: list[Effect] = []
+        self.sends: list[Write] = []
+        self.reads: list[TicketRef] = []
+        self.answers: list[Ticket | BaseException] = []
+        self.notes: list[str] = []
+        self.changed: Callable[[TicketId], None] = lambda _id: None
+        self._cases: dict[TicketId, _Case] = {}
+        self._activities: list[tuple[TicketId, str]] = []
+        self._late: list[tuple[datetime, Write, bytes]] = []
+        self._serial = 0
+
+    # --- people ------------------------------------------------------------------------------
+
+    def open(self, **fields: Value) -> TicketId:
+        """A person opens a ticket."""
+        ticket_id = self._new({"status": "New", **fields}, ())
+        self._touch(ticket_id, "opened")
+        return ticket_id
+
+    def set(self, ticket_id: TicketId, **fields: Value) -> None:
+        """A person changes fields."""
+        self._cases[ticket_id].fields |= fields
+        self._touch(ticket_id, "changed")
+
+    def say(
+        self,
+        ticket_id: TicketId,
+        text: str,
+        *,
+        author: str = "Ann",
+        visibility: Visibility = Visibility.PUBLIC,
+        kind: CommentKind = CommentKind.COMMENT,
+    ) -> CommentId:
+        """A person comments; what they quote may carry markers."""
+        said = self._say(ticket_id, text, author, visibility, kind)
+        self._touch(ticket_id, "commented")
+        return said.id
+
+    def attach(self, ticket_id: TicketId, name: str, body: bytes, author: str = "Ann") -> None:
+        """A person attaches a file."""
+        key = AttachmentId(self._next("a"))
+        self._cases[ticket_id].files[key] = (name, body, self.clock.now(), author)
+        self._touch(ticket_id, "attached")
+
+    def remove(self, ticket_id: TicketId) -> None:
+        """Somebody deletes a ticket."""
+        self._cases[ticket_id].removed = True
+
+    def restore(self, ticket_id: TicketId) -> None:
+        """Somebody brings a deleted ticket back."""
+        self._cases[ticket_id].removed = False
+        self._touch(ticket_id, "restored")
+
+    def ticket(self, ticket_id: TicketId) -> Ticket:
+        """What stands there now."""
+        self.do_late()
+        return self._ticket(self._cases[ticket_id])
+
+    def tickets(self) -> list[Ticket]:
+        """Everything there is, oldest first."""
+        self.do_late()
+        return [self._ticket(case) for case in self._cases.values() if not case.removed]
+
+    def said(self, ticket_id: TicketId) -> list[tuple[str, str]]:
+        """Author and text of all comments, markers taken out."""
+        return [(one.author, marker.split(one.text)[0]) for one in self._cases[ticket_id].said]
+
+    def raw_said(self, ticket_id: TicketId) -> list[tuple[str, str]]:
+        """Author and text of all comments as a person reads them, markers and all."""
+        return [(one.author, one.text) for one in self._cases[ticket_id].said]
+
+    def files(self, ticket_id: TicketId) -> list[tuple[str, str, bytes]]:
+        """Author, name and bytes of all files."""
+        return [(by, name, body) for name, body, _, by in self._cases[ticket_id].files.values()]
+
+    def number(self, ticket_id: TicketId) -> str:
+        """What people call a ticket."""
+        return f"N-{ticket_id}"
+
+    def counts(self) -> Counter[OperationKey]:
+        """How many effects each key had."""
+        self.do_late()
+        return Counter(effect.key for effect in self.effects)
+
+    def effect_of(self, key: OperationKey) -> Effect | None:
+        """What an honest look at the system shows of a key."""
+        self.do_late()
+        return next((effect for effect in self.effects if effect.key == key), None)
+
+    def is_late(self) -> bool:
+        """Whether effects are still to come."""
+        self.do_late()
+        return bool(self._late)
+
+    def do_late(self) -> None:
+        """Let what is late and due happen."""
+        due = [item for item in self._late if item[0] <= self.clock.now()]
+        self._late = [item for item in self._late if item not in due]
+        for _, write, body in due:
+            self._do(write, body)
+
+    # --- Adapter -----------------------------------------------------------------------------
+
+    @property
+    def features(self) -> Features:
+        profile = self.profile
+
+        def how(kind: WriteKind) -> WriteFeature:
+            finds = profile.finds_creates or kind is not WriteKind.CREATE
+            return WriteFeature(
+                can_probe=finds,
+                settle_s=profile.write_settle_s,
+                looks=2,
+                absence=Absence.RESEND if finds else Absence.PARK,
+                returns_id=profile.comment_ids,
+                marker=kind in (WriteKind.CREATE, WriteKind.COMMENT),
+            )
+
+        kinds = [each for each in WriteKind if each is not WriteKind.ATTACHMENT]
+        return Features(
+            reading=profile.reading,
+            kinds=frozenset({KIND}),
+            writes={kind: how(kind) for kind in (WriteKind if profile.takes_files else kinds)},
+            comment_kinds=frozenset(CommentKind),
+            attachments=profile.takes_files,
+            settle_s=profile.settle_s,
+            limits=Limits(concurrency=4),
+        )
+
+    def traits(self) -> SideTraits:
+        """What the core knows of it."""
+        how = frozenset({"create", "update"})
+        return SideTraits(
+            features=self.features,
+            normalise=self.normalise,
+            fields={name: FieldInfo(name=name, writable=how, max_chars=400) for name in FIELDS},
+            phases=PHASES,
+        )
+
+    def normalise(self, name: str, value: Value) -> Value:
+        return value.strip() if isinstance(value, str) else value
+
+    def fields(self, kind: str) -> Sequence[FieldInfo]:
+        return tuple(self.traits().fields.values())
+
+    async def poll(self, kind: str, cursor: str | None) -> PollResult:
+        if self.profile.reading is not Reading.FEED:
+            raise Unsupported("read ticket by ticket")
+        await self.step("poll")
+        self._fail(self.fate("poll"))
+        self.do_late()
+        since = json.loads(cursor) if cursor else 0
+        start = max(since - self.profile.overlap, 0)
+        upto = min(since + self.profile.page, len(self._activities))
+        told = self._activities[start:upto]
+        notes, self.notes = tuple(self.notes), []
+        await self.step("polled")
+        return PollResult(
+            sightings=tuple(
+                Sighting(ref=TicketRef(kind=KIND, id=found, number=self.number(found)), seen=what)
+                for found, what in told
+            ),
+            cursor=json.dumps(upto),
+            gap=upto < len(self._activities),
+            requests=1,
+            notes=notes,
+        )
+
+    async def read(self, ref: TicketRef) -> Ticket:
+        self.reads.append(ref)
+        await self.step("read")
+        if self.answers:
+            answer = self.answers.pop(0)
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+        fate = self.fate("read")
+        self._fail(fate)
+        self.do_late()
+        case = self._find(ref)
+        if case is None or case.removed:
+            raise NotFound(f"{ref.number or ref.id} is not there")
+        ticket = self._earlier(case) if fate is Fate.LAG else self._ticket(case)
+        await self.step("was read")
+        return ticket
+
+    async def write(self, write: Write, file: FileSource | None = None) -> Receipt:
+        self.sends.append(write)
+        fate = self.fate("write")
+        await self.step("before effect")
+        if fate in _WITHOUT_EFFECT:
+            self._fail(fate)
+        body = b"".join([chunk async for chunk in file.open()]) if file is not None else b""
+        if fate is Fate.CUT:
+            raise OutcomeUnknown("cut off", closed_at=self.clock.now())
+        if fate is Fate.LATE:
+            at = self.clock.now() + timedelta(seconds=self.profile.write_settle_s * 0.7)
+            self._late.append((at, write, body))
+            raise OutcomeUnknown("timed out", closed_at=self.clock.now())
+        receipt = self._do(write, body)
+        await self.step("after effect")
+        if fate is Fate.LOST:
+            raise OutcomeUnknown("no answer", closed_at=self.clock.now())
+        return receipt
+
+    async def probe(self, write: Write, sent_at: datetime) -> ProbeResult:
+        await self.step("probe")
+        fate = self.fate("probe")
+        self._fail(fate)
+        if fate is Fate.UNCLEAR:
+            return ProbeResult(finding=Finding.UNCLEAR, looked_at="an odd page")
+        self.do_late()
+        found = self._look(write, sent_at)
+        await self.step("probed")
+        if not found:
+            return ProbeResult(finding=Finding.ABSENT, looked_at="nothing there")
+        return ProbeResult(finding=Finding.FOUND, receipt=found[0], others=tuple(found[1:]))
+
+    @asynccontextmanager
+    async def download(
+        self, ref: TicketRef, attachment_id: AttachmentId
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        await self.step("download")
+        self._fail(self.fate("download"))
+        case = self._find(ref)
+        if case is None or attachment_id not in case.files:
+            raise NotFound("no such attachment")
+        yield _whole(case.files[attachment_id][1])
+
+    async def check(self, expectation: Expectation) -> Sequence[CheckFinding]:
+        return ()
+
+    async def call(self, name: str, arguments: Mapping[str, str]) -> object:
+        raise Unsupported(name)
+
+    def calls(self) -> Mapping[str, str]:
+        return {}
+
+    # --- inside ------------------------------------------------------------------------------
+
+    def _next(self, letter: str) -> str:
+        self._serial += 1
+        return f"{self.name}-{letter}{self._serial}"
+
+    def _new(self, fields: Mapping[str, Value], keys: tuple[OperationKey, ...]) -> TicketId:
+        now = self.clock.now()
+        ticket_id = TicketId(self._next("t"))
+        self._cases[ticket_id] = _Case(
+            id=ticket_id, fields=dict(fields), created_at=now, updated_at=now, keys=keys
+        )
+        return ticket_id
+
+    def _say(
+        self,
+        ticket_id: TicketId,
+        text: str,
+        author: str,
+        visibility: Visibility,
+        kind: CommentKind,
+    ) -> _Said:
+        said = _Said(
+            id=CommentId(self._next("c")),
+            text=text,
+            author=author,
+            at=self.clock.now().replace(microsecond=0),
+            visibility=visibility,
+            kind=kind,
+        )
+        self._cases[ticket_id].said.append(said)
+        return said
+
+    def _touch(self, ticket_id: TicketId, what: str) -> None:
+        case = self._cases[ticket_id]
+        case.updated_at = self.clock.now().replace(microsecond=0)
+        case.history.append((self.clock.now(), self._ticket(case)))
+        self._activities.append((ticket_id, what))
+        self.changed(ticket_id)
+
+    def _find(self, ref: TicketRef) -> _Case | None:
+        if ref.id is not None:
+            return self._cases.get(ref.id)
+        return next(
+            (case for case in self._cases.values() if self.number(case.id) == ref.number), None
+        )
+
+    def _ticket(self, case: _Case) -> Ticket:
+        return Ticket(
+            id=case.id,
+            number=self.number(case.id),
+            kind=KIND,
+            fields=dict(case.fields),
+            comments=tuple(self._comments(case)),
+            attachments=tuple(
+                Attachment(id=key, name=name, size_bytes=len(body), created_at=at, author=by)
+                for key, (name, body, at, by) in case.files.items()
+            )
+            if self.profile.takes_files
+            else (),
+            created_at=case.created_at,
+            updated_at=case.updated_at if self.profile.tells_updates else None,
+            keys=case.keys,
+        )
+
+    def _comments(self, case: _Case) -> list[Comment]:
+        seen: Counter[str] = Counter()
+        comments = []
+        for one in case.said:
+            body, keys = marker.split(one.text)
+            comment_id = one.id
+            if not self.profile.comment_ids:
+                content = json.dumps([one.author, one.at.isoformat(), body, keys, one.kind])
+                digest = hashlib.blake2b(f"{content}#{seen[content]}".encode(), digest_size=8)
+                seen[content] += 1
+                comment_id = CommentId(digest.hexdigest())
+            comments.append(
+                Comment(
+                    id=comment_id,
+                    body=body,
+                    author=one.author,
+                    created_at=one.at,
+                    visibility=one.visibility,
+                    kind=one.kind,
+                    keys=keys,
+                )
+            )
+        return comments
+
+    def _earlier(self, case: _Case) -> Ticket:
+        until = self.clock.now() - timedelta(seconds=self.lag_s())
+        shown = [ticket for at, ticket in case.history if at <= until]
+        if not shown:
+            raise NotFound("not there yet")
+        return shown[-1]
+
+    def _fail(self, fate: Fate) -> None:
+        match fate:
+            case Fate.UNREACHABLE:
+                raise Unreachable("refused")
+            case Fate.RATE_LIMITED:
+                raise RateLimited("slow down", retry_after_s=5.0)
+            case Fate.TOKEN:
+                raise TokenRejected("401")
+            case Fate.CREDENTIALS:
+                raise CredentialsRejected("no such client")
+            case Fate.REFUSED:
+                raise Refused("not today")
+            case Fate.ODD:
+                raise OddAnswer("a page of HTML")
+            case Fate.MISSING:
+                raise NotFound("404")
+            case _:
+                return
+
+    def _do(self, write: Write, body: bytes) -> Receipt:
+        receipt = self._change(write, body)
+        made = receipt.comment_id or receipt.attachment_id or ""
+        self.effects.append(
+            Effect(key=write.key, kind=write.kind, ticket_id=receipt.ticket_id, made=str(made))
+        )
+        self._touch(receipt.ticket_id, f"written {write.kind}")
+        return self._told(write, receipt)
+
+    def _told(self, write: Write, receipt: Receipt) -> Receipt:
+        if write.kind is WriteKind.COMMENT and not self.profile.comment_ids:
+            return replace(receipt, comment_id=None)
+        return receipt
+
+    def _change(self, write: Write, body: bytes) -> Receipt:
+        if write.kind is WriteKind.CREATE:
+            made = self._new({"status": "New", **write.fields}, (write.key,))
+            return Receipt(ticket_id=made, ticket_number=self.number(made))
+        case = self._cases.get(write.ticket_id) if write.ticket_id else None
+        if case is None or case.removed:
+            raise NotFound("no such ticket")
+        receipt = Receipt(ticket_id=case.id, ticket_number=self.number(case.id))
+        if write.comment is not None:
+            text = marker.append(write.comment.body, write.key)
+            said = self._say(case.id, text, US, Visibility.PUBLIC, write.comment.kind)
+            return replace(receipt, comment_id=said.id)
+        if write.attachment is not None:
+            key = AttachmentId(self._next("a"))
+            case.files[key] = (write.attachment.name, body, self.clock.now(), US)
+            return replace(receipt, attachment_id=key)
+        case.fields |= write.fields
+        return replace(receipt, fields=dict(write.fields))
+
+    def _look(self, write: Write, sent_at: datetime) -> list[Receipt]:
+        if write.kind is WriteKind.CREATE:
+            found = [case for case in self._cases.values() if write.key in case.keys]
+            return [Receipt(ticket_id=one.id, ticket_number=self.number(one.id)) for one in found]
+        case = self._cases.get(write.ticket_id) if write.ticket_id else None
+        if case is None:
+            raise NotFound("no such ticket")
+        receipt = Receipt(ticket_id=case.id, ticket_number=self.number(case.id))
+        if write.comment is not None:
+            ours = [one for one in case.said if write.key in marker.split(one.text)[1]]
+            ids = [one.id if self.profile.comment_ids else None for one in ours[:1]]
+            return [replace(receipt, comment_id=comment_id) for comment_id in ids]
+        if write.attachment is not None:
+            name, size = write.attachment.name, write.attachment.size_bytes
+            return [
+                replace(receipt, attachment_id=key)
+                for key, (other, body, at, _) in case.files.items()
+                if other == name and len(body) == size and at >= sent_at
+            ]
+        as_sent = all(case.fields.get(name) == value for name, value in write.fields.items())
+        return [receipt] if as_sent else []
+
+
+_WITHOUT_EFFECT = frozenset(
+    {Fate.UNREACHABLE, Fate.RATE_LIMITED, Fate.TOKEN, Fate.CREDENTIALS, Fate.REFUSED}
+)
+
+
+async def _whole(body: bytes) -> AsyncIterator[bytes]:
+    yield body
