@@ -24,6 +24,7 @@ from syncd.model.ids import (
 )
 from syncd.model.operation import OperationState, ParkReason, Receipt, Write, WriteKind
 from syncd.model.outbox import ClaimedOperation
+from syncd.model.ticket import Ticket
 from syncd.store import codec, journal
 from syncd.store import tables as t
 from syncd.store.bulk import Bulk, Writes
@@ -177,7 +178,9 @@ def _load(tx: Tx, ids: Sequence[OperationId]) -> list[ClaimedOperation]:
     query = (
         sa.select(
             t.operation,
-            _source.c.snapshot.label("source_snapshot"),
+            _source.c.external_id.label("source_id"),
+            _source.c.number.label("source_number"),
+            _source.c.kind.label("source_kind"),
             _target.c.snapshot.label("target_snapshot"),
             _target.c.external_id.label("target_id"),
             _target.c.number.label("target_number"),
@@ -191,7 +194,7 @@ def _load(tx: Tx, ids: Sequence[OperationId]) -> list[ClaimedOperation]:
 
 
 def _claimed(row: Row) -> ClaimedOperation:
-    source, target = row.source_snapshot, row.target_snapshot
+    target = row.target_snapshot
     return ClaimedOperation(
         id=OperationId(row.id),
         attempt=row.attempt,
@@ -204,7 +207,7 @@ def _claimed(row: Row) -> ClaimedOperation:
         target_row=None if row.target_row is None else TicketRow(row.target_row),
         source_connection=ConnectionName(row.source_connection),
         source_row=TicketRow(row.source_row),
-        source=None if source is None else codec.decode_ticket(source),
+        source=_source_of(row),
         write=_write(row),
         snapshot=None if target is None else codec.decode_ticket(target),
         only_from=None if row.only_from is None else tuple(codec.load(row.only_from)),
@@ -217,6 +220,13 @@ def _claimed(row: Row) -> ClaimedOperation:
         planned_at=row.planned_at,
         correlation_id=CorrelationId(row.correlation_id),
     )
+
+
+def _source_of(row: Row) -> Ticket | None:
+    # Only what an attachment is fetched by: its fields and comments are in the payload already.
+    if row.source_id is None:
+        return None
+    return Ticket(id=row.source_id, number=row.source_number, kind=row.source_kind, fields={})
 
 
 def _write(row: Row) -> Write:
