@@ -18,7 +18,7 @@ One module per subject; records.py has the values returned, errors.py the errors
 
     database     Database.open(url, read_only, upgrade, what), write, read, close, hold_owner;
                  read_holder(url)
-    sqlite, postgres, lock, tx, schema, tables, types, codec    what it is built from
+    sqlite, postgres, lock, tx, bulk, schema, tables, types, codec    what it is built from
     upgrading    upgrade(url)
     meta         initialise, instance, begin_epoch (after `db restored`)
     connections  pin, rename, pause, resume, paused, set_health, note_news, overview
