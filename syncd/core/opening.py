@@ -34,7 +34,7 @@ from syncd.core.state import (
     SlotMove,
 )
 from syncd.core.status import closing_rank, status_of
-from syncd.model.ids import LinkRow, Side
+from syncd.model.ids import LinkRow, OperationKey, Side
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Missing, Ticket, Value
 
@@ -252,9 +252,13 @@ def _items(
     items = ItemDraft(pairs=[], operations=[], applied=[])
     slots = Slots(state=_unborn(rules, view, traits, source), views={source: view})
     comments = rules.comments.get(source.other)
+    met: set[OperationKey] = set()
     for comment in view.ticket.comments:
         reason = "" if comments is None else withheld(comments, comment)
-        if comments is not None and comments.history and not reason and not comment.keys:
+        # The first with a marker is ours; a later one is a person's who quotes it.
+        is_ours = not met.issuperset(comment.keys)
+        met.update(comment.keys)
+        if comments is not None and comments.history and not reason and not is_ours:
             carry_comment(slots, items, (source, view, comment), comments)
         else:
             items.pairs.append(

@@ -108,3 +108,14 @@ def test_one_that_was_refused_is_tried_again_once_the_ticket_is_corrected() -> N
     world.sets(Side.ITSM, "title", "A better title")
     world.settles()
     assert world.tickets[Side.VENDOR].get("title") == "A better title"
+
+
+def test_of_what_was_said_before_a_quotation_of_ours_is_a_persons() -> None:
+    rules = mapping(comments={Side.VENDOR: CommentRules(history=True)})
+    world = LinkWorld(rules=rules, traits=dict.fromkeys(Side, traits()))
+    world.creates(Side.ITSM, title="t", assigned_group="NOC", status="New", description="d")
+    world.says(Side.ITSM, "Not sent: title missing\n[ref:test-000000000001]", author="syncd")
+    world.says(Side.ITSM, "why? > Not sent: title missing [ref:test-000000000001]")
+    assert world.opens(Side.ITSM)
+    world.settles()
+    assert _said(world) == ["why? > Not sent: title missing"]
