@@ -57,8 +57,9 @@ def resolve(tx: Tx, conflict_id: int, keep: Side, *, by: str, now: datetime) -> 
     """Decide a conflict: the kept side's value is sent to the other by the next decision.
 
     How: the value given up becomes the baseline of its side, so that it is no longer a change; the
-    kept side's baseline is left (or made) different from the kept value, so that it still is one.
-    Then the slot is no longer frozen and the next decision sees a change on one side only.
+    kept side's baseline becomes one that no value equals, so that what it shows then is one, also
+    where that was changed back meanwhile. Then the slot is no longer frozen and the next decision
+    sees a change on one side only.
 
     Raises:
         CommandRefused: there is no such conflict, or it is resolved.
@@ -77,7 +78,8 @@ def resolve(tx: Tx, conflict_id: int, keep: Side, *, by: str, now: datetime) -> 
     lock_links(tx, [record.link_id])
     values = {Side.ITSM: record.itsm_value, Side.VENDOR: record.vendor_value}
     _set_baseline(tx, record, keep.other, values[keep.other])
-    _keep_changed(tx, record, keep, values)
+    # No field holds this value, so that whatever the kept side shows by then is a change.
+    _set_baseline(tx, record, keep, {"kept": f"conflict {conflict_id}"})
     tx.run(
         sa.update(t.conflict)
         .where(_c.id == conflict_id)
@@ -100,16 +102,6 @@ def resolve(tx: Tx, conflict_id: int, keep: Side, *, by: str, now: datetime) -> 
         ),
     )
     return record
-
-
-def _keep_changed(tx: Tx, record: ConflictRecord, keep: Side, values: dict[Side, Value]) -> None:
-    c = t.baseline.c
-    mine = (c.link == record.link_id, c.side == keep, c.slot == record.slot)
-    text = tx.scalar(sa.select(c.value).where(*mine))
-    if text is not None and codec.load(text) != values[keep]:
-        return
-    given_up = values[keep.other]
-    _set_baseline(tx, record, keep, given_up if given_up != values[keep] else None)
 
 
 def _set_baseline(tx: Tx, record: ConflictRecord, side: Side, value: Value) -> None:

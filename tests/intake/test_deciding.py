@@ -128,6 +128,24 @@ async def test_a_resolved_conflict_sends_the_value_that_is_kept(world: World, ke
     assert await world.ops() == []
 
 
+@pytest.mark.parametrize("keep", list(Side))
+async def test_what_the_kept_side_shows_is_sent_also_when_it_was_changed_back_meanwhile(
+    world: World, keep: Side
+) -> None:
+    itsm, vendor = await _conflict(world)
+    world.desk.set(itsm, priority="1")
+    world.carrier.set(vendor, priority="Critical")  # both as they were before the conflict
+    world.desk.set(itsm, priority="2" if keep is Side.VENDOR else "1")
+    world.carrier.set(vendor, priority="Critical" if keep is Side.VENDOR else "Medium")
+    await world.notify(itsm)
+    await world.settle()
+    (conflict,) = await world.db.read(conflicts.list_open)
+    await world.run(conflicts.resolve, conflict.id, keep, by="kari")
+    await world.settle()
+    shown = world.desk.ticket(itsm).get("priority"), world.carrier.ticket(vendor).get("priority")
+    assert shown == ("1", "Critical")
+
+
 async def test_a_value_changed_again_before_the_conflict_is_resolved_is_asked_about_again(
     world: World,
 ) -> None:
