@@ -126,6 +126,8 @@ def _claim_own(slots: Slots, items: ItemDraft, side: Side, comment: Comment) -> 
         if owner is None:
             _account(items, side, comment, (PairState.STRAY, f"marker {key} is not of this store"))
             return True
+        if key in slots.state.quoted:
+            continue  # A person quotes what we wrote on another ticket.
         first = _first_with(slots, side, comment, key)
         if first.id != comment.id and first.body != comment.body:
             continue  # A person quotes our comment: the earliest with the marker is ours.

@@ -172,6 +172,7 @@ class LinkState:
         conflicts: slots frozen by an unresolved conflict.
         own_keys: keys of every operation of this store that were looked up for this decision:
             key -> (link, target side); a marker whose key is not here is a stranger's.
+        quoted: those of them whose links have nothing to do with these tickets: people quote them.
         origin: the side the link was opened from; None when people paired existing tickets.
         now: aware UTC instant of the decision.
         read_at: when the read of each snapshot began; absent: now.
@@ -190,6 +191,7 @@ class LinkState:
     origin: Side | None
     now: datetime
     read_at: Mapping[Side, datetime] = field(default_factory=dict)
+    quoted: frozenset[OperationKey] = frozenset()
 
     @property
     def is_fresh(self) -> bool:

@@ -27,9 +27,9 @@ class Standing(Enum):
 
 
 def claim_created(tx: Tx, stored: StoredTicket, decider: Decider) -> Standing:
-    """Give a ticket that carries a create's marker to the link it was made for."""
+    """Give a ticket without a link that carries a create's marker to the link it was made for."""
     ticket = stored.snapshot
-    if ticket is None or not ticket.keys or links.links_of(tx, stored.row):
+    if ticket is None or not ticket.keys:
         return Standing.PLAIN
     key = ticket.keys[0]
     owner = links.own_keys(tx, [key]).get(key)

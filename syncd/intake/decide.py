@@ -4,6 +4,7 @@ The functions in here are units: they run inside a transaction of the store, rea
 needs, let the core decide, and store all of the plan or nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from syncd.core.plan import plan_link
 from syncd.core.rules import MappingMode, MappingRules
 from syncd.core.slots import STATUS
 from syncd.core.state import LinkState, Note, Plan
+from syncd.intake.candidates import Subject
 from syncd.intake.claim import Standing, claim_created
 from syncd.intake.config import IntakeConfig
 from syncd.intake.open import consider_opening, plan_context, reconsider_opening
@@ -47,21 +49,19 @@ IN_FLIGHT = (OperationState.CLAIMED, OperationState.SENDING)
 
 def ingest(tx: Tx, read: Snapshot, decider: Decider) -> tuple[SaveResult, Decision]:
     """Store a snapshot and decide about it, in one transaction."""
-    due, ticket = read.due, read.ticket
-    if _is_older(tx, due, ticket):
+    due = read.due
+    before: list[Ticket] = []
+
+    def is_older(known: Ticket) -> bool:
+        before.append(known)
+        return _is_older(due, read.ticket, known)
+
+    result = _save(tx, read, decider.now, is_older)
+    if result is SaveResult.REFUSED:
         settle_s = decider.config.traits[due.connection].features.settle_s
         later = decider.now + timedelta(seconds=max(settle_s, OLDER_RETRY_S))
         error = "it shows an older state than was read before"
         tickets.read_failed(tx, due.row, now=decider.now, retry_at=later, error=error)
-        return SaveResult.DISCARDED, Decision()
-    result = tickets.save_read(
-        tx,
-        due,
-        ticket,
-        now=decider.now,
-        next_poll_at=read.next_poll_at,
-        started_at=read.started_at,
-    )
     if result is not SaveResult.CHANGED:
         return result, Decision()
     journal.append(
@@ -69,64 +69,77 @@ def ingest(tx: Tx, read: Snapshot, decider: Decider) -> tuple[SaveResult, Decisi
         Line(
             at=decider.now,
             event="ticket.read",
-            detail=f"{ticket.number}: {due.cause or 'changed'}",
+            detail=f"{read.ticket.number}: {due.cause or 'changed'}",
             connection=due.connection,
             ticket=due.row,
             correlation_id=decider.correlation_id,
         ),
     )
-    return result, decide_ticket(tx, due.row, decider)
+    return result, decide_ticket(tx, due.row, decider, before=before[0] if before else None)
 
 
-def _is_older(tx: Tx, due: DueRead, ticket: Ticket) -> bool:
-    """Whether a read shows a state from before the one that is known (a lagging replica, R1).
-
-    Believed after a few reads in a row all the same: the provider may have put its clock back.
-    """
-    if due.failures >= OLDER_READS_MAX or ticket.updated_at is None:
-        return False
-    stored = tickets.load_tickets(tx, [due.row]).get(due.row)
-    known = stored.snapshot if stored is not None else None
-    return (
-        known is not None and known.updated_at is not None and ticket.updated_at < known.updated_at
-    )
-
-
-def keep_undecided(tx: Tx, read: Snapshot, *, now: datetime, decide_at: datetime) -> SaveResult:
-    """Store a snapshot whose decision broke; it is decided about later."""
-    result = tickets.save_read(
+def _save(
+    tx: Tx, read: Snapshot, now: datetime, refuse: Callable[[Ticket], bool] | None
+) -> SaveResult:
+    return tickets.save_read(
         tx,
         read.due,
         read.ticket,
         now=now,
         next_poll_at=read.next_poll_at,
         started_at=read.started_at,
+        refuse=refuse,
     )
+
+
+def _is_older(due: DueRead, ticket: Ticket, known: Ticket) -> bool:
+    """Whether a read shows a state from before the one that is known (a lagging replica, R1).
+
+    Believed after a few reads in a row all the same: the provider may have put its clock back.
+    """
+    if due.failures >= OLDER_READS_MAX or ticket.updated_at is None:
+        return False
+    return known.updated_at is not None and ticket.updated_at < known.updated_at
+
+
+def keep_undecided(tx: Tx, read: Snapshot, *, now: datetime, decide_at: datetime) -> SaveResult:
+    """Store a snapshot whose decision broke; it is decided about later."""
+    result = _save(tx, read, now, None)
     if result is SaveResult.CHANGED:
         tickets.set_decide_due(tx, read.due.row, decide_at)
     return result
 
 
-def decide_ticket(tx: Tx, row: TicketRow, decider: Decider) -> Decision:
-    """Decide about a ticket: its links, and whether it gets a partner."""
+def decide_ticket(
+    tx: Tx, row: TicketRow, decider: Decider, *, before: Ticket | None = None
+) -> Decision:
+    """Decide about a ticket: its links, and whether it gets a partner.
+
+    Args:
+        tx: the transaction.
+        row: the ticket.
+        decider: what else a decision needs.
+        before: the ticket as it was known before it changed just now; None: it did not.
+    """
     stored = tickets.load_tickets(tx, [row]).get(row)
     tickets.set_decide_due(tx, row, None)
     if stored is None or stored.stray:
         return Decision()
-    standing = claim_created(tx, stored, decider)
-    if standing is Standing.HELD:
-        at = decider.now + timedelta(seconds=CLAIMED_RECHECK_S)
-        tickets.decide_by(tx, [row], at)
-        return Decision(held=1)
-    if standing is Standing.STRAY:
-        return Decision()
-    decision = Decision()
     linked = links.links_of(tx, row)
+    if not linked:
+        standing = claim_created(tx, stored, decider)
+        if standing is Standing.STRAY:
+            return Decision()
+        if standing is Standing.HELD:
+            tickets.decide_by(tx, [row], decider.now + timedelta(seconds=CLAIMED_RECHECK_S))
+            return Decision(held=1)
+        linked = links.links_of(tx, row)
+    decision = Decision()
     for link in linked:
         if link.phase is not LinkPhase.REMOVED and link.pause is None:
             decision += decide_link(tx, link.id, decider)
     if stored.gone_at is None:
-        decision += consider_opening(tx, stored, linked, decider)
+        decision += consider_opening(tx, Subject(stored, linked, before), decider)
     return decision
 
 
@@ -192,6 +205,7 @@ def link_state(
         origin=None if parts.link.added_by else parts.link.origin,
         now=now,
         read_at=parts.read_at,
+        quoted=parts.quoted,
     )
 
 

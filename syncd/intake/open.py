@@ -1,6 +1,6 @@
 """Whether a ticket gets a partner: conditions, age, exclusivity, pace, problems (R8, R13)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from syncd.core.plan import plan_opening
@@ -15,26 +15,26 @@ from syncd.core.state import (
     Reason,
     SlotMove,
 )
+from syncd.intake.candidates import (
+    CONTESTED,
+    HELD,
+    KNOWN,
+    WOULD_OPEN,
+    Candidate,
+    Subject,
+    candidates,
+    may_be_ours,
+    rivals_of,
+)
 from syncd.intake.records import Decider, Decision
 from syncd.model.ids import ConnectionName, LinkRow, Side, TicketRow
 from syncd.model.operation import CommentDraft, WriteKind
-from syncd.model.ticket import Ticket
-from syncd.store import journal, links, mappings, outbox, tickets
-from syncd.store.records import (
-    Line,
-    LinkParts,
-    LinkPhase,
-    LinkRecord,
-    PlanContext,
-    StoredTicket,
-)
+from syncd.store import journal, links, mappings, tickets
+from syncd.store.records import Line, LinkParts, PlanContext, StoredTicket
 from syncd.store.tx import Tx
 
 PROBLEM = "problem"
 """The baseline slot that remembers which problem the desk was told."""
-
-HELD = "opening.held"
-"""Told once of a ticket that was not opened because of `at_most`."""
 
 FUSE = "syncd"
 """Who paused a mapping that opened too many; anybody else is a person."""
@@ -43,35 +43,23 @@ HELD_S = 60.0
 """How soon a ticket is looked at again that was not opened yet though it matches."""
 
 
-SKEW_S = 300.0
-"""How far a provider's clock may be from ours when a ticket is judged older than a create."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A mapping that would open a partner for a ticket."""
-
-    rules: MappingRules
-    source: Side
-    found: Opening | NotOpened
-
-
-def consider_opening(
-    tx: Tx, stored: StoredTicket, linked: list[LinkRecord], decider: Decider
-) -> Decision:
+def consider_opening(tx: Tx, subject: Subject, decider: Decider) -> Decision:
     """Open partners for a ticket where mappings say so, at most one per mapping."""
-    ticket = stored.snapshot
-    if ticket is None:
-        return Decision()
-    candidates = _candidates(tx, stored, ticket, linked, decider)
-    if candidates and _may_be_ours(tx, stored, ticket, decider):
+    stored = subject.stored
+    matching = candidates(tx, subject, decider)
+    if matching and may_be_ours(tx, stored, decider):
         tickets.decide_by(tx, [stored.row], decider.now + timedelta(seconds=HELD_S))
         return Decision(held=1)
     decision = Decision()
-    for candidate in candidates:
-        rivals = _rivals(candidate, stored, ticket, linked, decider)
-        if rivals:
-            told = ("opening.contested", f"also matches {', '.join(rivals)}")
+    for candidate in matching:
+        rivals = rivals_of(candidate, subject, decider)
+        if candidate.is_by_edit:
+            why = (
+                f"it matches since the mapping was edited; `syncd resync {stored.number}` opens it"
+            )
+            _tell(tx, stored.row, candidate.rules, decider, (KNOWN, why))
+        elif rivals:
+            told = (CONTESTED, f"also matches {', '.join(rivals)}")
             _tell(tx, stored.row, candidate.rules, decider, told)
             decision += Decision(problems=1)
         else:
@@ -79,84 +67,11 @@ def consider_opening(
     return decision
 
 
-def _candidates(
-    tx: Tx, stored: StoredTicket, ticket: Ticket, linked: list[LinkRecord], decider: Decider
-) -> list[Candidate]:
-    known = {link.mapping for link in linked}
-    candidates = []
-    for rules, source in decider.config.sides(stored.connection, stored.kind):
-        is_taken = rules.name in known or (source is Side.VENDOR and bool(linked))
-        if is_taken or not _is_young(tx, rules, ticket):
-            continue
-        found = plan_opening(rules, ticket, source, decider.config.traits_of(rules))
-        if isinstance(found, Opening) or found.problems:
-            candidates.append(Candidate(rules=rules, source=source, found=found))
-    return candidates
-
-
-def _may_be_ours(tx: Tx, stored: StoredTicket, ticket: Ticket, decider: Decider) -> bool:
-    """Whether a create that nobody knows the outcome of may have made this ticket (R5).
-
-    Where creates carry a marker that is read back, a ticket without it is not ours.
-    """
-    how = decider.config.traits[stored.connection].features.writes.get(WriteKind.CREATE)
-    if how is None or how.marker:
-        return False
-    skew = timedelta(seconds=SKEW_S)
-    return any(
-        ticket.created_at is None
-        or create.sent_at is None
-        or ticket.created_at >= create.sent_at - skew
-        for create in outbox.unsettled_creates(tx, stored.connection, stored.kind)
-    )
-
-
-def _is_young(tx: Tx, rules: MappingRules, ticket: Ticket) -> bool:
-    """Whether a ticket was made after the mapping first went live (provider's time); R13."""
-    if rules.mode is MappingMode.DRY_RUN or ticket.created_at is None:
-        return True
-    first_live_at = mappings.get(tx, rules.name).first_live_at
-    # Providers cut their times to whole seconds: a ticket of that very second counts as new.
-    return first_live_at is None or ticket.created_at >= first_live_at.replace(microsecond=0)
-
-
-def _rivals(
-    candidate: Candidate,
-    stored: StoredTicket,
-    ticket: Ticket,
-    linked: list[LinkRecord],
-    decider: Decider,
-) -> list[str]:
-    """Name the other mappings that claim the ticket under the same exclusive word.
-
-    One that only tells what it would do takes nothing from one that is live.
-    """
-    word = _exclusive(candidate.rules, candidate.source)
-    let_go = {link.mapping for link in linked if link.phase is LinkPhase.REMOVED}
-    rivals = []
-    for rules, source in decider.config.sides(stored.connection, stored.kind):
-        is_other = rules.name != candidate.rules.name and rules.name not in let_go
-        only_tells = rules.mode is MappingMode.DRY_RUN
-        if not word or not is_other or _exclusive(rules, source) != word:
-            continue
-        if only_tells and candidate.rules.mode is not MappingMode.DRY_RUN:
-            continue
-        found = plan_opening(rules, ticket, source, decider.config.traits_of(rules))
-        if isinstance(found, Opening) or found.problems:
-            rivals.append(str(rules.name))
-    return rivals
-
-
-def _exclusive(rules: MappingRules, source: Side) -> str:
-    opening = rules.opening(source.other)
-    return opening.exclusive if opening else ""
-
-
 def _open(tx: Tx, stored: StoredTicket, candidate: Candidate, decider: Decider) -> Decision:
     rules, found = candidate.rules, candidate.found
     if rules.mode is MappingMode.DRY_RUN:
         would = "would open a partner" if isinstance(found, Opening) else "lacks something"
-        _tell(tx, stored.row, rules, decider, ("dry_run.would_open", would))
+        _tell(tx, stored.row, rules, decider, (WOULD_OPEN, would))
         return Decision(told=1)
     if isinstance(found, NotOpened):
         return _problem(tx, stored, candidate, found, decider)

@@ -359,7 +359,7 @@ class Intake:
             self._delivery_wake.set()  # Now, not when the whole round is over.
         if self._ports.metrics is not None:
             self._ports.metrics.read(due.connection, saved)
-        if saved is SaveResult.DISCARDED:
+        if saved in (SaveResult.DISCARDED, SaveResult.REFUSED):
             return Round(discarded=1)
         if saved is SaveResult.CHANGED:
             self._log.info(

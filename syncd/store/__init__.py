@@ -38,7 +38,7 @@ One module per subject; records.py has the values returned, errors.py the errors
     settling     what an outcome changes; effects: what a write that was applied changes
     operations   list_operations, of_link, show, retry, discard, adopt
     conflicts    list_open, resolve
-    journal      append, of_ticket, was_told, tail, last_id
+    journal      append, of_ticket, was_told, was_ever_told, tail, last_id
     inbox        put, take, done, forget_before
     credentials  save, load, forget, names
     leases       take, give_back

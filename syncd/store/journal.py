@@ -1,6 +1,6 @@
 """The journal: append-only lines that tell what was seen, decided, sent and answered."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -60,6 +60,13 @@ def was_told(
         query = query.where(c.at > after)
     if until is not None:
         query = query.where(c.at <= until)
+    return tx.scalar(query.limit(1)) is not None
+
+
+def was_ever_told(tx: Tx, row: TicketRow, events: Collection[str], *, mapping: str) -> bool:
+    """Whether any of these events was written about a ticket and a mapping, under any revision."""
+    c = t.journal.c
+    query = sa.select(c.id).where(c.ticket == row, c.mapping == mapping, c.event.in_(events))
     return tx.scalar(query.limit(1)) is not None
 
 

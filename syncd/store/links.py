@@ -168,6 +168,7 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         keys.update(ticket.keys)
         for comment in ticket.comments:
             keys.update(comment.keys)
+    owners = own_keys(tx, keys)
     return LinkParts(
         link=record,
         tickets=tickets,
@@ -178,8 +179,22 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         pairs=pairs_of(tx, link_id),
         operations=_load_operations(tx, link_id),
         conflicts=frozenset(tx.scalars(_FROZEN, {"link": link_id})),
-        own_keys={key: (owner.link_id, owner.target) for key, owner in own_keys(tx, keys).items()},
+        own_keys={key: (owner.link_id, owner.target) for key, owner in owners.items()},
+        quoted=_quoted(tx, record, owners),
     )
+
+
+def _quoted(
+    tx: Tx, record: LinkRecord, owners: Mapping[OperationKey, KeyOwner]
+) -> frozenset[OperationKey]:
+    """Name the keys that stand here because somebody quotes another ticket."""
+    others = {owner.link_id for owner in owners.values()} - {record.id}
+    if not others:
+        return frozenset()
+    rows = list(record.rows.values())
+    shares = sa.or_(_c.itsm_ticket.in_(rows), _c.vendor_ticket.in_(rows))
+    related = set(tx.scalars(sa.select(_c.id).where(tx.among(_c.id, others), shares)))
+    return frozenset(key for key, owner in owners.items() if owner.link_id in others - related)
 
 
 @dataclass(slots=True)

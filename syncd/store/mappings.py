@@ -48,6 +48,8 @@ def sync(
     if row is None or (row.mode, row.revision) != (mode, revision):
         update = sa.update(t.mapping_state).where(_c.name == name)
         tx.run(update.values(mode=mode, revision=revision))
+        if row is not None and row.revision not in ("", revision):
+            tx.run(update.values(edited_at=now))
         line = Line(at=now, event="mapping.loaded", detail=mode, mapping=name, revision=revision)
         journal.append(tx, line)
     if mode == "live":
@@ -126,6 +128,7 @@ def _record(row: Row) -> MappingRecord:
         first_live_at=row.first_live_at,
         pause=pause_of(row),
         resumed_at=row.resumed_at,
+        edited_at=row.edited_at,
     )
 
 

@@ -97,6 +97,7 @@ class MappingRecord:
 
     Attributes:
         resumed_at: when its last pause ended; None: it never was paused.
+        edited_at: when its revision last changed; None: it never did.
     """
 
     name: MappingName
@@ -105,6 +106,7 @@ class MappingRecord:
     first_live_at: datetime | None
     pause: Pause | None
     resumed_at: datetime | None = None
+    edited_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +131,12 @@ class SaveResult(StrEnum):
     """What became of a read.
 
     DISCARDED: it overlapped a write, or turned out to be of a ticket known under another row: read
-    again. UNCHANGED: as known. CHANGED: the snapshot is stored and a decision is due.
+    again. REFUSED: the caller does not believe it; nothing is stored. UNCHANGED: as known. CHANGED:
+    the snapshot is stored and a decision is due.
     """
 
     DISCARDED = "discarded"
+    REFUSED = "refused"
     UNCHANGED = "unchanged"
     CHANGED = "changed"
 
@@ -257,6 +261,7 @@ class LinkParts:
         numbers: by side; empty text while unknown.
         read_at: when the read of each snapshot began.
         gone: sides whose ticket is not there any more, or was not read since it came back.
+        quoted: keys met of which the operation belongs to links that share no ticket with this one.
         baselines: by (side, slot).
         pairs: comments and attachments known.
         operations: open and parked, in the order they were planned.
@@ -274,6 +279,7 @@ class LinkParts:
     own_keys: Mapping[OperationKey, tuple[LinkRow, Side]]
     read_at: Mapping[Side, datetime] = field(default_factory=dict)
     gone: frozenset[Side] = frozenset()
+    quoted: frozenset[OperationKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

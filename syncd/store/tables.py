@@ -100,6 +100,7 @@ class MappingState(Base, table=True):
     revision: str = Field(sa_type=Text)
     first_live_at: datetime | None = Field(sa_type=Instant)
     resumed_at: datetime | None = Field(sa_type=Instant)
+    edited_at: datetime | None = Field(sa_type=Instant)
     paused_by: str | None = Field(sa_type=Text)
     paused_reason: str | None = Field(sa_type=Text)
     paused_at: datetime | None = Field(sa_type=Instant)

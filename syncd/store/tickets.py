@@ -6,7 +6,7 @@ it is claimed and when its outcome is stored, `sight_epoch` when it is seen or h
 notes both when it starts.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -414,6 +414,7 @@ def save_read(
     now: datetime,
     next_poll_at: datetime | None = None,
     started_at: datetime | None = None,
+    refuse: Callable[[Ticket], bool] | None = None,
 ) -> SaveResult:
     """Store what was read, unless a write overlapped the read (DESIGN R1).
 
@@ -424,6 +425,7 @@ def save_read(
         now: when it came.
         next_poll_at: its next turn; None: only when something is seen.
         started_at: when the read began; None: now.
+        refuse: asked, with what is known, before another content is stored; None: all is believed.
     """
     if tx.is_postgres:
         tx.rows(sa.select(_c.id).where(_c.id == due.row).with_for_update())
@@ -447,6 +449,8 @@ def save_read(
         if values:
             tx.run(_UPDATE, {"row": due.row} | values)
         return SaveResult.UNCHANGED
+    if refuse is not None and (known := _snapshot(tx, due.row)) is not None and refuse(known):
+        return SaveResult.REFUSED
     values |= {
         "snapshot": text,
         "digest": digest,
@@ -458,6 +462,11 @@ def save_read(
     }
     tx.run(_UPDATE, {"row": due.row} | values)
     return SaveResult.CHANGED
+
+
+def _snapshot(tx: Tx, row: TicketRow) -> Ticket | None:
+    text = tx.scalar(sa.select(_c.snapshot).where(_c.id == row))
+    return None if text is None else codec.decode_ticket(text)
 
 
 def _after_read(due: DueRead, stored: Row, next_poll_at: datetime | None) -> dict[str, Any]:

@@ -151,6 +151,20 @@ async def test_a_ticket_that_quotes_a_comment_of_ours_is_a_ticket_like_any_other
     assert len(world.desk.tickets()) == 2
 
 
+async def test_a_comment_that_quotes_what_we_wrote_on_another_ticket_is_carried(
+    world: World,
+) -> None:
+    itsm, vendor = await world.linked()
+    world.desk.say(itsm, "hello")
+    await world.notify(itsm)
+    await world.settle()
+    ours = world.carrier.raw_said(vendor)[-1][1]
+    other, other_vendor = await world.linked(title="another")
+    world.carrier.say(other_vendor, f"see there: {ours}")
+    await world.settle()
+    assert world.desk.said(other) == [("syncd", "see there: Ann: hello")]
+
+
 async def test_a_ticket_of_the_other_system_that_quotes_a_creates_marker_is_one_as_well(
     world: World,
 ) -> None:

@@ -9,6 +9,7 @@ from syncd.model.ids import MappingName, Side, TicketId
 from syncd.model.operation import OperationState, WriteKind
 from syncd.model.ticket import CommentKind
 from syncd.store import mappings
+from syncd.store.commands import COMMANDS
 from syncd.store.records import LinkPhase
 from tests.intake.vendor import Fate
 from tests.intake.world import World, rules
@@ -369,3 +370,81 @@ async def test_what_is_opened_while_the_vendor_is_away_is_opened_as_it_is_then(
     assert (case.get("title"), case.get("priority")) == ("Link down again", "Medium")
     assert world.carrier.said(vendor) == [("syncd", "Ann: it got worse")]
     assert len(world.carrier.tickets()) == 1
+
+
+# --- edits ---------------------------------------------------------------------------------------
+
+
+async def _widened(world: World) -> TicketId:
+    """A ticket that matches since an edit let in another group."""
+    old = await _noc(world, assigned_group="Printers")
+    world.clock.advance(60)
+    (live,) = world.rules
+    assert live.open_to_vendor is not None
+    either = FieldTest(field="assigned_group", one_of=("NOC", "Printers"))
+    wider = replace(live.open_to_vendor, when=either)
+    await world.configure(replace(live, revision="r2", open_to_vendor=wider))
+    return old
+
+
+async def test_a_ticket_that_matches_only_because_of_an_edit_is_known_and_not_opened(
+    world: World,
+) -> None:
+    old = await _widened(world)
+    for at in range(3):
+        world.desk.say(old, f"still broken {at}")
+        await world.notify(old)
+        await world.settle()
+    assert world.carrier.tickets() == []
+    (told,) = await world.lines("opening.known_only")
+    assert "was edited; `syncd resync N-d-t1` opens it" in told
+
+
+async def test_it_is_opened_when_its_own_change_makes_it_match_or_somebody_asks(
+    world: World,
+) -> None:
+    old = await _widened(world)
+    world.desk.set(old, assigned_group="NOC")
+    await world.notify(old)
+    await world.settle()
+    assert len(world.carrier.tickets()) == 1
+    new = world.noc(assigned_group="Printers")
+    await world.notify(new)
+    await world.settle()
+    assert len(world.carrier.tickets()) == 2
+
+
+async def test_a_resync_opens_what_matches_since_an_edit(world: World) -> None:
+    old = await _widened(world)
+    world.desk.say(old, "still broken")
+    await world.notify(old)
+    await world.settle()
+    arguments = {"name": world.desk.number(old)}
+    await world.db.write(COMMANDS["resync"], arguments, "kari", world.now())
+    await world.settle()
+    assert len(world.carrier.tickets()) == 1
+
+
+async def test_an_edit_does_not_keep_what_matched_already_from_being_opened(
+    world: World,
+) -> None:
+    await world.configure(_slowly(1))
+    first, held = await _noc(world), await _noc(world)
+    assert await world.partner(first)
+    world.clock.advance(60)
+    await world.configure(replace(_slowly(1), revision="r2"))
+    await world.run(mappings.resume, world.rules[0].name, by="kari")
+    world.desk.say(held, "still broken")
+    await world.notify(held)
+    await world.settle()
+    assert await world.partner(held)
+
+
+async def test_an_edit_keeps_links_in_step(world: World) -> None:
+    itsm, vendor = await world.linked()
+    world.clock.advance(60)
+    await world.configure(replace(world.rules[0], revision="r2"))
+    world.desk.say(itsm, "hello")
+    await world.notify(itsm)
+    await world.settle()
+    assert world.carrier.said(vendor) == [("syncd", "Ann: hello")]

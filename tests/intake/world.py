@@ -244,4 +244,5 @@ class World:
 def rules(conflict: ConflictPolicy = ConflictPolicy.ITSM, **changes: object) -> MappingRules:
     """The small mapping of the core's tests, between desk and carrier."""
     names = {"itsm": DESK, "vendor": CARRIER, "itsm_kind": KIND, "vendor_kind": KIND}
-    return replace(mapping(conflict), **(names | changes))  # type: ignore[arg-type]
+    made = replace(mapping(conflict), revision="r1")
+    return replace(made, **(names | changes))  # type: ignore[arg-type]

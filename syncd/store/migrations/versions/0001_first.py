@@ -113,6 +113,7 @@ def upgrade() -> None:  # long: every table and index once
         sa.Column("revision", sa.Text(), nullable=False),
         sa.Column("first_live_at", sa.BigInteger(), nullable=True),
         sa.Column("resumed_at", sa.BigInteger(), nullable=True),
+        sa.Column("edited_at", sa.BigInteger(), nullable=True),
         sa.Column("paused_by", sa.Text(), nullable=True),
         sa.Column("paused_reason", sa.Text(), nullable=True),
         sa.Column("paused_at", sa.BigInteger(), nullable=True),
