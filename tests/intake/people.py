@@ -36,7 +36,13 @@ class Deeds:
 
 @dataclass(slots=True)
 class People:
-    """Everybody who works in one of the two systems."""
+    """Everybody who works in one of the two systems.
+
+    Attributes:
+        sets_title: they change titles.
+        forgets: they open tickets without what the mapping needs, and correct it later.
+        removes: they delete tickets by mistake, and bring them back.
+    """
 
     side: Side
     vendor: Vendor
@@ -44,6 +50,16 @@ class People:
     deeds: Deeds = field(default_factory=Deeds)
     serial: int = 0
     sets_title: bool = True
+    forgets: bool = False
+    removes: bool = False
+
+    def put_right(self) -> None:
+        """Bring back what was deleted, and fill in what was forgotten."""
+        for ticket_id in self.vendor.removed():
+            self.vendor.restore(ticket_id)
+        for ticket in self.vendor.tickets():
+            if self._is_ours(ticket.id):
+                self._correct(ticket.id)
 
     def act(self) -> None:
         """Do one thing."""
@@ -56,10 +72,12 @@ class People:
             (self._say, 5),
             (self._whisper, 2),
             (self._attach, 2),
-            (self._set_priority, 2),
-            (self._set_status, 2),
+            (self._set_priority, 3),
+            (self._set_status, 3),
             (self._set_title, 2 if self.sets_title else 0),
             (self._quote, 1),
+            (self._remove, 4 if self.removes else 0),
+            (self._correct, 1 if self.forgets else 0),
         ]
         acts, weights = zip(*deeds, strict=True)
         (act,) = self.random.choices(acts, weights)
@@ -76,7 +94,7 @@ class People:
         matches = self.side is Side.VENDOR or self.random.random() < 0.85
         ticket_id = self.vendor.open(
             title=self._next("title"),
-            description=self._next("description"),
+            description="" if self._does_forget() else self._next("description"),
             priority=self.random.choice(PRIORITIES[self.side]),
             assigned_group="NOC" if matches else "Printers",
         )
@@ -85,6 +103,19 @@ class People:
             self._say(ticket_id)
         if matches and self.random.random() < 0.2:
             self._attach(ticket_id)
+
+    def _does_forget(self) -> bool:
+        return self.forgets and self.random.random() < 0.5
+
+    def _correct(self, ticket_id: TicketId) -> None:
+        if not self.vendor.ticket(ticket_id).get("description"):
+            self.vendor.set(ticket_id, description=self._next("description"))
+
+    def _remove(self, ticket_id: TicketId) -> None:
+        if removed := self.vendor.removed():
+            self.vendor.restore(self.random.choice(removed))
+        else:
+            self.vendor.remove(ticket_id)
 
     def _say(self, ticket_id: TicketId) -> None:
         same = self.random.random() < 0.15

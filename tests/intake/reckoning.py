@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from syncd.core.rules import MappingRules
-from syncd.model.ids import Side, TicketId
+from syncd.model.ids import LinkRow, Side, TicketId
 from syncd.model.operation import WriteKind
 from syncd.store import conflicts, links
 from syncd.store import tables as t
@@ -27,6 +27,7 @@ class Reckoning:
         self.problems: list[str] = []
         self.partners: dict[Side, dict[TicketId, TicketId]] = {side: {} for side in Side}
         self.frozen: set[tuple[TicketId, str]] = set()
+        self.parked: set[TicketId] = set()
 
     async def judge(self, db: InlineDatabase) -> list[str]:
         """List everything that is wrong."""
@@ -35,6 +36,7 @@ class Reckoning:
         for side in Side:
             self._judge_tickets(side)
             self._judge_words(side)
+            self._judge_order(side)
             self._judge_files(side)
         self._judge_fields()
         return self.problems
@@ -57,6 +59,8 @@ class Reckoning:
             }
             for side in Side:
                 self.partners[side][ids[side]] = ids[side.other]
+            if _was_parked(tx, record.link.id):
+                self.parked.update(ids.values())
             for conflict in conflicts.list_open(tx, link_id=record.link.id):
                 self.frozen.add((ids[Side.ITSM], conflict.slot))
 
@@ -103,6 +107,24 @@ class Reckoning:
             if side is Side.ITSM and f"{SECRET} {side}" in whole:
                 self.problems.append(f"private words on {ticket.id}")
 
+    def _judge_order(self, side: Side) -> None:
+        """Words arrive in the order they were said, unless one was parked and others passed it."""
+        for ticket_id, partner in self.partners[side].items():
+            if ticket_id in self.parked:
+                continue
+            said = [
+                f"{author}: {text}" if side is Side.ITSM else text
+                for where, author, text in self.people[side].deeds.said
+                if where == ticket_id
+            ]
+            copies = [
+                text
+                for author, text in self.vendors[side.other].said(partner)
+                if author == US and not _is_own_word(text)
+            ]
+            if copies != said and Counter(copies) == Counter(said):
+                self.problems.append(f"out of order on {partner}: {copies} instead of {said}")
+
     def _judge_files(self, side: Side) -> None:
         wanted: dict[TicketId, Counter[bytes]] = {}
         for ticket_id, _, body in self.people[side].deeds.files:
@@ -136,10 +158,14 @@ class Reckoning:
                 self.problems.append(f"vendor_ref differs: {told}")
 
 
+def _was_parked(tx: Tx, link_id: LinkRow) -> bool:
+    c = t.journal.c
+    query = t.journal.select().where(c.link == link_id, c.event == "operation.parked")
+    return tx.first(query) is not None
+
+
 def _is_own_word(text: str) -> bool:
-    return re.match(r"N-\S+: status is now", text) is not None or text.startswith(
-        "Attachment not copied"
-    )
+    return re.match(r"N-\S+: status is now |Attachment not copied |Not sent: ", text) is not None
 
 
 _HARMLESS = (WriteKind.UPDATE, WriteKind.STATUS)

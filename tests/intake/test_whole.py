@@ -18,7 +18,7 @@ from syncd.model.ticket import CommentKind
 from tests.intake.inline import InlineDatabase
 from tests.intake.reckoning import Reckoning
 from tests.intake.vendor import Profile
-from tests.intake.whole import Scenario, Whole, rules_for
+from tests.intake.whole import Scenario, Whole, rules_for, strict_rules
 
 FEED = Profile(overlap=2)
 WATCH = Profile(reading=Reading.WATCH)
@@ -31,6 +31,11 @@ SAID_FILES = {
 
 SCENARIOS = {
     "itsm wins": Scenario(desk=WATCH, carrier=FEED, rules=rules_for()),
+    "an operator meddles": Scenario(desk=WATCH, carrier=FEED, rules=rules_for(), meddles=True),
+    "tickets vanish": Scenario(desk=WATCH, carrier=FEED, rules=rules_for(), removes=True),
+    "tickets lack something": Scenario(
+        desk=WATCH, carrier=FEED, rules=strict_rules(), forgets=True
+    ),
     "blind desk": Scenario(desk=BLIND, carrier=FEED, rules=rules_for(attachments=SAID_FILES)),
     "vendor wins": Scenario(desk=WATCH, carrier=FEED, rules=rules_for(ConflictPolicy.VENDOR)),
     "two feeds": Scenario(desk=FEED, carrier=replace(FEED, tells_updates=False), rules=rules_for()),

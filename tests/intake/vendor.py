@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -142,6 +142,17 @@ async def _no_step(_name: str) -> None:
     return
 
 
+class _OwnClock:
+    """The vendor's: setting ours does not move it."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._began = clock.now() - timedelta(seconds=clock.monotonic_s())
+
+    def now(self) -> datetime:
+        return self._began + timedelta(seconds=self._clock.monotonic_s())
+
+
 class Vendor:
     """Implements `syncd.ports.adapter.Adapter`.
 
@@ -155,7 +166,7 @@ class Vendor:
     """
 
     def __init__(self, clock: FakeClock, name: str, profile: Profile | None = None) -> None:
-        self.clock = clock
+        self.clock = _OwnClock(clock)
         self.name = name
         self.profile = profile or Profile()
         self.fate: Callable[[str], Fate] = lambda _call: Fate.OK
@@ -214,6 +225,10 @@ class Vendor:
         self._cases[ticket_id].removed = False
         self._touch(ticket_id, "restored")
 
+    def removed(self) -> list[TicketId]:
+        """What was deleted and may be brought back."""
+        return [case.id for case in self._cases.values() if case.removed]
+
     def ticket(self, ticket_id: TicketId) -> Ticket:
         """What stands there now."""
         self.do_late()
@@ -260,7 +275,8 @@ class Vendor:
         due = [item for item in self._late if item[0] <= self.clock.now()]
         self._late = [item for item in self._late if item not in due]
         for _, write, body in due:
-            self._do(write, body)
+            with suppress(NotFound):
+                self._do(write, body)
 
     # --- Adapter -----------------------------------------------------------------------------
 
@@ -355,15 +371,15 @@ class Vendor:
             self._fail(fate)
         body = b"".join([chunk async for chunk in file.open()]) if file is not None else b""
         if fate is Fate.CUT:
-            raise OutcomeUnknown("cut off", closed_at=self.clock.now())
+            raise OutcomeUnknown("cut off", closed_at=None)
         if fate is Fate.LATE:
             at = self.clock.now() + timedelta(seconds=self.profile.write_settle_s * 0.7)
             self._late.append((at, write, body))
-            raise OutcomeUnknown("timed out", closed_at=self.clock.now())
+            raise OutcomeUnknown("timed out", closed_at=None)
         receipt = self._do(write, body)
         await self.step("after effect")
         if fate is Fate.LOST:
-            raise OutcomeUnknown("no answer", closed_at=self.clock.now())
+            raise OutcomeUnknown("no answer", closed_at=None)
         return receipt
 
     async def probe(self, write: Write, sent_at: datetime) -> ProbeResult:
@@ -386,7 +402,7 @@ class Vendor:
         await self.step("download")
         self._fail(self.fate("download"))
         case = self._find(ref)
-        if case is None or attachment_id not in case.files:
+        if case is None or case.removed or attachment_id not in case.files:
             raise NotFound("no such attachment")
         yield _whole(case.files[attachment_id][1])
 
@@ -549,10 +565,11 @@ class Vendor:
 
     def _look(self, write: Write, sent_at: datetime) -> list[Receipt]:
         if write.kind is WriteKind.CREATE:
-            found = [case for case in self._cases.values() if write.key in case.keys]
+            cases = [case for case in self._cases.values() if not case.removed]
+            found = [case for case in cases if write.key in case.keys]
             return [Receipt(ticket_id=one.id, ticket_number=self.number(one.id)) for one in found]
         case = self._cases.get(write.ticket_id) if write.ticket_id else None
-        if case is None:
+        if case is None or case.removed:
             raise NotFound("no such ticket")
         receipt = Receipt(ticket_id=case.id, ticket_number=self.number(case.id))
         if write.comment is not None:

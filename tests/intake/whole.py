@@ -27,6 +27,7 @@ from syncd.core.rules import (
     MappingMode,
     MappingRules,
     PairedField,
+    Rate,
 )
 from syncd.delivery.options import Hooks, Options
 from syncd.delivery.service import Delivery
@@ -35,15 +36,9 @@ from syncd.intake.service import Intake, IntakePorts
 from syncd.model.features import Reading
 from syncd.model.ids import ConnectionName, Side, TicketId
 from syncd.model.operation import OperationState, ParkReason
+from syncd.model.ticket import CommentKind
 from syncd.ports.adapter import FileSource
-from syncd.store import (
-    conflicts,
-    connections,
-    inbox,
-    mappings,
-    operations,
-    tickets,
-)
+from syncd.store import conflicts, connections, inbox, journal, links, mappings, operations, tickets
 from syncd.store import tables as t
 from syncd.store.records import ConnectionPin, OperationRecord
 from syncd.store.spool import Spool, SpoolFile
@@ -77,12 +72,18 @@ class Scenario:
         desk, carrier: the two systems.
         rules: the mapping.
         vendors_set_titles: the vendor's people change titles as well.
+        forgets: the desk's people open tickets without what the mapping needs.
+        removes: people delete tickets and bring them back.
+        meddles: an operator pauses this and that, and the clock is set.
     """
 
     desk: Profile
     carrier: Profile
     rules: MappingRules
     vendors_set_titles: bool = True
+    forgets: bool = False
+    removes: bool = False
+    meddles: bool = False
 
 
 def rules_for(
@@ -108,6 +109,17 @@ def rules_for(
         "status": replace(made.status, conflict=conflict) if made.status else None,
     }
     return replace(made, **(values | changes))
+
+
+def strict_rules() -> MappingRules:
+    """The same, but nothing is opened without a description, and only so many in a while."""
+    made = rules_for()
+    return replace(
+        made,
+        fields=tuple(replace(each, missing_parks=True) for each in made.fields),
+        tell_problems=CommentKind.WORK_NOTE,
+        at_most=Rate(count=1, per_s=60.0),
+    )
 
 
 def _as_it_is(name: str, target: Side) -> FieldRule:
@@ -177,6 +189,9 @@ class Whole:
         }
         self.people = {side: People(side, self.vendors[side], self.random) for side in Side}
         self.people[Side.VENDOR].sets_title = scenario.vendors_set_titles
+        self.people[Side.ITSM].forgets = scenario.forgets
+        for each in self.people.values():
+            each.removes = scenario.removes
         self.told: list[str] = []
         self.is_calm = False
         self.steps = 0
@@ -220,7 +235,7 @@ class Whole:
             await asyncio.sleep(0)
         for _ in range(self.random.choice((0, 0, 0, 1, 1, 2))):
             await asyncio.sleep(0)
-        if not self.is_calm and self.random.random() < 0.04:
+        if not self.is_calm and self.random.random() < 0.06:
             self.random.choice(list(self.people.values())).act()
         if life and life != self.life:
             raise Killed
@@ -315,7 +330,7 @@ class Whole:
                 idle = 0
         if self.stopping.is_set():
             return True
-        assert all(task.done() for task in self.tasks), f"seed {self.seed}: a round without end"
+        assert all(task.done() for task in self.tasks), "a round without end"
         for task in self.tasks:
             task.result()
         return False
@@ -351,7 +366,7 @@ class Whole:
         self.begin_life()
         await self.set_up()
         for _ in range(self.random.randint(4, 18)):
-            for _ in range(self.random.choice((0, 0, 1, 2, 3))):
+            for _ in range(self.random.choice((0, 1, 2, 3, 4))):
                 self.random.choice(list(self.people.values())).act()
             if self.kill_at is None and self.random.random() < 0.25:
                 self.kill_at = self.steps + self.random.randint(1, 120)
@@ -360,28 +375,39 @@ class Whole:
             self.clock.advance(self.random.choice((0.0, 0.3, 1.0, 3.0, 10.0, 30.0)))
             if self.random.random() < 0.15:
                 await self._operate()
+            if self.scenario.meddles and self.random.random() < 0.3:
+                await self._meddle()
         await self._come_to_rest()
 
     async def _come_to_rest(self) -> None:
         self.is_calm, self.kill_at = True, None
         desk = self.vendors[Side.ITSM]
+        for people in self.people.values():
+            people.put_right()
         # A webhook that failed is sent again.
         self.told.extend(desk.number(ticket.id) for ticket in desk.tickets())
         quiet = 0
         for _ in range(CALM_ROUNDS_MAX):
-            before = self.db.commits
             await self.live_a_round()
             acted = await self._operate()
-            # Reads whose turn has come may store nothing but when the next is.
-            quiet = quiet + 1 if not acted and await self._is_quiet(before) else 0
+            quiet = quiet + 1 if not acted and await self._is_quiet() else 0
             if quiet >= 4:
                 break
             self.clock.advance(12.0)
         else:
-            raise AssertionError(f"seed {self.seed}: not at rest; {await self._open()}")
+            raise AssertionError(f"not at rest; {await self._open()}")
+        await self._be_quiet()
         await self.db.close()
 
-    async def _is_quiet(self, _before: int) -> bool:
+    async def _be_quiet(self) -> None:
+        """Read everything once more: nothing is news, nothing is said."""
+        last = await self.db.read(journal.last_id)
+        self.clock.advance(1_000.0)
+        await self.live_a_round()
+        lines = await self.db.read(journal.tail, after_id=last)
+        assert not lines, f"not quiet: {[(one.line.event, one.line.detail) for one in lines]}"
+
+    async def _is_quiet(self) -> bool:
         return not await self._open() and not any(v.is_late() for v in self.vendors.values())
 
     async def _open(self) -> list[str]:
@@ -420,11 +446,32 @@ class Whole:
         return True
 
     async def _resume(self) -> bool:
-        now = self.clock.now()
-        paused = await self.db.read(connections.paused)
-        for name in paused:
-            await self.db.write(connections.resume, name, by="op", now=now)
-        return bool(paused)
+        how: dict[str, Any] = {"by": "op", "now": self.clock.now()}
+        for connection in (paused := await self.db.read(connections.paused)):
+            await self.db.write(connections.resume, connection, **how)
+        for name in (stopped := await self.db.read(mappings.paused)):
+            await self.db.write(mappings.resume, name, **how)
+        resting = [one.link.id for one in await self.db.read(links.overview) if one.link.pause]
+        for link_id in resting:
+            await self.db.write(links.resume, link_id, **how)
+        return bool(paused or stopped or resting)
+
+    async def _meddle(self) -> None:
+        """Pause something, or set the clock."""
+        how: dict[str, Any] = {"by": "op", "now": self.clock.now()}
+        some = [one.link.id for one in await self.db.read(links.overview)]
+        match self.random.choice(("connection", "mapping", "link", "clock", "resume")):
+            case "connection":
+                name = self.random.choice(list(NAMES.values()))
+                await self.db.write(connections.pause, name, "why", **how)
+            case "mapping":
+                await self.db.write(mappings.pause, self.scenario.rules.name, "why", **how)
+            case "link" if some:
+                await self.db.write(links.pause, self.random.choice(some), "why", **how)
+            case "clock":
+                self.clock.jump(self.random.uniform(-40.0, 40.0))
+            case _:
+                await self._resume()
 
     async def _settle(self, one: OperationRecord) -> None:
         now = self.clock.now()
