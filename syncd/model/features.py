@@ -82,6 +82,8 @@ class Features:
         field_times: it tells when each field was changed (needed by the policy `newest`).
         limits: rates and sizes.
         statuses: labels its document or settings list; status tables must name them all.
+        cancelled_status: the label that a cancelled ticket shows; empty: it cannot be cancelled.
+        cancel_reasons: accepted values of `cancel_reason`; empty: it takes none.
     """
 
     reading: Reading
@@ -93,3 +95,5 @@ class Features:
     field_times: bool = False
     limits: Limits = field(default_factory=Limits)
     statuses: tuple[str, ...] = ()
+    cancelled_status: str = ""
+    cancel_reasons: tuple[str, ...] = ()

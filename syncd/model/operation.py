@@ -9,13 +9,18 @@ from syncd.model.ticket import CommentKind, Value
 
 
 class WriteKind(StrEnum):
-    """What a write does; a provider declares which of these it can."""
+    """What a write does; a provider declares which of these it can.
+
+    STATUS also cancels: `status` is then the provider's `cancelled_status`, `cancel_reason` says
+    why. DELETE removes the whole ticket; only a mapping's `do: delete` plans it.
+    """
 
     CREATE = "create"
     UPDATE = "update"
     STATUS = "status"
     COMMENT = "comment"
     ATTACHMENT = "attachment"
+    DELETE = "delete"
 
 
 class OperationState(StrEnum):
