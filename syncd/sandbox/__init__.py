@@ -37,7 +37,8 @@ never seen; `person_notifies(ticket)`, `person_revokes_token()`, `notify_to(url,
 - attachment_deleted: attachment, name
 - notify_sent, notify_failed, notify_lost: number (attempt, problem)
 - request: request, operation, method, path, query, headers (secrets as ***), body_bytes,
-  body_sha256, status (None when no answer was sent), fault; it follows what it caused
+  body_sha256, body_names (outermost keys of JSON or form fields), status (None when no answer was
+  sent), fault; it follows what it caused
 - violation: request, operation, rule (section), detail
 
 `record.since(seq)`, `record.of(*what)` and `record.requests(operation)` pick from it.

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
 
 from syncd.sandbox.clock import SandboxClock, iso
 
@@ -90,3 +93,14 @@ def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
             scheme = headers[name].partition(" ")[0] if " " in headers[name] else ""
             shown[name] = f"{scheme} ***".strip()
     return shown
+
+
+def body_names(content_type: str, body: bytes) -> list[str]:
+    """Name the outermost keys of a JSON object or the fields of a form; none of anything else."""
+    if content_type == "application/x-www-form-urlencoded":
+        return sorted({name for name, _ in parse_qsl(body.decode("utf-8", "replace"), True)})
+    try:
+        contents = orjson.loads(body) if body else None
+    except orjson.JSONDecodeError:
+        return []
+    return sorted(contents) if isinstance(contents, dict) else []

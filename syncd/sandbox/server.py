@@ -22,7 +22,7 @@ from syncd.sandbox.chance import Chance
 from syncd.sandbox.clock import SandboxClock, pause
 from syncd.sandbox.control import Control
 from syncd.sandbox.faults import EVERYWHERE, FaultKind, Faults
-from syncd.sandbox.record import CLIENT, Event, Record, shown_headers
+from syncd.sandbox.record import CLIENT, Event, Record, body_names, shown_headers
 from syncd.sandbox.tokens import TokenBook, TokenState
 
 BODY_MAX_BYTES = 8 * 1024 * 1024
@@ -304,6 +304,7 @@ class Sandbox(ABC):
             headers=shown_headers(request.headers),
             body_bytes=len(call.body) or request.content_length or 0,
             body_sha256=hashlib.sha256(call.body).hexdigest() if call.body else None,
+            body_names=body_names(request.content_type, call.body),
             status=None if call.is_lost else answer.status,
             fault=call.fault.kind.value if call.fault else None,
         )
