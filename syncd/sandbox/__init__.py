@@ -16,23 +16,26 @@ In a program::
 `expire(token)`, `expire_all()`), `operations`, `acts`, `tickets()`. Settings: `SandboxSettings`.
 
 **People** act by plain methods that never wait. A ticket is named by id or number; `by` is who.
-Both sandboxes: `person_creates(fields, by) -> id`, `person_updates(ticket, fields, by)`,
+Every sandbox: `person_creates(fields, by) -> id`, `person_updates(ticket, fields, by)`,
 `person_comments(ticket, text, by, internal=…) -> id`, `person_attaches(ticket, name, content,
 content_type, by)`, `person_sets_status(ticket, status, by, text)`, `person_removes(ticket, by)`,
 `person_locks_login(is_locked)`. Telenor: `internal` is an agent (else a customer), a Path as
 content is served where it lies, and there is `person_deletes_attachment(ticket, id, by)`.
 SmartOps: `internal` is a work note, `kind` any of the three lists; an attachment is recorded and
 never seen; `person_notifies(ticket)`, `person_revokes_token()`, `notify_to(url, token, loss)`,
-`await settle_notifies()`, `unheard` (number to what became of its last ring).
+`await settle_notifies()`, `unheard` (number to what became of its last ring). Digital Realty:
+`account` of `person_creates` is an account id (None: the first account); comments look alike
+whoever is `internal`; an attachment is recorded and no call shows it.
 
 **Record**: a list of dicts with `seq`, `at`, `what`. Changes also have `actor` ("person" or
 "client"), `by`, `request` (number of the HTTP request that made it, None for people), `ticket`,
 `number` and:
 
-- ticket_created: status, fields; ticket_removed
+- ticket_created: status, fields; ticket_removed (Digital Realty: all with account)
 - field_changed, field_unchanged: field, old, new (unchanged: written with the value it had)
-- status_changed: old, new (Telenor: text); status_unchanged
-- comment_added: comment (id), kind, text (Telenor's kind is "comment"; SmartOps: the list's name)
+- status_changed: old, new (Telenor: text; Digital Realty: text, why it was cancelled);
+  status_unchanged
+- comment_added: comment (id), kind, text (kind is "comment"; SmartOps: the list's name)
 - attachment_added: attachment (id), name, content_type, size, sha256 (SmartOps: is_visible False)
 - attachment_deleted: attachment, name
 - notify_sent, notify_failed, notify_lost: number (attempt, problem)
@@ -54,12 +57,14 @@ for SmartOps, which has no lists to lag or drift, envelope_before and envelope_a
 count_incidents product_categories get_incident update_incident list_incident_activities
 get_activity list_attachments add_attachment get_attachment delete_attachment list_comments
 add_comment set_contact set_local_contact delete_local_contact set_status`; SmartOps `token
-create_ticket update_ticket get_ticket`.
+create_ticket update_ticket get_ticket`; Digital Realty `token list_tickets create_ticket
+categories get_ticket update_ticket cancel_ticket add_comment add_attachment accounts sites
+locations notifications`.
 
 **Over HTTP**, JSON, under `/_control/` and not in the record:
 
 - `POST act` `{"do": …, …}`: a person acts; the other keys are the method's arguments, attachments
-  as `content_base64` or `size`. Both: create update comment attach status remove lock_login;
+  as `content_base64` or `size`. All: create update comment attach status remove lock_login;
   Telenor: delete_attachment; SmartOps: notify notify_to revoke_token. Answers `{"result": …}`.
 - `GET record?since=SEQ`, `GET tickets`, `GET violations`
 - `GET faults`; `POST faults` `{"clear": true, "next": [{"kind": …, …}], "rates": {…}, "only": […],
@@ -71,6 +76,7 @@ from collections.abc import Callable
 from typing import Any
 
 from syncd.sandbox.clock import SandboxClock
+from syncd.sandbox.digital_realty import DigitalRealtySandbox, DigitalRealtySandboxSettings
 from syncd.sandbox.faults import Fault, FaultKind
 from syncd.sandbox.server import Sandbox, SandboxSettings
 from syncd.sandbox.smartops import SmartOpsSandbox, SmartOpsSandboxSettings
@@ -78,6 +84,8 @@ from syncd.sandbox.telenor import TelenorSandbox, TelenorSandboxSettings
 
 __all__ = [
     "SANDBOXES",
+    "DigitalRealtySandbox",
+    "DigitalRealtySandboxSettings",
     "Fault",
     "FaultKind",
     "Sandbox",
@@ -91,6 +99,10 @@ __all__ = [
 ]
 
 
+def _digital_realty(**options: Any) -> Sandbox:
+    return DigitalRealtySandbox(DigitalRealtySandboxSettings(**options))
+
+
 def _smartops(**options: Any) -> Sandbox:
     return SmartOpsSandbox(SmartOpsSandboxSettings(**options))
 
@@ -99,7 +111,11 @@ def _telenor(**options: Any) -> Sandbox:
     return TelenorSandbox(TelenorSandboxSettings(**options))
 
 
-SANDBOXES: dict[str, Callable[..., Sandbox]] = {"smartops": _smartops, "telenor": _telenor}
+SANDBOXES: dict[str, Callable[..., Sandbox]] = {
+    "digital_realty": _digital_realty,
+    "smartops": _smartops,
+    "telenor": _telenor,
+}
 """Provider name to a factory taking the fields of its settings as keywords."""
 
 

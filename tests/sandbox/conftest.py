@@ -9,6 +9,8 @@ import aiohttp
 import pytest
 
 from syncd.sandbox import (
+    DigitalRealtySandbox,
+    DigitalRealtySandboxSettings,
     Sandbox,
     SandboxClock,
     SmartOpsSandbox,
@@ -99,4 +101,24 @@ def ask(session: aiohttp.ClientSession, smartops: SmartOpsSandbox) -> Caller:
     """A caller with a token of the SmartOps sandbox."""
     caller = Caller(session, smartops)
     caller.headers = {"Authorization": f"Bearer {smartops.tokens.issue()}"}
+    return caller
+
+
+@pytest.fixture
+async def realty(clock: SandboxClock) -> AsyncIterator[DigitalRealtySandbox]:
+    sandbox = DigitalRealtySandbox(DigitalRealtySandboxSettings(clock=clock, oddities=False))
+    await sandbox.start()
+    yield sandbox
+    await sandbox.stop()
+
+
+@pytest.fixture
+def order(session: aiohttp.ClientSession, realty: DigitalRealtySandbox) -> Caller:
+    """A caller with a token of the Digital Realty sandbox and the first account's headers."""
+    caller = Caller(session, realty, "/v1")
+    caller.headers = {
+        "Authorization": f"Bearer {realty.tokens.issue()}",
+        "Master-Account-Id": "100123",
+        "Account-Id": "A1",
+    }
     return caller

@@ -8,10 +8,17 @@ from syncd.cli.show.lines import columns, heading, line
 
 LOGINS = ("client_id", "client_secret", "username", "password", "offline_token")
 TOKEN_PATHS = {
+    "digital_realty": "/v2/auth/token",
     "smartops": "/realms/acme/protocol/openid-connect/token",
     "telenor": "/oauth/v2/token",
 }
 ACTS: Mapping[str, tuple[str, ...]] = {
+    "digital_realty": (
+        '{"do": "create", "fields": {"title": "Cooling alarm", "site": "AMS011",'
+        ' "requestType": "Facilities Request", "category": "Cooling - Datacenter",'
+        ' "description": "Room 01 is at 31 degrees"}, "by": "Dana", "account": "A1"}',
+        '{"do": "status", "ticket": "WO…", "status": "In Progress", "by": "Dana"}',
+    ),
     "smartops": (
         '{"do": "create", "fields": {"shortDescription": "Link down Fornebu",'
         ' "assignedGroup": "Telenor NOC"}, "by": "Kari"}',
@@ -28,6 +35,8 @@ ACTS: Mapping[str, tuple[str, ...]] = {
 def document(provider: str, base_url: str, settings: object) -> dict[str, object]:
     """Gather what one needs to use a sandbox."""
     logins = {name: getattr(settings, name) for name in LOGINS if hasattr(settings, name)}
+    for number, account in enumerate(getattr(settings, "accounts", ()), start=1):
+        logins[f"account {number}"] = f"{account.master_account_id} / {account.account_id}"
     return {
         "provider": provider,
         "base_url": base_url,
