@@ -21,15 +21,16 @@ Every sandbox: `person_creates(fields, by) -> id`, `person_updates(ticket, field
 content_type, by)`, `person_sets_status(ticket, status, by, text)`, `person_removes(ticket, by)`,
 `person_locks_login(is_locked)`. Telenor: `internal` is an agent (else a customer), a Path as
 content is served where it lies, and there is `person_deletes_attachment(ticket, id, by)`.
-SmartOps: `internal` is a work note, `kind` any of the three lists; an attachment is recorded and
-never seen; `person_notifies(ticket)`, `person_revokes_token()`, `notify_to(url, token, loss)`,
-`await settle_notifies()`, `unheard` (number to what became of its last ring). Digital Realty:
-`account` of `person_creates` is an account id (None: the first account); comments look alike
-whoever is `internal`; an attachment is recorded and no call shows it.
+Its orders are the second tree: `person_creates(…, kind="order")`, everything else finds a ticket in
+either. SmartOps: `internal` is a work note, `kind` any of the three lists; an attachment is
+recorded and never seen; `person_notifies(ticket)`, `person_revokes_token()`,
+`notify_to(url, token, loss)`, `await settle_notifies()`, `unheard` (number to what became of its
+last ring). Digital Realty: `account` of `person_creates` is an account id (None: the first
+account); comments look alike whoever is `internal`; an attachment is recorded and no call shows it.
 
 **Record**: a list of dicts with `seq`, `at`, `what`. Changes also have `actor` ("person" or
 "client"), `by`, `request` (number of the HTTP request that made it, None for people), `ticket`,
-`number` and:
+`number` (Telenor: `tree`, "incident" or "order") and:
 
 - ticket_created: status, fields; ticket_removed (Digital Realty: all with account)
 - field_changed, field_unchanged: field, old, new (unchanged: written with the value it had)
@@ -56,10 +57,11 @@ for SmartOps, which has no lists to lag or drift, envelope_before and envelope_a
 **Operations**: Telenor `token logout list_incidents create_incident list_activities
 count_incidents product_categories get_incident update_incident list_incident_activities
 get_activity list_attachments add_attachment get_attachment delete_attachment list_comments
-add_comment set_contact set_local_contact delete_local_contact set_status`; SmartOps `token
-create_ticket update_ticket get_ticket`; Digital Realty `token list_tickets create_ticket
-categories get_ticket update_ticket cancel_ticket add_comment add_attachment accounts sites
-locations notifications`.
+add_comment set_contact set_local_contact delete_local_contact set_status`, and of orders the same
+with `order` for `incident`, or `order_` before it (`create_order`, `order_add_comment`), save
+`set_status`, which they have not; SmartOps `token create_ticket update_ticket get_ticket`; Digital
+Realty `token list_tickets create_ticket categories get_ticket update_ticket cancel_ticket
+add_comment add_attachment accounts sites locations notifications`.
 
 **Over HTTP**, JSON, under `/_control/` and not in the record:
 

@@ -1,8 +1,8 @@
 """Telenor Norway's Service Ticket API v2, simulated from its document (telenor.md).
 
-Incidents are whole (I1–I19) with the portal's token endpoint. Orders are a second tree of the
-same shape: they would be a state and a call table of their own beside `Incidents` and
-`IncidentCalls`.
+Both trees are whole: incidents (I1–I19) and orders (O1–O18), with the portal's token endpoint.
+What the two differ in stands in `trees`; `Cases` keeps one tree's tickets, `CaseCalls` answers its
+calls. Ids and case numbers are unique over both.
 """
 
 from syncd.sandbox.telenor.sandbox import TelenorSandbox

@@ -7,12 +7,14 @@ import orjson
 
 from syncd.sandbox.calls import Call
 from syncd.sandbox.telenor.errors import Refusal
-from syncd.sandbox.telenor.model import CONTACT_FIELDS, TEXT_FIELDS
+from syncd.sandbox.telenor.model import CONTACT_FIELDS
 from syncd.sandbox.telenor.settings import EXECUTABLES, TelenorSandboxSettings
+from syncd.sandbox.telenor.trees import Tree
 
 USER_NAME_MAX_CHARS = 80
-BODY_FIELDS = frozenset({*TEXT_FIELDS, *CONTACT_FIELDS, "createdBy"})
 CONTACT_PARTS = ("name", "email", "phone")
+ADDRESS_PARTS = ("street", "floor", "zipCode", "city", "addressId")
+SAML_HEADERS = ("X-Saml-Token", "X-Application-Id")
 TEXT_MAX_CHARS = 255
 
 
@@ -43,20 +45,18 @@ def json_object(call: Call) -> dict[str, Any]:
     return body
 
 
-def incident_body(
-    body: dict[str, Any], settings: TelenorSandboxSettings
+def ticket_body(
+    body: dict[str, Any], tree: Tree, settings: TelenorSandboxSettings
 ) -> tuple[dict[str, Any], str | None]:
-    """Check a body of I2 or I7; return its fields and the user name in `createdBy`."""
+    """Check a body of I2, I7, O2 or O7; return its fields and the user name in `createdBy`."""
     for name in body:
-        if name not in BODY_FIELDS:
-            raise Refusal("400002", f"{name} cannot be written here", "section 5")
-    fields: dict[str, Any] = {}
-    for name in TEXT_FIELDS:
-        if name in body:
-            fields[name] = _text(name, body[name], _longest(name, settings))
-    for name in CONTACT_FIELDS:
-        if name in body:
-            fields[name] = contact(name, body[name])
+        if name not in (*tree.writable, *CONTACT_FIELDS, "createdBy"):
+            raise Refusal("400002", f"{name} cannot be written here", "sections 5 and 7")
+    fields = {
+        name: _field(name, value, tree, settings)
+        for name, value in body.items()
+        if name != "createdBy"
+    }
     _check_category(fields, settings)
     organization = fields.get("organizationNumber")
     if organization and settings.organizations and organization not in settings.organizations:
@@ -64,14 +64,41 @@ def incident_body(
     return fields, _created_by(body.get("createdBy"))
 
 
+def _field(name: str, value: Any, tree: Tree, settings: TelenorSandboxSettings) -> Any:
+    if name in CONTACT_FIELDS:
+        return contact(name, value)
+    if name in tree.addresses:
+        return _structure(name, value, ADDRESS_PARTS)
+    if name in tree.numbers:
+        return _number(name, value)
+    return _text(name, value, _longest(name, settings))
+
+
 def contact(name: str, value: Any) -> dict[str, str]:
     """Check a Contact (section 4.4)."""
+    return _structure(name, value, CONTACT_PARTS)
+
+
+def saml(call: Call) -> None:
+    """Ask for the two headers that O10 alone names as mandatory (section 2, T1)."""
+    for name in SAML_HEADERS:
+        if not call.request.headers.get(name, "").strip():
+            raise Refusal("400001", name, "section 2")
+
+
+def _structure(name: str, value: Any, known: tuple[str, ...]) -> dict[str, str]:
     if not isinstance(value, dict) or not value:
-        raise Refusal("400002", f"{name} is no contact", "section 4.4")
+        raise Refusal("400002", f"{name} is no object", "section 4.4")
     for part in value:
-        if part not in CONTACT_PARTS:
+        if part not in known:
             raise Refusal("400002", f"{name}.{part}", "section 4.4")
     return {part: _text(f"{name}.{part}", text, TEXT_MAX_CHARS) for part, text in value.items()}
+
+
+def _number(name: str, value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Refusal("400002", f"{name} is no number", "T5")
+    return value
 
 
 def comment_body(body: dict[str, Any], settings: TelenorSandboxSettings) -> tuple[str, str | None]:
@@ -96,15 +123,15 @@ def status_body(body: dict[str, Any]) -> tuple[str, str | None]:
     return status, None if text is None else _text("text", text, None)
 
 
-def file_name(name: str | None, settings: TelenorSandboxSettings) -> str:
-    """Check the name of an uploaded file (I11)."""
+def file_name(name: str | None, tree: Tree, settings: TelenorSandboxSettings) -> str:
+    """Check the name of an uploaded file (I11, O11)."""
     if not name:
         raise Refusal("400001", "file name", "section 6, I11")
     if len(name) > settings.file_name_max_chars:
         raise Refusal("400002", "file name is too long", "section 9")
     if "/" in name or "\\" in name or not name.isprintable():
         raise Refusal("400002", "file name holds a path or control characters", "section 4.4")
-    if PurePath(name).suffix.lower().removeprefix(".") in EXECUTABLES:
+    if tree.bans_executables and PurePath(name).suffix.lower().removeprefix(".") in EXECUTABLES:
         raise Refusal("400002", "executable files are not permitted", "section 6, I11")
     return name
 
@@ -138,6 +165,10 @@ def _check_category(fields: dict[str, Any], settings: TelenorSandboxSettings) ->
     types = {category.name: category.incident_types for category in settings.categories}
     if name is not None and name not in types:
         raise Refusal("400002", f"productCategoryName {name}", "section 5, I5")
+    product = fields.get("productId")
+    products = {each for category in settings.categories for each, _ in category.products}
+    if product is not None and product not in products:
+        raise Refusal("400002", f"productId {product}", "section 7, O5")
     kind = fields.get("incidentType")
     accepted = types[name] if name is not None else _all_types(settings)
     if kind is not None and kind not in accepted:

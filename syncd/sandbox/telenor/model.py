@@ -1,25 +1,11 @@
-"""Incidents as the sandbox keeps them, and the vendor's way of making ids and dates."""
+"""Tickets as the sandbox keeps them, and the vendor's way of making ids and dates."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from syncd.sandbox.bodies import StoredBody
 from syncd.sandbox.record import Who
-
-TEXT_FIELDS = (
-    "subject",
-    "description",
-    "identificationNumber",
-    "priority",
-    "productCategoryName",
-    "incidentType",
-    "location",
-    "organizationNumber",
-)
-"""Text fields a client may write (section 5)."""
-
-AGENT_FIELDS = ("rootCause", "rootCauseDescription", "statusReason", "caseAssignedTo")
-"""Text fields only people at Telenor write (section 5)."""
 
 CONTACT_FIELDS = ("contact", "localContact")
 
@@ -58,7 +44,7 @@ class Activity:
     serial: int
     id: str
     at: datetime
-    incident_id: str
+    case_id: str
     action: str
     who: Who
     content: str | None = None
@@ -68,8 +54,8 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incident:
-    """One incident at one moment (section 5)."""
+class Case:
+    """One incident or order at one moment (sections 5 and 7)."""
 
     serial: int
     id: str
@@ -80,7 +66,7 @@ class Incident:
     closed_at: datetime | None
     status: str
     status_reason: str | None
-    fields: dict[str, str]
+    fields: dict[str, Any]
     contact: Contact | None
     local_contact: Contact | None
     created_by: Who

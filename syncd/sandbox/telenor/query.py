@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from multidict import MultiMapping
 
 from syncd.sandbox.telenor.errors import Refusal
-from syncd.sandbox.telenor.model import Incident
+from syncd.sandbox.telenor.model import Case
 from syncd.sandbox.telenor.settings import TelenorSandboxSettings
 
 T = TypeVar("T")
@@ -65,12 +65,12 @@ def page_of(query: MultiMapping[str], sort_fields: Sequence[str]) -> Page:
 
 
 def matching(
-    incidents: Sequence[Incident],
+    cases: Sequence[Case],
     query: MultiMapping[str],
     settings: TelenorSandboxSettings,
-) -> list[Incident]:
-    """Return the incidents that pass every filter given (section 4.3)."""
-    tests: list[Callable[[Incident], bool]] = []
+) -> list[Case]:
+    """Return the tickets that pass every filter given (section 4.3)."""
+    tests: list[Callable[[Case], bool]] = []
     if "caseNumber" in query:
         tests.append(lambda each: each.number == query["caseNumber"])
     if "isClosed" in query:
@@ -87,14 +87,14 @@ def matching(
     if query.get("search"):
         words = query["search"].casefold()
         tests.append(lambda each: words in _searched(each, settings.search_comments))
-    return [each for each in incidents if all(test(each) for test in tests)]
+    return [each for each in cases if all(test(each) for test in tests)]
 
 
 def sort_key(
     field: str, shown: Callable[[datetime], datetime]
-) -> Callable[[Incident], tuple[Any, str]]:
+) -> Callable[[Case], tuple[Any, str]]:
     """Return the sort key of `sortField`; equal values are in the order of ids."""
-    dates: dict[str, Callable[[Incident], datetime]] = {
+    dates: dict[str, Callable[[Case], datetime]] = {
         "lastActivity": lambda each: each.last_activity.at,
         "createdDate": lambda each: each.created_at,
         "lastModifiedDate": lambda each: each.modified_at,
@@ -106,15 +106,15 @@ def sort_key(
         return lambda each: (each.number, each.id)
     if field == "status":
         return lambda each: (each.status, each.id)
-    return lambda each: (each.fields.get(field, ""), each.id)
+    return lambda each: (str(each.fields.get(field, "")), each.id)
 
 
-def _searched(incident: Incident, with_comments: bool) -> str:
-    texts = [incident.number, incident.status, incident.created_by.by, *incident.fields.values()]
-    for contact in (incident.contact, incident.local_contact):
-        texts += list((contact or {}).values())
+def _searched(case: Case, with_comments: bool) -> str:
+    texts = [case.number, case.status, case.created_by.by]
+    for value in (*case.fields.values(), case.contact, case.local_contact):
+        texts += list(value.values()) if isinstance(value, dict) else [str(value or "")]
     if with_comments:
-        texts += [comment.text for comment in incident.comments]
+        texts += [comment.text for comment in case.comments]
     return "\n".join(texts).casefold()
 
 

@@ -9,12 +9,13 @@ from syncd.sandbox.calls import Answer, Call, Handler, Operation, Refused
 from syncd.sandbox.clock import iso
 from syncd.sandbox.record import PERSON, Who
 from syncd.sandbox.server import Sandbox
+from syncd.sandbox.telenor.cases import CaseCalls, check_query
 from syncd.sandbox.telenor.errors import Refusal, gateway_error, service_error
-from syncd.sandbox.telenor.incidents import IncidentCalls, check_query
-from syncd.sandbox.telenor.model import Incident
+from syncd.sandbox.telenor.model import Case
 from syncd.sandbox.telenor.oauth import TokenCalls
 from syncd.sandbox.telenor.settings import TelenorSandboxSettings
-from syncd.sandbox.telenor.state import Incidents
+from syncd.sandbox.telenor.state import Cases
+from syncd.sandbox.telenor.trees import INCIDENTS, ORDERS
 from syncd.sandbox.tokens import TokenState
 
 AGENT = "Tone Telenor"
@@ -22,7 +23,7 @@ AGENT = "Tone Telenor"
 
 
 class TelenorSandbox(Sandbox):
-    """Telenor's Service Ticket API v2, incidents, as telenor.md describes it.
+    """Telenor's Service Ticket API v2, incidents and orders, as telenor.md describes it.
 
     A person may do what a client may not: set any status, write root causes, close and reopen.
     Tickets are named by technical id or case number.
@@ -33,8 +34,10 @@ class TelenorSandbox(Sandbox):
         super().__init__(self.settings)
 
     def build(self) -> list[Operation]:
-        self.incidents = Incidents(self.settings, self.clock, self.record)
-        self._calls = IncidentCalls(self.settings, self.incidents, self.bodies)
+        serials: dict[str, int] = {}
+        self.incidents = Cases(INCIDENTS, self.settings, self.clock, self.record, serials)
+        self.orders = Cases(ORDERS, self.settings, self.clock, self.record, serials)
+        self._trees = (self.incidents, self.orders)
         self.logins = TokenCalls(self.settings, self.tokens)
         return [
             Operation(
@@ -51,31 +54,44 @@ class TelenorSandbox(Sandbox):
                 handler=self.logins.logout,
                 reads=True,
             ),
-            *self._calls.table(self._guarded),
+            *(
+                operation
+                for tree in self._trees
+                for operation in CaseCalls(self.settings, tree, self.bodies).table(self._guarded)
+            ),
         ]
 
     # --- people ----------------------------------------------------------------------------------
 
     def person_creates(
-        self, fields: Mapping[str, Any], by: str = AGENT, *, internal: bool = True
+        self,
+        fields: Mapping[str, Any],
+        by: str = AGENT,
+        *,
+        internal: bool = True,
+        kind: str = INCIDENTS.name,
     ) -> str:
-        """Open an incident with the document's field names; return its technical id.
+        """Open an incident, or an order, with the document's field names; return its technical id.
 
-        `contact` and `localContact` are objects. `internal` False makes the author a customer.
+        `contact`, `localContact` and `installationAddress` are objects. `internal` False makes the
+        author a customer.
         """
-        return self.incidents.create(fields, _person(by, internal)).id
+        trees = {tree.tree.name: tree for tree in self._trees}
+        return trees[kind].create(fields, _person(by, internal)).id
 
     def person_updates(
         self, ticket: str, fields: Mapping[str, Any], by: str = AGENT, *, internal: bool = True
     ) -> None:
         """Change fields, root cause and assignment included."""
-        self.incidents.update(self.incidents.need(ticket), fields, _person(by, internal))
+        tree, case = self._need(ticket)
+        tree.update(case, fields, _person(by, internal))
 
     def person_comments(
         self, ticket: str, text: str, by: str = AGENT, *, internal: bool = True
     ) -> str:
         """Add a remark, as an agent (`internal`) or a customer; return its id."""
-        return self.incidents.comment(self.incidents.need(ticket), text, _person(by, internal)).id
+        tree, case = self._need(ticket)
+        return tree.comment(case, text, _person(by, internal)).id
 
     def person_attaches(
         self,
@@ -92,17 +108,16 @@ class TelenorSandbox(Sandbox):
             body = self.bodies.keep_file(content)
         else:
             body = self.bodies.keep(content)
-        return self.incidents.attach(
-            self.incidents.need(ticket), name, content_type, body, _person(by, internal)
-        ).id
+        tree, case = self._need(ticket)
+        return tree.attach(case, name, content_type, body, _person(by, internal)).id
 
     def person_deletes_attachment(self, ticket: str, attachment: str, by: str = AGENT) -> None:
         """Delete a file by its id."""
-        incident = self.incidents.need(ticket)
-        found = [each for each in incident.attachments if each.id == attachment]
+        tree, case = self._need(ticket)
+        found = [each for each in case.attachments if each.id == attachment]
         if not found:
             raise LookupError(f"no attachment {attachment}")
-        self.incidents.detach(incident, found[0], _person(by, True))
+        tree.detach(case, found[0], _person(by, True))
 
     def person_sets_status(
         self,
@@ -114,11 +129,13 @@ class TelenorSandbox(Sandbox):
         internal: bool = True,
     ) -> None:
         """Set any status, known to clients or not."""
-        self.incidents.set_status(self.incidents.need(ticket), status, _person(by, internal), text)
+        tree, case = self._need(ticket)
+        tree.set_status(case, status, _person(by, internal), text)
 
     def person_removes(self, ticket: str, by: str = AGENT) -> None:
-        """Make an incident vanish."""
-        self.incidents.remove(self.incidents.need(ticket), _person(by, True))
+        """Make a ticket vanish."""
+        tree, case = self._need(ticket)
+        tree.remove(case, _person(by, True))
 
     def person_locks_login(self, is_locked: bool = True) -> None:
         """Refuse every login and end every token, as after a password was changed."""
@@ -140,7 +157,7 @@ class TelenorSandbox(Sandbox):
         }
 
     def tickets(self) -> list[dict[str, Any]]:
-        return [_dump(incident) for incident in self.incidents.all()]
+        return [_dump(case, tree.tree.name) for tree in self._trees for case in tree.all()]
 
     # --- answers ---------------------------------------------------------------------------------
 
@@ -166,25 +183,39 @@ class TelenorSandbox(Sandbox):
         return answer
 
     def drift(self, call: Call) -> None:
-        """Add a remark to the oldest incident, or open one where new incidents are listed."""
-        incidents = self.incidents.all()
-        if call.name == "list_incidents" or not incidents:
-            self.person_creates({"subject": f"Drift {call.number}"}, "Dag Drift")
+        """Add a remark to the oldest ticket, or open one where new ones are listed."""
+        tree = self.orders if "order" in (call.name or "") else self.incidents
+        cases = tree.all()
+        if call.name in ("list_incidents", "list_orders") or not cases:
+            fields = {"subject": f"Drift {call.number}"}
+            self.person_creates(fields, "Dag Drift", kind=tree.tree.name)
         else:
-            self.person_comments(incidents[0].id, f"Drift {call.number}", "Dag Drift")
+            self.person_comments(cases[0].id, f"Drift {call.number}", "Dag Drift")
 
     def settled_at(self, call: Call) -> datetime | None:
         settings = self.settings
         lags_s = {
-            "list_incidents": settings.list_lag_s,
-            "count_incidents": settings.list_lag_s,
-            "list_activities": settings.feed_lag_s,
-            "list_incident_activities": settings.feed_lag_s,
+            tree.tree.operation(name): lag_s
+            for tree in self._trees
+            for name, lag_s in (
+                ("list_incidents", settings.list_lag_s),
+                ("count_incidents", settings.list_lag_s),
+                ("list_activities", settings.feed_lag_s),
+                ("list_incident_activities", settings.feed_lag_s),
+            )
         }
         lag_s = lags_s.get(call.name or "", settings.read_lag_s)
-        if call.name == "list_incidents" and call.request.query.get("search"):
+        if call.name in ("list_incidents", "list_orders") and call.request.query.get("search"):
             lag_s = settings.search_lag_s
         return call.look_back(self.clock.now(), lag_s)
+
+    def _need(self, ticket: str) -> tuple[Cases, Case]:
+        """Find a ticket in either tree, for people: ids and numbers are unique over both."""
+        for tree in self._trees:
+            case = tree.find(ticket)
+            if case is not None:
+                return tree, case
+        raise LookupError(f"no ticket {ticket}")
 
     def _guarded(self, handler: Handler) -> Handler:
         async def answered(call: Call) -> Answer:
@@ -207,19 +238,20 @@ def _person(by: str, internal: bool) -> Who:
     return Who(actor=PERSON, by=by, internal=internal)
 
 
-def _dump(incident: Incident) -> dict[str, Any]:
+def _dump(case: Case, kind: str) -> dict[str, Any]:
     return {
-        "id": incident.id,
-        "number": incident.number,
-        "created_at": iso(incident.created_at),
-        "created_by": incident.created_by.by,
-        "actor": incident.created_by.actor,
-        "status": incident.status,
-        "status_reason": incident.status_reason,
-        "closed_at": iso(incident.closed_at) if incident.closed_at else None,
-        "fields": dict(incident.fields),
-        "contact": incident.contact,
-        "local_contact": incident.local_contact,
+        "kind": kind,
+        "id": case.id,
+        "number": case.number,
+        "created_at": iso(case.created_at),
+        "created_by": case.created_by.by,
+        "actor": case.created_by.actor,
+        "status": case.status,
+        "status_reason": case.status_reason,
+        "closed_at": iso(case.closed_at) if case.closed_at else None,
+        "fields": dict(case.fields),
+        "contact": case.contact,
+        "local_contact": case.local_contact,
         "comments": [
             {
                 "id": each.id,
@@ -229,7 +261,7 @@ def _dump(incident: Incident) -> dict[str, Any]:
                 "by": each.who.by,
                 "actor": each.who.actor,
             }
-            for each in incident.comments
+            for each in case.comments
         ],
         "attachments": [
             {
@@ -242,6 +274,6 @@ def _dump(incident: Incident) -> dict[str, Any]:
                 "by": each.who.by,
                 "actor": each.who.actor,
             }
-            for each in incident.attachments
+            for each in case.attachments
         ],
     }

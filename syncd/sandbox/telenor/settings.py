@@ -63,11 +63,11 @@ class TelenorSandboxSettings(SandboxSettings):
         client_id, client_secret: the developer portal's application, HTTP Basic (section 9).
         username, password: the system user (section 9).
         organizations: organisation numbers the system user may see (section 2); () all.
-        categories: what I5 answers and I2/I7 accept.
+        categories: what I5 and O5 answer and the writes accept.
         check_categories: refuse categories and incident types that I5 does not list.
         transitions: status a client may go to, by present status; others get 403001.
         closed_statuses: statuses that set `closedDate`.
-        first_status: status of a new incident.
+        first_status: status of a new incident or order.
         activity_sort_fields, list_sort_fields: `sortField` values accepted (T10); others 400002.
         comment_max_bytes, subject_max_chars, description_max_chars, file_name_max_chars,
             attachment_max_bytes: the vendor's limits (section 9).
@@ -75,6 +75,7 @@ class TelenorSandboxSettings(SandboxSettings):
             show, in seconds.
         search_comments: whether `search` looks into comments (T30).
         comment_touches: whether a comment moves `lastModifiedDate` (section 10: not stated).
+        wants_saml: O10 asks for the two headers it names as mandatory (section 2).
         plain_200: answer 200 where the document lists 201 or 204 (T3).
         whole_seconds: cut dates to seconds, as all samples show them.
         oddities: show the document's oddities T2, T4, T7, T26 on some tickets.
@@ -113,6 +114,7 @@ class TelenorSandboxSettings(SandboxSettings):
     feed_lag_s: float = 0.0
     search_comments: bool = False
     comment_touches: bool = False
+    wants_saml: bool = True
     plain_200: bool = False
     whole_seconds: bool = True
     oddities: bool = True
