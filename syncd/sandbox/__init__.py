@@ -27,6 +27,9 @@ recorded and never seen; `person_notifies(ticket)`, `person_revokes_token()`,
 `notify_to(url, token, loss)`, `await settle_notifies()`, `unheard` (number to what became of its
 last ring). Digital Realty: `account` of `person_creates` is an account id (None: the first
 account); comments look alike whoever is `internal`; an attachment is recorded and no call shows it.
+B-612: `person_comments` writes into `todo`, there are no attachments, and there are
+`person_suggests(ticket, date, time, by)` and `person_logs_hours(ticket, business, non_business,
+expenses, by)`; `webhook_url` is the complete address.
 
 **Record**: a list of dicts with `seq`, `at`, `what`. Changes also have `actor` ("person" or
 "client"), `by`, `request` (number of the HTTP request that made it, None for people), `ticket`,
@@ -61,13 +64,15 @@ add_comment set_contact set_local_contact delete_local_contact set_status`, and 
 with `order` for `incident`, or `order_` before it (`create_order`, `order_add_comment`), save
 `set_status`, which they have not; SmartOps `token create_ticket update_ticket get_ticket`; Digital
 Realty `token list_tickets create_ticket categories get_ticket update_ticket cancel_ticket
-add_comment add_attachment accounts sites locations notifications`.
+add_comment add_attachment accounts sites locations notifications`; B-612 `get_ticket create_ticket
+update_ticket`.
 
 **Over HTTP**, JSON, under `/_control/` and not in the record:
 
 - `POST act` `{"do": …, …}`: a person acts; the other keys are the method's arguments, attachments
   as `content_base64` or `size`. All: create update comment attach status remove lock_login;
-  Telenor: delete_attachment; SmartOps: notify notify_to revoke_token. Answers `{"result": …}`.
+  Telenor: delete_attachment; SmartOps: notify notify_to revoke_token; B-612: suggest log_hours, and
+  no attach. Answers `{"result": …}`.
 - `GET record?since=SEQ`, `GET tickets`, `GET violations`
 - `GET faults`; `POST faults` `{"clear": true, "next": [{"kind": …, …}], "rates": {…}, "only": […],
   "options": {…}}`, each part optional
@@ -77,6 +82,7 @@ add_comment add_attachment accounts sites locations notifications`.
 from collections.abc import Callable
 from typing import Any
 
+from syncd.sandbox.b612 import B612Sandbox, B612SandboxSettings
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.digital_realty import DigitalRealtySandbox, DigitalRealtySandboxSettings
 from syncd.sandbox.faults import Fault, FaultKind
@@ -86,6 +92,8 @@ from syncd.sandbox.telenor import TelenorSandbox, TelenorSandboxSettings
 
 __all__ = [
     "SANDBOXES",
+    "B612Sandbox",
+    "B612SandboxSettings",
     "DigitalRealtySandbox",
     "DigitalRealtySandboxSettings",
     "Fault",
@@ -101,6 +109,10 @@ __all__ = [
 ]
 
 
+def _b612(**options: Any) -> Sandbox:
+    return B612Sandbox(B612SandboxSettings(**options))
+
+
 def _digital_realty(**options: Any) -> Sandbox:
     return DigitalRealtySandbox(DigitalRealtySandboxSettings(**options))
 
@@ -114,6 +126,7 @@ def _telenor(**options: Any) -> Sandbox:
 
 
 SANDBOXES: dict[str, Callable[..., Sandbox]] = {
+    "b612": _b612,
     "digital_realty": _digital_realty,
     "smartops": _smartops,
     "telenor": _telenor,

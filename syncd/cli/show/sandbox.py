@@ -6,7 +6,15 @@ from rich.text import Text
 
 from syncd.cli.show.lines import columns, heading, line
 
-LOGINS = ("client_id", "client_secret", "username", "password", "offline_token")
+LOGINS = (
+    "api_id",
+    "api_key",
+    "client_id",
+    "client_secret",
+    "username",
+    "password",
+    "offline_token",
+)
 TOKEN_PATHS = {
     "digital_realty": "/v2/auth/token",
     "smartops": "/realms/acme/protocol/openid-connect/token",
@@ -18,6 +26,11 @@ ACTS: Mapping[str, tuple[str, ...]] = {
         ' "requestType": "Facilities Request", "category": "Cooling - Datacenter",'
         ' "description": "Room 01 is at 31 degrees"}, "by": "Dana", "account": "A1"}',
         '{"do": "status", "ticket": "WO…", "status": "In Progress", "by": "Dana"}',
+    ),
+    "b612": (
+        '{"do": "create", "fields": {"todo": "Reboot server 12", "name": "LHR1"}, "by": "Amiram"}',
+        '{"do": "log_hours", "ticket": "B-612-R…", "business": "1.5", "by": "Amiram"}',
+        '{"do": "status", "ticket": "B-612-R…", "status": "Closed", "by": "Amiram"}',
     ),
     "smartops": (
         '{"do": "create", "fields": {"shortDescription": "Link down Fornebu",'
@@ -37,10 +50,11 @@ def document(provider: str, base_url: str, settings: object) -> dict[str, object
     logins = {name: getattr(settings, name) for name in LOGINS if hasattr(settings, name)}
     for number, account in enumerate(getattr(settings, "accounts", ()), start=1):
         logins[f"account {number}"] = f"{account.master_account_id} / {account.account_id}"
+    token_path = TOKEN_PATHS.get(provider)
     return {
         "provider": provider,
-        "base_url": base_url,
-        "token_url": base_url + TOKEN_PATHS.get(provider, ""),
+        "base_url": base_url + getattr(settings, "webhook_path", ""),
+        **({} if token_path is None else {"token_url": base_url + token_path}),
         "logins": logins,
         "control": f"{base_url}/_control/",
         "acts": list(ACTS.get(provider, ())),
@@ -51,7 +65,7 @@ def lines(told: Mapping[str, object]) -> list[Text]:
     """Say it to people."""
     logins = told["logins"]
     acts = told["acts"]
-    rows = [("base_url", str(told["base_url"])), ("token_url", str(told["token_url"]))]
+    rows = [(name, str(told[name])) for name in ("base_url", "token_url") if name in told]
     if isinstance(logins, Mapping):
         rows += [(str(name), str(value)) for name, value in logins.items()]
     made = [
