@@ -67,7 +67,7 @@ def demo(
 
 async def sandbox(
     cli: Cli,
-    provider: Annotated[str, typer.Argument(help="smartops, telenor or b612.")],
+    provider: Annotated[str, typer.Argument(help="The system to play, such as telenor.")],
     *,
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",

@@ -29,7 +29,10 @@ last ring). Digital Realty: `account` of `person_creates` is an account id (None
 account); comments look alike whoever is `internal`; an attachment is recorded and no call shows it.
 B-612: `person_comments` writes into `todo`, there are no attachments, and there are
 `person_suggests(ticket, date, time, by)` and `person_logs_hours(ticket, business, non_business,
-expenses, by)`; `webhook_url` is the complete address.
+expenses, by)`; `webhook_url` is the complete address. SIP Synergy:
+a ticket's fields may be the report's (`priority`, `assigned`, …); a status shows in the reports
+alone, its `text` becomes a comment; `internal` says nothing; an attachment is recorded and never
+seen.
 
 **Record**: a list of dicts with `seq`, `at`, `what`. Changes also have `actor` ("person" or
 "client"), `by`, `request` (number of the HTTP request that made it, None for people), `ticket`,
@@ -43,6 +46,7 @@ expenses, by)`; `webhook_url` is the complete address.
 - attachment_added: attachment (id), name, content_type, size, sha256 (SmartOps: is_visible False)
 - attachment_deleted: attachment, name
 - notify_sent, notify_failed, notify_lost: number (attempt, problem)
+- mail_sent: event (SIP Synergy); user_created, user_updated, user_removed: user
 - request: request, operation, method, path, query, headers (secrets as ***), body_bytes,
   body_sha256, body_names (outermost keys of JSON or form fields), status (None when no answer was
   sent), fault; it follows what it caused
@@ -65,7 +69,10 @@ with `order` for `incident`, or `order_` before it (`create_order`, `order_add_c
 `set_status`, which they have not; SmartOps `token create_ticket update_ticket get_ticket`; Digital
 Realty `token list_tickets create_ticket categories get_ticket update_ticket cancel_ticket
 add_comment add_attachment accounts sites locations notifications`; B-612 `get_ticket create_ticket
-update_ticket`.
+update_ticket`; SIP Synergy `token list_tickets create_ticket get_ticket update_ticket
+delete_ticket create_comment list_comments create_comment_below list_attributes get_user
+list_agents create_user update_user delete_user list_groups get_group list_states
+list_states_slash confirm_contacts get_confirmation report report_csv`.
 
 **Over HTTP**, JSON, under `/_control/` and not in the record:
 
@@ -87,6 +94,7 @@ from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.digital_realty import DigitalRealtySandbox, DigitalRealtySandboxSettings
 from syncd.sandbox.faults import Fault, FaultKind
 from syncd.sandbox.server import Sandbox, SandboxSettings
+from syncd.sandbox.sipsynergy import SipSynergySandbox, SipSynergySandboxSettings
 from syncd.sandbox.smartops import SmartOpsSandbox, SmartOpsSandboxSettings
 from syncd.sandbox.telenor import TelenorSandbox, TelenorSandboxSettings
 
@@ -101,6 +109,8 @@ __all__ = [
     "Sandbox",
     "SandboxClock",
     "SandboxSettings",
+    "SipSynergySandbox",
+    "SipSynergySandboxSettings",
     "SmartOpsSandbox",
     "SmartOpsSandboxSettings",
     "TelenorSandbox",
@@ -117,6 +127,10 @@ def _digital_realty(**options: Any) -> Sandbox:
     return DigitalRealtySandbox(DigitalRealtySandboxSettings(**options))
 
 
+def _sipsynergy(**options: Any) -> Sandbox:
+    return SipSynergySandbox(SipSynergySandboxSettings(**options))
+
+
 def _smartops(**options: Any) -> Sandbox:
     return SmartOpsSandbox(SmartOpsSandboxSettings(**options))
 
@@ -128,6 +142,7 @@ def _telenor(**options: Any) -> Sandbox:
 SANDBOXES: dict[str, Callable[..., Sandbox]] = {
     "b612": _b612,
     "digital_realty": _digital_realty,
+    "sipsynergy": _sipsynergy,
     "smartops": _smartops,
     "telenor": _telenor,
 }

@@ -26,7 +26,7 @@ HEADERS_SHOWN = (
     "X-Request-Id",
     "X-Correlation-Id",
 )
-HEADERS_HIDDEN = ("Authorization", "X-Saml-Token", "user")
+HEADERS_HIDDEN = ("Authorization", "X-Saml-Token", "user", "X-API-KEY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

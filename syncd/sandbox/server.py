@@ -194,6 +194,14 @@ class Sandbox(ABC):
         """Return the instant whose state this read shows; None for now."""
         return call.look_back(self.clock.now(), self._read_lag_s)
 
+    def credential(self, request: web.Request) -> str | None:
+        """Return what a request shows to be let in: a bearer token, unless the vendor differs."""
+        return _bearer(request)
+
+    def credential_state(self, credential: str) -> TokenState:
+        """Say what it is worth now."""
+        return self.tokens.state(credential)
+
     # --- one request -----------------------------------------------------------------------------
 
     async def _receive(self, request: web.Request) -> Answer:
@@ -250,7 +258,7 @@ class Sandbox(ABC):
         if fault.kind is FaultKind.ENVELOPE_BEFORE:
             raise Refused(self.fail_inside(call, fault.status))
         if fault.kind is FaultKind.EXPIRED_TOKEN:
-            self.tokens.expire(_bearer(call.request) or "")
+            self.tokens.expire(self.credential(call.request) or "")
         if fault.kind is FaultKind.SLOW and fault.before_effect:
             await pause(fault.delay_s)
 
@@ -273,11 +281,11 @@ class Sandbox(ABC):
         return answer
 
     def _check_token(self, call: Call) -> None:
-        token = _bearer(call.request)
+        token = self.credential(call.request)
         if token is None:
-            self.violation(call, "authentication", "no bearer token")
+            self.violation(call, "authentication", "no credential")
             raise Refused(self.refuse_token(call, None))
-        state = self.tokens.state(token)
+        state = self.credential_state(token)
         if state is not TokenState.VALID:
             raise Refused(self.refuse_token(call, state))
 

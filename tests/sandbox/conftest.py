@@ -13,6 +13,8 @@ from syncd.sandbox import (
     DigitalRealtySandboxSettings,
     Sandbox,
     SandboxClock,
+    SipSynergySandbox,
+    SipSynergySandboxSettings,
     SmartOpsSandbox,
     SmartOpsSandboxSettings,
     TelenorSandbox,
@@ -121,4 +123,20 @@ def order(session: aiohttp.ClientSession, realty: DigitalRealtySandbox) -> Calle
         "Master-Account-Id": "100123",
         "Account-Id": "A1",
     }
+    return caller
+
+
+@pytest.fixture
+async def sip(clock: SandboxClock) -> AsyncIterator[SipSynergySandbox]:
+    sandbox = SipSynergySandbox(SipSynergySandboxSettings(clock=clock, oddities=False))
+    await sandbox.start()
+    yield sandbox
+    await sandbox.stop()
+
+
+@pytest.fixture
+def tell(session: aiohttp.ClientSession, sip: SipSynergySandbox) -> Caller:
+    """A caller with a token of the SIP Synergy sandbox."""
+    caller = Caller(session, sip, "/api")
+    caller.headers = {"Authorization": f"Bearer {sip.tokens.issue()}"}
     return caller

@@ -14,9 +14,11 @@ LOGINS = (
     "username",
     "password",
     "offline_token",
+    "integration_user",
 )
 TOKEN_PATHS = {
     "digital_realty": "/v2/auth/token",
+    "sipsynergy": "/oauth2/token",
     "smartops": "/realms/acme/protocol/openid-connect/token",
     "telenor": "/oauth/v2/token",
 }
@@ -31,6 +33,11 @@ ACTS: Mapping[str, tuple[str, ...]] = {
         '{"do": "create", "fields": {"todo": "Reboot server 12", "name": "LHR1"}, "by": "Amiram"}',
         '{"do": "log_hours", "ticket": "B-612-R…", "business": "1.5", "by": "Amiram"}',
         '{"do": "status", "ticket": "B-612-R…", "status": "Closed", "by": "Amiram"}',
+    ),
+    "sipsynergy": (
+        '{"do": "create", "fields": {"title": "No calls out", "description": "Since 08:00",'
+        ' "priority": "P2 - Priority 2"}, "by": "Sam"}',
+        '{"do": "status", "ticket": "INC-…", "status": "Resolved", "by": "Sam"}',
     ),
     "smartops": (
         '{"do": "create", "fields": {"shortDescription": "Link down Fornebu",'
@@ -53,7 +60,9 @@ def document(provider: str, base_url: str, settings: object) -> dict[str, object
     token_path = TOKEN_PATHS.get(provider)
     return {
         "provider": provider,
-        "base_url": base_url + getattr(settings, "webhook_path", ""),
+        "base_url": base_url
+        + getattr(settings, "webhook_path", "")
+        + getattr(settings, "prefix", ""),
         **({} if token_path is None else {"token_url": base_url + token_path}),
         "logins": logins,
         "control": f"{base_url}/_control/",

@@ -1,0 +1,50 @@
+"""Error answers: one shape is documented (section 3), others the company uses elsewhere (8)."""
+
+from typing import Any
+
+from syncd.sandbox.calls import Answer, json_answer
+
+TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    413: "Payload Too Large",
+    422: "Unprocessable Entity",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+INVALID = "This resource could not be updated due to invalid arguments being passed."
+
+
+class Refusal(Exception):
+    """A call is refused; `rule` names what it broke, None when the client could not know.
+
+    Args:
+        status: HTTP status.
+        detail: what was wrong, for the list of violations and for the body.
+        rule: section of the document.
+    """
+
+    def __init__(self, status: int, detail: str, rule: str | None = None) -> None:
+        super().__init__(f"{status} {detail}")
+        self.status = status
+        self.detail = detail
+        self.rule = rule
+
+
+def error(status: int, detail: str = "", shape: int = 0) -> Answer:
+    """Answer an error in one of four shapes; shape 0 is the documented one."""
+    title = TITLES.get(status, "Error")
+    said = INVALID if status == 422 and not detail else (detail or title)
+    bodies: list[dict[str, Any]] = [
+        {"title": title, "message": said},
+        {"message": said},
+        {"id": "tickets", "code": status, "detail": said, "status": title},
+        {"errors": [{"message": said}]},
+    ]
+    return json_answer(bodies[shape % len(bodies)], status)
