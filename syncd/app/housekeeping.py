@@ -14,7 +14,7 @@ from syncd.app.supervision import first
 from syncd.gateway.metrics import Metrics
 from syncd.model.ids import ConnectionName
 from syncd.ports.clock import Clock
-from syncd.store import connections, inbox, journal, spool
+from syncd.store import connections, inbox, journal, served, spool
 from syncd.store.database import Database
 from syncd.store.records import Line
 from syncd.store.spool import Spool
@@ -31,6 +31,8 @@ SUMMARY_S = 900.0
 
 INBOX_KEPT = timedelta(days=7)
 """How long notifications that were worked on are kept, for questions."""
+CALLS_KEPT = timedelta(days=30)
+"""How long a repetition of a caller's request is known as one."""
 
 _log = structlog.get_logger()
 
@@ -142,7 +144,9 @@ class Housekeeping:
         dropped = await self._parts.spool.drop_unused(known)
         if dropped:
             _log.info("app.spool_cleared", files=dropped)
-        await self._parts.db.write(inbox.forget_before, self._parts.clock.now() - INBOX_KEPT)
+        now = self._parts.clock.now()
+        await self._parts.db.write(inbox.forget_before, now - INBOX_KEPT)
+        await self._parts.db.write(served.forget_calls_before, now - CALLS_KEPT)
 
     async def _sum_up(self) -> None:
         now = self._parts.clock.now()

@@ -41,6 +41,8 @@ One module per subject; records.py has the values returned, errors.py the errors
     journal      append, of_ticket, was_told, was_ever_told, tail, last_id
     inbox        put, take, done, forget_before
     credentials  save, load, forget, names
+    served       create, update, find, show_as, write, written, changed, forget_calls_before
+    serving      StoredTickets, StoredCredentials: the ports of ports/served.py
     leases       take, give_back
     reports      status, explain, metrics, latency
     spool        Spool: save, source, size, drop_unused; in_use

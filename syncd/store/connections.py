@@ -1,6 +1,6 @@
 """Connections: what is pinned of them, how they are, whether a person or an error paused them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from syncd.store import tables as t
 from syncd.store.links import pause_of
 from syncd.store.records import ConnectionPin, ConnectionRecord, Line, Pause
 from syncd.store.tx import Row, Tx
+from syncd.store.types import moment
 
 _c = t.connection.c
 
@@ -60,6 +61,8 @@ def rename(tx: Tx, old: ConnectionName, new: ConnectionName) -> bool:
         t.operation.c.source_connection,
         t.link.c.partner_connection,
         t.inbox.c.connection,
+        t.served_ticket.c.connection,
+        t.served_call.c.connection,
     )
     for column in columns:
         tx.run(sa.update(column.table).where(column == old).values({column: new}))
@@ -111,9 +114,20 @@ def set_health(tx: Tx, name: ConnectionName, health: str, *, now: datetime) -> b
     return tx.run(changed.values(health=health, health_at=now)) > 0
 
 
-def note_news(tx: Tx, name: ConnectionName, now: datetime) -> None:
-    """Note that the connection told us something by itself (`expect_news`)."""
-    tx.run(sa.update(t.connection).where(_c.name == name).values(last_news_at=now))
+def note_news(
+    tx: Tx, name: ConnectionName, now: datetime, *, but_once_in: timedelta = timedelta()
+) -> None:
+    """Note that the connection told us something by itself (`expect_news`).
+
+    Args:
+        tx: the transaction.
+        name: whose news.
+        now: when.
+        but_once_in: news so soon after other news costs no write; many callers at once would
+            otherwise wait for one another.
+    """
+    stale = sa.or_(_c.last_news_at.is_(None), _c.last_news_at <= moment(now - but_once_in))
+    tx.run(sa.update(t.connection).where(_c.name == name, stale).values(last_news_at=now))
 
 
 def overview(tx: Tx) -> list[ConnectionRecord]:

@@ -227,8 +227,9 @@ def _read(file: BinaryIO, digest: "hashlib._Hash") -> bytes:
 
 
 def in_use(tx: Tx) -> frozenset[str]:
-    """Return the digests that open or parked operations name."""
+    """Return the digests that open or parked operations name, and files of served tickets."""
     o = t.operation.c
     query = sa.select(o.payload).where(t.state_in(*t.UNSETTLED), o.kind == WriteKind.ATTACHMENT)
     drafts = (codec.load_payload(payload)[2] for payload in tx.scalars(query))
-    return frozenset(draft.digest for draft in drafts if draft is not None and draft.digest)
+    named = {draft.digest for draft in drafts if draft is not None and draft.digest}
+    return frozenset(named.union(tx.scalars(sa.select(t.served_file.c.digest).distinct())))

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Index,
     LargeBinary,
@@ -370,6 +371,89 @@ class Inbox(Base, table=True):
     done_at: datetime | None = Field(sa_type=Instant)
 
 
+class ServedTicketTable(Base, table=True):
+    """A ticket that lives here and is offered to callers of the gateway."""
+
+    __tablename__ = "served_ticket"
+    __table_args__ = (
+        UniqueConstraint("connection", "sys_id"),
+        UniqueConstraint("connection", "number"),
+        Index("ix_served_ticket_shown", "connection", "shown_number"),
+        Index("ix_served_ticket_changed", "connection", "changed_at", "id"),
+    )
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    connection: str = Field(sa_type=Text)
+    sys_id: str = Field(sa_type=Text)
+    number: str = Field(sa_type=Text)
+    shown_number: str = Field(sa_type=Text)
+    fields: str = Field(sa_type=Text)
+    extra: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=Instant)
+    created_by: str = Field(sa_type=Text)
+    changed_at: datetime = Field(sa_type=Instant)
+    changed_by: str = Field(sa_type=Text)
+    resolved_at: datetime | None = Field(sa_type=Instant)
+    resolved_by: str = Field(sa_type=Text)
+    closed_by: str = Field(sa_type=Text)
+    version: int
+
+
+class ServedNoteTable(Base, table=True):
+    """A remark on a served ticket; only ever added."""
+
+    __tablename__ = "served_note"
+    __table_args__ = (Index("ix_served_note_ticket", "ticket"),)
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    ticket: int = Field(sa_type=RowId, foreign_key="served_ticket.id")
+    kind: str = Field(sa_type=Text)
+    author: str = Field(sa_type=Text)
+    body: str = Field(sa_type=Text)
+    at: datetime = Field(sa_type=Instant)
+    key: str | None = Field(sa_type=Text)
+
+
+class ServedFileTable(Base, table=True):
+    """A file of a served ticket; its bytes lie in the spool."""
+
+    __tablename__ = "served_file"
+    __table_args__ = (Index("ix_served_file_ticket", "ticket"),)
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    ticket: int = Field(sa_type=RowId, foreign_key="served_ticket.id")
+    name: str = Field(sa_type=Text)
+    content_type: str = Field(sa_type=Text)
+    size_bytes: int = Field(sa_type=BigInteger)
+    digest: str = Field(sa_type=Text)
+    author: str = Field(sa_type=Text)
+    at: datetime = Field(sa_type=Instant)
+    key: str | None = Field(sa_type=Text)
+
+
+class ServedCall(Base, table=True):
+    """A request that changed a served ticket, by which its repetition is known.
+
+    `caller` is empty for the engine's own operations; `key` is then the operation's.
+    """
+
+    __tablename__ = "served_call"
+    __table_args__ = (
+        Index(
+            "uq_served_call_key", "connection", "caller", "key", unique=True,
+            **_where("key IS NOT NULL"),
+        ),
+        Index("ix_served_call_fingerprint", "connection", "caller", "fingerprint", "at"),
+        Index("ix_served_call_at", "at"),
+    )  # fmt: skip
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    connection: str = Field(sa_type=Text)
+    caller: str = Field(sa_type=Text)
+    key: str | None = Field(sa_type=Text)
+    fingerprint: str = Field(sa_type=Text)
+    sys_id: str = Field(sa_type=Text)
+    note: int | None = Field(sa_type=RowId)
+    file: int | None = Field(sa_type=RowId)
+    at: datetime = Field(sa_type=Instant)
+
+
 class CredentialTable(Base, table=True):
     """Secrets obtained at run time, encrypted under the store's key."""
 
@@ -405,6 +489,10 @@ attempt = _core["attempt"]
 journal = _core["journal"]
 conflict = _core["conflict"]
 inbox = _core["inbox"]
+served_ticket = _core["served_ticket"]
+served_note = _core["served_note"]
+served_file = _core["served_file"]
+served_call = _core["served_call"]
 credential = _core["credential"]
 lease = _core["lease"]
 
