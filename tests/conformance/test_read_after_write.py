@@ -6,14 +6,7 @@ from dataclasses import replace
 import pytest
 
 from syncd.model.operation import WriteKind
-from tests.conformance.world import HELLO, KEY, OTHER_KEY, World, one_field
-
-
-def needs(world: World, *kinds: WriteKind) -> None:
-    """Skip what the Features do not declare; that it raises is another promise."""
-    for kind in kinds:
-        if not world.can(kind):
-            pytest.skip(f"{world.fixture.name} declares no {kind}")
+from tests.conformance.world import HELLO, KEY, OTHER_KEY, World, needs, one_field
 
 
 class TestReadAfterWrite:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from syncd.app.secrets import secrets_in
 from syncd.model.features import Features
 from syncd.model.ids import AttachmentId, ConnectionName, OperationKey, TicketId
@@ -409,3 +411,10 @@ def one_field(world: World, write: Write) -> Write:
         return write
     name = world.fixture.title if world.fixture.title in write.fields else next(iter(write.fields))
     return replace(write, fields={name: write.fields[name]})
+
+
+def needs(world: World, *kinds: WriteKind) -> None:
+    """Skip what the Features do not declare; that it raises is another promise."""
+    for kind in kinds:
+        if not world.can(kind):
+            pytest.skip(f"{world.fixture.name} declares no {kind}")
