@@ -18,6 +18,8 @@ from syncd.model.secret import Secret
 from syncd.model.ticket import FieldInfo, Value
 from syncd.ports.adapter import Adapter
 from syncd.ports.clock import Clock
+from syncd.ports.offer import Offer
+from syncd.ports.served import ServedTickets
 from syncd.providers.smartops import adapter as smartops
 from syncd.providers.smartops.errors import HttpErrors
 from syncd.providers.smartops.settings import SmartOpsSettings
@@ -71,6 +73,9 @@ class Provider:
         error_reader: what its error answers mean.
         login: where a connection's tokens come from.
         build: (settings, name, transport, clock) -> the adapter.
+        offer: (settings, name, status labels by phase) -> what the gateway offers under it; None:
+            the connection calls, as all of most providers do.
+        build_served: (settings, name, served tickets, clock) -> the adapter of one that is offered.
     """
 
     name: str
@@ -81,6 +86,10 @@ class Provider:
     error_reader: Callable[[BaseModel], ErrorReader]
     login: Callable[[BaseModel, Login], TokenSource]
     build: Callable[[BaseModel, ConnectionName, Transport, Clock], Adapter]
+    offer: Callable[[BaseModel, ConnectionName, Mapping[str, Sequence[str]]], Offer | None] = (
+        lambda *_: None
+    )
+    build_served: Callable[[BaseModel, ConnectionName, ServedTickets, Clock], Adapter] | None = None
 
 
 def _own(model: type[S], settings: BaseModel) -> S:
@@ -131,6 +140,10 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
             login=_smartops_login,
             build=lambda own, name, transport, clock: smartops.build(
                 name, _smartops(own), transport, clock
+            ),
+            offer=lambda own, name, phases: smartops.offer(name, _smartops(own), phases),
+            build_served=lambda own, name, served, clock: smartops.build_served(
+                name, _smartops(own), served, clock
             ),
         ),
         "telenor": Provider(

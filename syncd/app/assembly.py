@@ -5,7 +5,7 @@ as before: a breaker that is open stays open, and a refresh token that just rota
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 import structlog
@@ -14,11 +14,14 @@ from syncd.app.places import store_url
 from syncd.app.secrets import secrets_in
 from syncd.core.state import SideTraits
 from syncd.intake import IntakeConfig
+from syncd.model.errors import BrokenInvariant
 from syncd.model.features import Features, Reading
 from syncd.model.ids import ConnectionName
 from syncd.model.secret import Secret
 from syncd.ports.adapter import Adapter
 from syncd.ports.clock import Clock, IdSource
+from syncd.ports.offer import Offer
+from syncd.ports.served import ServedTickets
 from syncd.registry import PROVIDERS, Login, Provider
 from syncd.settings.traits import side_traits
 from syncd.settings.values import ConnectionSettings, Settings
@@ -58,6 +61,7 @@ class Workshop:
         tokens: keeps rotated refresh tokens.
         log: told about every exchange.
         changed: called when a connection goes down or comes back.
+        served: tickets of connections that are served; None: none of them is built here.
     """
 
     pool: ClientPool
@@ -66,6 +70,7 @@ class Workshop:
     tokens: TokenStore
     log: WireLog
     changed: Callable[[], None]
+    served: ServedTickets | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +95,14 @@ class Plant:
         accounts: by the connection each is named after.
         adapters: by connection.
         traits: by connection.
+        offers: what is offered to callers, by the connection it is offered under.
     """
 
     settings: Settings
     accounts: Mapping[ConnectionName, Account] = field(default_factory=dict)
     adapters: Mapping[ConnectionName, Adapter] = field(default_factory=dict)
     traits: Mapping[ConnectionName, SideTraits] = field(default_factory=dict)
+    offers: Mapping[ConnectionName, Offer] = field(default_factory=dict)
 
     def budget(self, name: ConnectionName) -> Budget:
         """Give the budget a connection draws on."""
@@ -139,7 +146,28 @@ async def build(settings: Settings, workshop: Workshop, before: Plant | None = N
         provider = PROVIDERS[connection.provider]
         adapters[name] = _adapter(connection, provider, accounts[connection.login], workshop)
         traits[name] = _traits(connection, provider)
-    return Plant(settings=settings, accounts=accounts, adapters=adapters, traits=traits)
+    return Plant(
+        settings=settings,
+        accounts=accounts,
+        adapters=adapters,
+        traits=traits,
+        offers=offers_of(settings),
+    )
+
+
+def offers_of(settings: Settings) -> dict[ConnectionName, Offer]:
+    """Say what is offered to callers, by connection."""
+    offers = {
+        name: PROVIDERS[one.provider].offer(one.options, name, one.phases)
+        for name, one in settings.connections.items()
+    }
+    made: dict[ConnectionName, Offer] = {}
+    for name, offer in offers.items():
+        if offer is not None:
+            ca_file = settings.connections[name].ca_file
+            realms = tuple(replace(realm, ca_file=ca_file) for realm in offer.realms)
+            made[name] = replace(offer, realms=realms)
+    return made
 
 
 async def _account(
@@ -211,6 +239,13 @@ def _adapter(
     connection: ConnectionSettings, provider: Provider, account: Account, workshop: Workshop
 ) -> Adapter:
     features = provider.features(connection.options)
+    is_served = provider.offer(connection.options, connection.name, {}) is not None
+    if is_served and provider.build_served is not None:
+        if workshop.served is None:
+            raise BrokenInvariant("whoever builds a served connection brings its tickets")
+        return provider.build_served(
+            connection.options, connection.name, workshop.served, workshop.clock
+        )
     transport = HttpTransport(
         TransportOptions(
             connection=connection.name,

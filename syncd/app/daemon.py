@@ -21,6 +21,7 @@ from syncd.app.places import socket_path, store_url
 from syncd.app.polls import Poller, PollParts
 from syncd.app.schedule import Schedule
 from syncd.app.secrets import secrets_in
+from syncd.app.serving import Offers, served_tickets
 from syncd.app.signals import handled
 from syncd.app.supervision import Supervisor, Surroundings, first
 from syncd.app.systemd import Notifier
@@ -41,6 +42,7 @@ from syncd.settings.values import Settings
 from syncd.store import meta
 from syncd.store.database import Database
 from syncd.store.records import Instance
+from syncd.store.serving import StoredTickets
 from syncd.store.spool import Spool
 from syncd.transport.pool import ClientPool
 
@@ -97,7 +99,10 @@ async def run_daemon(
             now=options.clock.now(),
         )
         pool = await stack.enter_async_context(_closing_in_time(ClientPool()))
-        daemon = await _assembled(settings, options, _Ground(db, instance, pool, config_path))
+        spool, offers = Spool(settings.store.spool, clock=options.clock), Offers(settings)
+        served = served_tickets(db, spool, offers, clock=options.clock, ids=options.ids)
+        ground = _Ground(db, instance, pool, config_path, spool, offers, served)
+        daemon = await _assembled(settings, options, ground)
         return await daemon.run()
 
 
@@ -119,6 +124,9 @@ class _Ground:
     instance: Instance
     pool: ClientPool
     config_path: Path
+    spool: Spool
+    offers: Offers
+    served: StoredTickets
 
 
 async def _assembled(settings: Settings, options: DaemonOptions, ground: _Ground) -> "Daemon":
@@ -131,6 +139,7 @@ async def _assembled(settings: Settings, options: DaemonOptions, ground: _Ground
         tokens=stored.token_store(ground.db, settings.store.key, options.clock),
         log=ExchangeLog([metrics.exchanged]),
         changed=changed.set,
+        served=ground.served,
     )
     plant = await assembly.build(settings, workshop)
     return Daemon(options, ground, workshop, metrics=metrics, plant=plant, changed=changed)
@@ -176,7 +185,7 @@ class Daemon:
         # Delivery looks into this one at each use: a reload changes what is in it.
         self._adapters: dict[ConnectionName, Adapter] = dict(plant.adapters)
         self._schedule = Schedule()
-        self._spool = Spool(plant.settings.store.spool, clock=options.clock)
+        self._spool = ground.spool
         self._intake = Intake(
             IntakePorts(
                 db=ground.db, clock=options.clock, ids=options.ids,
@@ -328,6 +337,7 @@ class Daemon:
     async def _swap(self, plant: Plant, supervisor: Supervisor) -> None:
         # No await until all agree: nobody sees half of the old and half of the new.
         self._plant = plant
+        self._ground.offers.swap(plant.offers)
         self._adapters.clear()
         self._adapters.update(plant.adapters)
         self._intake.reload(plant.intake_config())

@@ -11,6 +11,7 @@ from syncd.cli.logins import token_store
 if TYPE_CHECKING:
     from syncd.model.ids import ConnectionName
     from syncd.ports.adapter import Adapter
+    from syncd.ports.served import ServedTickets
     from syncd.settings.values import Settings
 
 
@@ -44,9 +45,28 @@ async def adapter(settings: "Settings", name: "ConnectionName") -> "AsyncIterato
             tokens=await token_store(settings, stack),
             log=ExchangeLog([]),
             changed=_nothing,
+            served=await _served(alone, stack),
         )
         plant = await build(alone, workshop)
         yield plant.adapters[name]
+
+
+async def _served(settings: "Settings", stack: AsyncExitStack) -> "ServedTickets | None":
+    """Open the tickets of a connection that is served, for reading."""
+    from syncd.app.assembly import offers_of
+    from syncd.app.places import store_url
+    from syncd.app.serving import Offers, served_tickets
+    from syncd.ports.clock import SystemClock, SystemIds
+    from syncd.store.database import Database
+    from syncd.store.spool import Spool
+
+    if not offers_of(settings):
+        return None
+    db = await stack.enter_async_context(
+        await Database.open(store_url(settings.store), read_only=True)
+    )
+    spool = Spool(settings.store.spool)
+    return served_tickets(db, spool, Offers(settings), clock=SystemClock(), ids=SystemIds())
 
 
 def _nothing() -> None:

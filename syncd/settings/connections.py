@@ -124,15 +124,24 @@ def _connection(
     if provider is None:
         return None
     before = len(reading.problems)
-    if "base_url" not in whole.entries:
+    if "base_url" not in whole.entries and not _is_served(whole, provider):
         reading.add(here, "`base_url` is missing; accepted: https://host/path")
     block, options = _two_parts(whole, here, reading, provider)
     if block is None or options is None:
         return None
+    if provider.offer(options, ConnectionName(name), {}) is not None and block.base_url:
+        reading.add_key((*here, "base_url"), "a connection that is served calls nobody")
     _check_urls(whole, here, reading, plain_ok=block.allow_plain)
     made = _value(name, block, options, like, reading.document.key_mark(here))
     made = _check_labels(made, here, reading, provider)
     return made if len(reading.problems) == before else None
+
+
+def _is_served(node: Map, provider: Provider) -> bool:
+    """Whether others call this connection, so that it has no address."""
+    entry = node.entries.get("mode")
+    mode = entry.value.text if entry and isinstance(entry.value, Scalar) else ""
+    return provider.build_served is not None and mode == "serve"
 
 
 def _with_like(

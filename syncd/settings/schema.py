@@ -98,6 +98,11 @@ def _case(name: str, provider: Provider, general: Json, definitions: Json) -> Js
     """Describe a connection of one provider."""
     own = _of(provider.settings_model, provider.settings_model.__name__, definitions)
     needed = sorted({*_names(own), "base_url"})
+    served: list[Json] = []
+    if provider.build_served is not None:
+        # One that is called has no address.
+        mode = {"properties": {"mode": {"const": "serve"}}}
+        served = [{**mode, "required": sorted({*_names(own), "mode"})}]
     return {
         "if": {"properties": {"provider": {"const": name}}, "required": ["provider"]},
         "then": {
@@ -107,7 +112,7 @@ def _case(name: str, provider: Provider, general: Json, definitions: Json) -> Js
                 "provider": {"const": name},
             },
             "additionalProperties": False,
-            "anyOf": [{"required": ["like"]}, {"required": needed}],
+            "anyOf": [{"required": ["like"]}, {"required": needed}, *served],
         },
     }
 

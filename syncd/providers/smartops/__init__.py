@@ -1,4 +1,7 @@
-"""SmartOps, mode `call`: an ITSM behind somebody's implementation of the SmartOps contract.
+"""SmartOps: mode `call` is an ITSM behind somebody's implementation of the contract.
+
+In mode `serve` we are the implementation: callers raise tickets through the gateway, they live in
+our own store, and `serving` gives them to the engine like those of any other side.
 
 Source: "API contracts for ITSM Integration"; sections and O numbers as in providers/smartops.md.
 

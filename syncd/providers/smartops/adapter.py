@@ -1,4 +1,4 @@
-"""One SmartOps connection, mode `call`: an ITSM behind somebody's implementation of the contract.
+"""One SmartOps connection; mode `call`: an ITSM behind somebody's implementation of the contract.
 
 It joins client and mapping and decides nothing about syncing.
 """
@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from syncd.core import marker
 from syncd.model.features import Absence, Features, Limits, Reading, WriteFeature
-from syncd.model.ids import AttachmentId, OperationKey, TicketId
+from syncd.model.ids import AttachmentId, ConnectionName, OperationKey, TicketId
 from syncd.model.operation import Finding, ProbeResult, Receipt, Write, WriteKind
 from syncd.model.secret import Secret
 from syncd.model.ticket import Comment, CommentKind, FieldInfo, Ticket, Value
@@ -27,12 +27,14 @@ from syncd.ports.errors import (
     Unreachable,
     Unsupported,
 )
-from syncd.providers.smartops import mapping
+from syncd.ports.offer import Offer
+from syncd.ports.served import ServedTickets
+from syncd.providers.smartops import mapping, serving
 from syncd.providers.smartops.client import SmartOpsClient
 from syncd.providers.smartops.mapping import NOTE_LISTS, NOTE_NAMES, TICKET_KIND
 from syncd.providers.smartops.settings import SmartOpsSettings
 from syncd.providers.smartops.wire import FIELD_NAMES, Details
-from syncd.transport.auth import StaticToken, TokenSource
+from syncd.transport.auth import NoAuth, StaticToken, TokenSource
 from syncd.transport.interface import Transport
 from syncd.transport.oauth import ClientAuth, GrantKind, OAuthOptions, OAuthTokenSource
 from syncd.transport.pool import ClientPool
@@ -74,6 +76,33 @@ def build(
     return SmartOpsAdapter(name, settings, SmartOpsClient(transport, settings.calls, clock))
 
 
+def build_served(
+    name: ConnectionName, settings: SmartOpsSettings, served: ServedTickets, clock: Clock
+) -> serving.ServedAdapter:
+    """Build the adapter of a connection that is served.
+
+    Args:
+        name: the connection's name.
+        settings: its provider keys.
+        served: where its tickets live.
+        clock: where time comes from.
+    """
+    return serving.ServedAdapter(name, settings, served, clock)
+
+
+def offer(
+    name: ConnectionName, settings: SmartOpsSettings, phases: Mapping[str, Sequence[str]]
+) -> Offer | None:
+    """Say what a connection offers to callers; None: nothing, it calls.
+
+    Args:
+        name: the connection's name.
+        settings: its provider keys.
+        phases: its status labels by phase.
+    """
+    return serving.offer(settings, name, phases)
+
+
 def login(
     name: str,
     settings: SmartOpsSettings,
@@ -96,6 +125,8 @@ def login(
     Spec: §7.1 Keycloak facts (redeeming, Revoke Refresh Token); §7.4, as client.
     """
     auth = settings.auth
+    if auth is None:
+        return NoAuth()  # mode serve: callers log in to us
     if auth.access_token is not None:
         return StaticToken(auth.access_token)
     oauth = OAuthOptions(
@@ -118,6 +149,8 @@ def declare(settings: SmartOpsSettings) -> Features:
 
     Spec: capability summary of §1; §5 O15 (no key on a create), O16 (repeating is harmless).
     """
+    if settings.mode == "serve":
+        return serving.declare(settings)
     settle = settings.settle
     return Features(
         reading=Reading.WATCH,

@@ -168,6 +168,11 @@ WRITABLE_STANDARD_NAMES = frozenset(row.name for row in _STANDARD.values() if ro
 BUSINESS_TIMES = frozenset({"business_duration", "business_time_left"})
 """Fields that change by themselves with every read (§2, rows 4 and 5)."""
 
+STORED_KEYS = tuple(
+    row.wire for row in _STANDARD.values() if row.writable or row.name in BUSINESS_TIMES
+)
+"""Names in the contract of what is kept of a served ticket, beside the template's own keys."""
+
 NOTE_NAMES = frozenset(str(kind) for kind in CommentKind)
 """Neutral names that write a comment of that kind."""
 
@@ -344,13 +349,13 @@ def ticket_json(
         raise CannotCarry("one write carries one note at most, and a create none")
     for name, value in fields.items():
         if name in NOTE_NAMES:
-            body = _written_text(name, value)
+            body = written_text(name, value)
             if body:
                 written[note_key(CommentKind(name), template)] = marker.append(body, key)
                 continue
         else:
             target = _write_field(name, template)
-            text = _written_text(name, value)
+            text = written_text(name, value)
             if name == "description":
                 text = _with_keys(text, () if is_create else kept_keys)
             if text or (target.clearable and not is_create):
@@ -392,7 +397,12 @@ def _within(target: TemplateField, text: str) -> str:
     return text
 
 
-def _written_text(name: str, value: Value) -> str:
+def written_text(name: str, value: Value) -> str:
+    """Give a value as the text that is written.
+
+    Raises:
+        CannotCarry: it has several parts.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -427,7 +437,7 @@ def normalise(name: str, value: Value, template: Template) -> Value:
     """
     if isinstance(value, Mapping):
         return {part: normalise_text(text) for part, text in sorted(value.items())}
-    text = _written_text(name, value)
+    text = written_text(name, value)
     kind = _kind(name, template)
     if kind is FieldKind.TIME and (at := parse_instant(text)) is not None:
         return at.isoformat()
@@ -497,6 +507,15 @@ def _describe_standard(row: _Standard, template: Template, anywhere: frozenset[s
         readable=hidden is None,
         source=f"§2 {row.wire}" + (hidden or (f", written as {own.key}" if own else "")),
     )
+
+
+def stored_key(name: str, template: Template) -> str | None:
+    """Give the name a served ticket keeps a field under; None: there is no such field."""
+    standard = _STANDARD.get(name)
+    if standard is not None:
+        return standard.wire
+    own = template.fields.get(name)
+    return None if own is None else own.key
 
 
 def _is_own(one: TemplateField) -> bool:

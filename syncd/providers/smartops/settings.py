@@ -29,6 +29,7 @@ from syncd.providers.smartops.mapping import (
     Template,
     TemplateField,
 )
+from syncd.providers.smartops.serve_settings import SmartOpsServe
 from syncd.providers.smartops.wire import FIELD_NAMES, NoteList, Surroundings
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -180,8 +181,11 @@ class SmartOpsSettle(_Frozen):
 class SmartOpsSettings(_Frozen):
     """The provider's own keys of one connection."""
 
-    mode: Literal["call", "serve"] = "call"
-    auth: SmartOpsAuth
+    mode: Literal["call", "serve"] = Field(
+        default="call", description="call an ITSM's implementation, or be one for callers"
+    )
+    auth: SmartOpsAuth | None = Field(default=None, description="mode call: how we log in")
+    serve: SmartOpsServe | None = Field(default=None, description="mode serve: what is offered")
     paths: SmartOpsPaths = SmartOpsPaths()
     fetch_method: FetchMethod = FetchMethod.GET
     connection_details: dict[str, str | Secret] = Field(default_factory=dict)
@@ -199,19 +203,34 @@ class SmartOpsSettings(_Frozen):
     statuses: tuple[str, ...] = Field(default=(), description="status labels of the ITSM")
     check_number: str = Field(default="", description="a ticket that `check --live` may read")
 
-    @field_validator("mode")
-    @classmethod
-    def _can_do(cls, mode: Literal["call", "serve"]) -> Literal["call", "serve"]:
-        if mode == "serve":
-            raise ValueError("mode: serve is not available yet; accepted: call")
-        return mode
-
     @field_validator("fields")
     @classmethod
     def _usable(cls, fields: dict[str, SmartOpsField]) -> dict[str, SmartOpsField]:
         for name, one in fields.items():
             _check_field(name, one)
         return fields
+
+    @model_validator(mode="after")
+    def _fits_its_mode(self) -> Self:
+        if self.mode == "call":
+            if self.auth is None:
+                raise ValueError("mode call needs `auth`")
+            if self.serve is not None:
+                raise ValueError("`serve` belongs to mode: serve")
+            return self
+        if self.serve is None:
+            raise ValueError("mode serve needs `serve`, with the realms whose callers are let in")
+        if self.auth is not None or self.connection_details:
+            raise ValueError("mode serve calls nobody: `auth` and `connection_details` go")
+        paths = (self.paths.create, self.paths.update, self.paths.details)
+        if len(set(paths)) < len(paths):
+            raise ValueError("paths: each call needs its own")
+        bind = self.serve.bind
+        if bind is not None:
+            field = self.fields.get(bind.field)
+            if field is None or field.access is Access.READ or bind.field in STANDARD_NAMES:
+                raise ValueError(f"serve.bind: {bind.field} is not among the writable `fields`")
+        return self
 
     @model_validator(mode="after")
     def _each_key_once(self) -> Self:
@@ -235,7 +254,7 @@ class SmartOpsSettings(_Frozen):
             CommentKind.CLOSURE_NOTE: self.writes.closure_note,
         }
         return Template(
-            fields={name: _template_field(name, one) for name, one in self.fields.items()},
+            fields={name: self._template_field(name, one) for name, one in self.fields.items()},
             note_keys={kind: key for kind, key in keys.items() if key is not None},
             visibilities={
                 NoteList.COMMENTS: self.visibility.comments,
@@ -243,6 +262,18 @@ class SmartOpsSettings(_Frozen):
                 NoteList.CLOSURE_NOTES: self.visibility.closure_notes,
             },
             business_times=self.business_times,
+        )
+
+    def _template_field(self, name: str, one: SmartOpsField) -> TemplateField:
+        # What lives in our own store can always be read there, whoever may write it.
+        is_kept = self.mode == "serve" and one.access is Access.WRITE and name not in STANDARD_NAMES
+        return TemplateField(
+            name=name,
+            key=one.key,
+            access=Access.READ_WRITE if is_kept else one.access,
+            max_chars=one.max,
+            kind=one.kind,
+            clearable=one.clearable,
         )
 
     @property
@@ -263,12 +294,12 @@ class SmartOpsSettings(_Frozen):
     def secrets(self) -> tuple[Secret, ...]:
         """Every text that no log and no error may show (§5 O9)."""
         auth = self.auth
-        given = (
-            auth.client_secret,
-            auth.offline_token,
-            auth.access_token,
-            *self.connection_details.values(),
-        )
+        given: tuple[object, ...] = ()
+        if auth is not None:
+            given += (auth.client_secret, auth.offline_token, auth.access_token)
+        given += tuple(self.connection_details.values())
+        if self.serve is not None:
+            given += tuple(realm.client_secret for realm in self.serve.realms)
         return tuple(one for one in given if isinstance(one, Secret))
 
 
@@ -286,17 +317,6 @@ def _check_field(name: str, one: SmartOpsField) -> None:
         return
     if one.access is not Access.WRITE and one.key in FIELD_NAMES:
         raise ValueError(f"fields.{name}: {one.key} is one of the contract's own 25")
-
-
-def _template_field(name: str, one: SmartOpsField) -> TemplateField:
-    return TemplateField(
-        name=name,
-        key=one.key,
-        access=one.access,
-        max_chars=one.max,
-        kind=one.kind,
-        clearable=one.clearable,
-    )
 
 
 __all__ = [

@@ -71,7 +71,7 @@ def test_the_grant_follows_from_what_is_given(auth: dict[str, object], grant: st
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
-        ({"mode": "serve"}, "not available yet"),
+        ({"mode": "serve"}, "mode serve needs `serve`"),
         ({"auth": {}}, "one of offline_token"),
         ({"auth": OFFLINE | {"access_token": Secret("x")}}, "stands alone"),
         ({"auth": OFFLINE | {"token_url": "sso.example.com"}}, "token endpoint"),
