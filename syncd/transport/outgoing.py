@@ -9,6 +9,7 @@ import orjson
 from yarl import URL
 
 from syncd.model.errors import ensure
+from syncd.ports.errors import Refused, RemoteContext
 from syncd.transport.multipart import MultipartBody
 from syncd.transport.request import Request
 
@@ -97,6 +98,7 @@ def prepare(request: Request, *, base: URL, headers: Mapping[str, str], boundary
 
     Raises:
         BrokenInvariant: it would leave the base URL, set a protected header, or has two bodies.
+        Refused: its JSON holds a text that UTF-8 cannot write.
     """
     _check_path(request.path)
     text = f"{base}{request.path}"
@@ -133,10 +135,19 @@ def _body(request: Request, boundary: str) -> tuple[bytes | MultipartBody | None
         multipart = MultipartBody(request.file, boundary)
         return multipart, multipart.content_type
     if request.json is not None:
-        return orjson.dumps(request.json), "application/json"
+        return _as_json(request), "application/json"
     if request.form is not None:
         return urlencode(list(request.form.items())).encode(), "application/x-www-form-urlencoded"
     return None, ""
+
+
+def _as_json(request: Request) -> bytes:
+    try:
+        return orjson.dumps(request.json)
+    except orjson.JSONEncodeError as err:
+        # A lone surrogate, mostly: half a character that a text was cut in.
+        context = RemoteContext(endpoint=request.operation)
+        raise Refused(f"not sent: it cannot be written as JSON: {err}", context) from err
 
 
 def _set(headers: dict[str, str], name: str, value: str) -> None:

@@ -80,7 +80,9 @@ def create_body(
             body[row.wire] = contact_body(name, value)
         else:
             body[row.wire] = _text(row, value, bounds)
-    caller = one_line(_as_text("caller", fields.get("caller")))
+    caller = ""
+    if normalise("caller", fields.get("caller")) is not None:
+        caller = _text(FIELDS["caller"], fields["caller"], bounds)
     body["description"] = described(
         _as_text("description", fields.get("description")), (key,), bounds
     )

@@ -10,8 +10,9 @@ from syncd.core import marker
 from syncd.model.errors import ensure
 from syncd.model.ids import AttachmentId, CommentId, TicketId
 from syncd.model.operation import Receipt, Write, WriteKind
+from syncd.model.ticket import CommentKind
 from syncd.ports.adapter import FileSource, TicketRef
-from syncd.ports.errors import NotFound, OddAnswer, Refused, Unreachable
+from syncd.ports.errors import NotFound, OddAnswer, Refused, Unreachable, Unsupported
 from syncd.providers.telenor import sending
 from syncd.providers.telenor.client import TelenorClient
 from syncd.providers.telenor.mapping import KIND, same_value
@@ -42,11 +43,15 @@ class IncidentWriter:
 
         Raises:
             Refused: Telenor said no, or would: then nothing was sent.
+            Unsupported: Telenor has no such write.
         """
         try:
             if write.kind is WriteKind.ATTACHMENT:
                 return await self._attach(write, file)
-            return await self._by_kind()[write.kind](write)
+            way = self._by_kind().get(write.kind)
+            if way is None:
+                raise Unsupported(f"Telenor has no {write.kind} of a ticket")
+            return await way(write)
         except sending.Unsendable as err:
             raise Refused(f"not sent: {err}") from err
 
@@ -144,6 +149,8 @@ class IncidentWriter:
         ensure(write.comment is not None, "a comment operation carries a comment")
         if write.comment is None:
             raise Refused("not sent: no comment")
+        if write.comment.kind is not CommentKind.COMMENT:
+            raise Unsupported(f"Telenor has no {write.comment.kind}")
         body = sending.comment_body(
             write.comment, write.key, self._settings.user_name, self._bounds
         )
