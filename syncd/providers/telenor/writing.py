@@ -50,7 +50,7 @@ class IncidentWriter:
                 return await self._attach(write, file)
             way = self._by_kind().get(write.kind)
             if way is None:
-                raise Unsupported(f"Telenor has no {write.kind} of a ticket")
+                raise Unsupported(f"not sent: Telenor has no {write.kind} of a ticket")
             return await way(write)
         except sending.Unsendable as err:
             raise Refused(f"not sent: {err}") from err
@@ -150,7 +150,7 @@ class IncidentWriter:
         if write.comment is None:
             raise Refused("not sent: no comment")
         if write.comment.kind is not CommentKind.COMMENT:
-            raise Unsupported(f"Telenor has no {write.comment.kind}")
+            raise Unsupported(f"not sent: Telenor has no {write.comment.kind}")
         body = sending.comment_body(
             write.comment, write.key, self._settings.user_name, self._bounds
         )
