@@ -20,6 +20,9 @@ from syncd.ports.adapter import Adapter
 from syncd.ports.clock import Clock
 from syncd.ports.offer import Offer
 from syncd.ports.served import ServedTickets
+from syncd.providers.b612 import adapter as b612
+from syncd.providers.b612.errors import read_error as b612_error
+from syncd.providers.b612.settings import B612Settings
 from syncd.providers.smartops import adapter as smartops
 from syncd.providers.smartops.errors import HttpErrors
 from syncd.providers.smartops.settings import SmartOpsSettings
@@ -99,6 +102,10 @@ def _own(model: type[S], settings: BaseModel) -> S:
     raise BrokenInvariant(f"a {model.__name__} is needed, not a {type(settings).__name__}")
 
 
+def _b612(settings: BaseModel) -> B612Settings:
+    return _own(B612Settings, settings)
+
+
 def _smartops(settings: BaseModel) -> SmartOpsSettings:
     return _own(SmartOpsSettings, settings)
 
@@ -130,6 +137,18 @@ def _telenor_login(settings: BaseModel, login: Login) -> TokenSource:
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {
+        "b612": Provider(
+            name="b612",
+            settings_model=B612Settings,
+            features=lambda own: b612.declare(_b612(own)),
+            fields=lambda own, kind: b612.describe(_b612(own), kind),
+            normalise=lambda own: b612.normaliser(_b612(own)),
+            error_reader=lambda own: b612_error,
+            login=lambda own, login: b612.login(_b612(own)),
+            build=lambda own, name, transport, clock: b612.build(
+                name, _b612(own), transport, clock
+            ),
+        ),
         "smartops": Provider(
             name="smartops",
             settings_model=SmartOpsSettings,

@@ -33,3 +33,14 @@ def split(text: str) -> tuple[str, tuple[OperationKey, ...]]:
     """
     keys = tuple(OperationKey(found) for found in _MARKER.findall(text))
     return (_MARKER.sub("", text), keys) if keys else (text, ())
+
+
+def pieces(text: str) -> tuple[tuple[tuple[str, OperationKey], ...], str]:
+    """Cut a text at its markers.
+
+    Returns:
+        What stands before each marker, with its key; and what stands behind the last.
+    """
+    parts = _MARKER.split(text)
+    pairs = zip(parts[:-1:2], parts[1::2], strict=True)
+    return tuple((before, OperationKey(key)) for before, key in pairs), parts[-1]

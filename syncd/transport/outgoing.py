@@ -100,7 +100,8 @@ def prepare(request: Request, *, base: URL, headers: Mapping[str, str], boundary
         BrokenInvariant: it would leave the base URL, set a protected header, or has two bodies.
         Refused: its JSON holds a text that UTF-8 cannot write.
     """
-    _check_path(request.path)
+    if request.path:  # Nothing: the base URL itself, such as a webhook's.
+        _check_path(request.path)
     text = f"{base}{request.path}"
     if request.query:
         text = f"{text}?{urlencode(list(request.query), quote_via=quote)}"

@@ -37,7 +37,8 @@ class Request:
     Attributes:
         operation: short name for logs, metrics and errors, such as `create_incident`.
         method: HTTP method.
-        path: path below the connection's base URL, starting with `/`, already percent-encoded.
+        path: path below the connection's base URL, starting with `/`, already percent-encoded;
+            empty: the base URL itself.
         query: pairs in order; repeated names allowed.
         headers: beside those of the connection; never Authorization.
         json: body to send as JSON; None for none.

@@ -169,7 +169,7 @@ class World:
             now=self.clock.now(),
         )
 
-    async def opening(self, number: int = 1) -> LinkRow:
+    async def opening(self, number: int = 1, kind: str = KIND) -> LinkRow:
         """Have a ticket of the desk whose partner is yet to be created."""
         self.desk.put(f"D{number}", title="t")
         desk = await self._ticket(DESK, f"D{number}")
@@ -178,7 +178,7 @@ class World:
             mapping=MAPPING,
             origin=Side.ITSM,
             source_row=desk,
-            partner=(VENDOR, KIND),
+            partner=(VENDOR, kind),
             now=self.clock.now(),
         )
 
