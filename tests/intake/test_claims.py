@@ -10,8 +10,9 @@ from syncd.model.ids import Side, TicketId
 from syncd.model.operation import OperationState, ParkReason, Write, WriteKind
 from syncd.store import links, operations, outbox
 from syncd.store.records import Claim
-from tests.intake.vendor import Fate, Vendor
 from tests.intake.world import CARRIER, World
+from tests.simulation.traits import Fate
+from tests.simulation.vendor import Vendor
 
 
 def _made(world: World, write: Write) -> TicketId:

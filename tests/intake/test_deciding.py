@@ -12,8 +12,8 @@ from syncd.model.operation import OperationState, WriteKind
 from syncd.model.ticket import CommentKind, Visibility
 from syncd.store import conflicts, links, operations
 from syncd.store.records import LinkPhase
-from tests.intake.vendor import Fate
 from tests.intake.world import World, rules
+from tests.simulation.traits import Fate
 
 # --- pauses --------------------------------------------------------------------------------------
 
@@ -218,7 +218,7 @@ async def test_a_bug_in_a_decision_does_not_come_back_at_once(
 async def test_what_is_known_already_costs_no_write(tmp_path: Any, sqlite_url: str) -> None:
     from pathlib import Path
 
-    from tests.intake.inline import InlineDatabase
+    from tests.simulation.inline import InlineDatabase
 
     db = InlineDatabase(Path(sqlite_url.removeprefix("sqlite:///")))
     world = World(db, tmp_path)

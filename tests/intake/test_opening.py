@@ -11,8 +11,8 @@ from syncd.model.ticket import CommentKind
 from syncd.store import mappings
 from syncd.store.commands import COMMANDS
 from syncd.store.records import LinkPhase
-from tests.intake.vendor import Fate
 from tests.intake.world import World, rules
+from tests.simulation.traits import Fate
 
 TELLING = CommentKind.WORK_NOTE
 

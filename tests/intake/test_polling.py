@@ -8,8 +8,8 @@ import pytest
 from syncd.model.ids import ConnectionName
 from syncd.store import connections, feeds, mappings
 from syncd.store.records import FeedRecord
-from tests.intake.vendor import Fate
 from tests.intake.world import CARRIER, DESK, World
+from tests.simulation.traits import Fate
 
 
 async def _feed(world: World) -> FeedRecord:

@@ -12,8 +12,9 @@ from syncd.ports.errors import NotFound, Unreachable
 from syncd.store import tickets
 from syncd.store.records import LinkPhase
 from syncd.store.tx import Tx
-from tests.intake.vendor import KIND, Fate
 from tests.intake.world import CARRIER, World
+from tests.simulation.traits import Fate
+from tests.simulation.vendor import KIND
 
 DAY_S = 86_400.0
 

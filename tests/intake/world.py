@@ -29,7 +29,8 @@ from syncd.store.records import (
 )
 from syncd.store.spool import Spool
 from syncd.store.tx import Tx
-from tests.intake.vendor import KIND, Profile, Vendor
+from tests.simulation.traits import Profile
+from tests.simulation.vendor import KIND, Vendor
 from tests.support.clock import FakeClock
 from tests.support.mappings import mapping
 

@@ -7,7 +7,7 @@ from random import Random
 from syncd.core import marker
 from syncd.model.ids import Side, TicketId
 from syncd.model.ticket import CommentKind, Visibility
-from tests.intake.vendor import US, Vendor
+from tests.simulation.vendor import US, Vendor
 
 PRIORITIES = {Side.ITSM: ("1", "2", "3"), Side.VENDOR: ("Critical", "High", "Medium")}
 STATUSES = {

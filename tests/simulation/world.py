@@ -10,7 +10,7 @@ import contextlib
 import contextvars
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -19,16 +19,7 @@ from typing import Any
 import orjson
 
 from syncd.core.retry import RetryPolicy
-from syncd.core.rules import (
-    ConflictPolicy,
-    Expression,
-    FieldOf,
-    FieldRule,
-    MappingMode,
-    MappingRules,
-    PairedField,
-    Rate,
-)
+from syncd.core.rules import MappingMode
 from syncd.delivery.options import Hooks, Options
 from syncd.delivery.service import Delivery
 from syncd.intake.config import IntakeConfig, IntakeOptions
@@ -36,18 +27,19 @@ from syncd.intake.service import Intake, IntakePorts
 from syncd.model.features import Reading
 from syncd.model.ids import ConnectionName, Side, TicketId
 from syncd.model.operation import OperationState, ParkReason
-from syncd.model.ticket import CommentKind
 from syncd.ports.adapter import FileSource
 from syncd.store import conflicts, connections, inbox, journal, links, mappings, operations, tickets
 from syncd.store import tables as t
 from syncd.store.records import ConnectionPin, OperationRecord
 from syncd.store.spool import Spool, SpoolFile
 from syncd.store.tx import Tx
-from tests.intake.inline import InlineDatabase
-from tests.intake.people import People
-from tests.intake.vendor import KIND, Fate, Profile, Vendor
+from tests.simulation.checker import Shown
+from tests.simulation.inline import InlineDatabase
+from tests.simulation.people import People
+from tests.simulation.scenarios import Scenario
+from tests.simulation.traits import Fate
+from tests.simulation.vendor import Vendor
 from tests.support.clock import FakeClock
-from tests.support.mappings import mapping
 
 DESK, CARRIER = ConnectionName("desk"), ConnectionName("carrier")
 NAMES = {Side.ITSM: DESK, Side.VENDOR: CARRIER}
@@ -62,73 +54,6 @@ CALM_ROUNDS_MAX = 120
 
 class Killed(BaseException):
     """The process is dead: whatever still runs of it may not touch the world."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """One sort of pairing.
-
-    Attributes:
-        desk, carrier: the two systems.
-        rules: the mapping.
-        vendors_set_titles: the vendor's people change titles as well.
-        forgets: the desk's people open tickets without what the mapping needs.
-        removes: people delete tickets and bring them back.
-        meddles: an operator pauses this and that, and the clock is set.
-    """
-
-    desk: Profile
-    carrier: Profile
-    rules: MappingRules
-    vendors_set_titles: bool = True
-    forgets: bool = False
-    removes: bool = False
-    meddles: bool = False
-
-
-def rules_for(
-    conflict: ConflictPolicy = ConflictPolicy.ITSM, *, title_both: bool = True, **changes: object
-) -> MappingRules:
-    """A mapping that carries all there is, history too.
-
-    Args:
-        conflict: the policy of every field.
-        title_both: one rule for both directions; else one for each.
-        changes: replace parts of the rules.
-    """
-    made = mapping(conflict)
-    comments = {side: replace(rule, history=True) for side, rule in made.comments.items()}
-    directed = ("description",) if title_both else ("description", "title")
-    title = PairedField(slot="both.title", itsm="title", vendor="title", conflict=conflict)
-    values: dict[str, Any] = {
-        "itsm_kind": KIND,
-        "vendor_kind": KIND,
-        "comments": comments,
-        "fields": tuple(_as_it_is(name, side) for name in directed for side in Side),
-        "paired": (*made.paired, title) if title_both else made.paired,
-        "status": replace(made.status, conflict=conflict) if made.status else None,
-    }
-    return replace(made, **(values | changes))
-
-
-def strict_rules() -> MappingRules:
-    """The same, but nothing is opened without a description, and only so many in a while."""
-    made = rules_for()
-    return replace(
-        made,
-        fields=tuple(replace(each, missing_parks=True) for each in made.fields),
-        tell_problems=CommentKind.WORK_NOTE,
-        at_most=Rate(count=1, per_s=60.0),
-    )
-
-
-def _as_it_is(name: str, target: Side) -> FieldRule:
-    return FieldRule(
-        slot=f"to_{target}.{name}",
-        target_side=target,
-        target=name,
-        expression=Expression(source=FieldOf(name)),
-    )
 
 
 class MemorySpool(Spool):
@@ -174,8 +99,15 @@ class SeededIds:
 _life: contextvars.ContextVar[int] = contextvars.ContextVar("life", default=0)
 
 
-class Whole:
-    """The world of one seed."""
+class World:
+    """The world of one seed.
+
+    Attributes:
+        acts: what people did.
+        faults: calls that did not go as they should.
+        crashes: lives of the daemon, the first not counted.
+        shown: what the daemon shows of itself in the end.
+    """
 
     def __init__(self, seed: int, folder: Path, scenario: Scenario) -> None:
         self.seed = seed
@@ -193,12 +125,13 @@ class Whole:
         for each in self.people.values():
             each.removes = scenario.removes
         self.told: list[str] = []
+        self.acts = self.faults = 0
+        self.shown = Shown()
         self.is_calm = False
         self.steps = 0
         self.kill_at: int | None = None
         self.kills = True
-        self.life = 0
-        self.crashes = 0
+        self.life = self.lives = 0
         self.stopping = asyncio.Event()
         self.spool = MemorySpool()
         self.ids = SeededIds(self.random)
@@ -210,6 +143,11 @@ class Whole:
                 vendor.changed = self._ring
         self._trouble = self.random.choice((0.0, 0.05, 0.15, 0.3))
 
+    @property
+    def crashes(self) -> int:
+        """How often the daemon was killed or stopped."""
+        return max(self.lives - 1, 0)
+
     # --- the world moves on --------------------------------------------------------------------
 
     def _ring(self, ticket_id: TicketId) -> None:
@@ -219,6 +157,7 @@ class Whole:
     def _fate(self, call: str) -> Fate:
         if self.is_calm or self.random.random() >= self._trouble:
             return Fate.OK
+        self.faults += 1
         return self.random.choice(_FATES[call])
 
     async def step(self, _name: str) -> None:
@@ -236,16 +175,20 @@ class Whole:
         for _ in range(self.random.choice((0, 0, 0, 1, 1, 2))):
             await asyncio.sleep(0)
         if not self.is_calm and self.random.random() < 0.06:
-            self.random.choice(list(self.people.values())).act()
+            self._act()
         if life and life != self.life:
             raise Killed
+
+    def _act(self) -> None:
+        self.acts += 1
+        self.random.choice(list(self.people.values())).act()
 
     # --- lives of the daemon -------------------------------------------------------------------
 
     def begin_life(self) -> None:
         """Start a daemon on the store as it is."""
-        self.crashes += 1
-        self.life = self.crashes
+        self.lives += 1
+        self.life = self.lives
         self.stopping = asyncio.Event()
         self.db = InlineDatabase(self.path, self.step)
         rules = self.scenario.rules
@@ -367,7 +310,7 @@ class Whole:
         await self.set_up()
         for _ in range(self.random.randint(4, 18)):
             for _ in range(self.random.choice((0, 1, 2, 3, 4))):
-                self.random.choice(list(self.people.values())).act()
+                self._act()
             if self.kill_at is None and self.random.random() < 0.25:
                 self.kill_at = self.steps + self.random.randint(1, 120)
                 self.kills = self.random.random() < 0.7
@@ -397,6 +340,7 @@ class Whole:
         else:
             raise AssertionError(f"not at rest; {await self._open()}")
         await self._be_quiet()
+        self.shown = await self.db.read(_shown)
         await self.db.close()
 
     async def _be_quiet(self) -> None:
@@ -490,6 +434,26 @@ class Whole:
             )
 
 
+def _shown(tx: Tx) -> Shown:
+    """Read what an operator can see: what was parked, and which fields are in conflict."""
+    names = {row.id: row.external_id for row in tx.rows(_NAMES)}
+    parked, frozen = set(), set()
+    stopped = set(tx.scalars(_PARKED))
+    for record in links.overview(tx):
+        tickets_of = {side: names[row] for side, row in record.link.rows.items()}
+        if record.link.id in stopped:
+            parked |= set(tickets_of.values())
+        for conflict in conflicts.list_open(tx, link_id=record.link.id):
+            frozen.add((tickets_of[Side.ITSM], conflict.slot))
+    return Shown(parked=frozenset(parked), frozen=frozenset(frozen))
+
+
+_NAMES = t.ticket.select().with_only_columns(t.ticket.c.id, t.ticket.c.external_id)
+_PARKED = (
+    t.journal.select()
+    .with_only_columns(t.journal.c.link)
+    .where(t.journal.c.event == "operation.parked", t.journal.c.link.is_not(None))
+)
 _READS = (
     t.ticket.select()
     .with_only_columns(t.ticket.c.id)

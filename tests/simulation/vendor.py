@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from syncd.core import marker
 from syncd.core.state import SideTraits
@@ -46,6 +45,7 @@ from syncd.ports.errors import (
     Unreachable,
     Unsupported,
 )
+from tests.simulation.traits import Effect, Fate, Profile
 from tests.support.clock import FakeClock
 
 KIND = "ticket"
@@ -53,56 +53,6 @@ US = "syncd"
 """The author of what is written through the interface."""
 PHASES = {"open": ("New", "In Progress"), "resolved": ("Resolved", "Solved"), "closed": ("Closed",)}
 FIELDS = ("title", "description", "priority", "status", "assigned_group", "vendor_ref")
-
-
-class Fate(StrEnum):
-    """What happens to one call.
-
-    LOST: it has its effect, the answer does not arrive. CUT: no effect, and nobody can tell. LATE:
-    no answer, and the effect comes later. LAG: the read shows an earlier state. UNCLEAR: the probe
-    cannot tell.
-    """
-
-    OK = "ok"
-    LOST = "lost"
-    CUT = "cut"
-    LATE = "late"
-    LAG = "lag"
-    UNCLEAR = "unclear"
-    UNREACHABLE = "unreachable"
-    RATE_LIMITED = "rate_limited"
-    TOKEN = "token"
-    CREDENTIALS = "credentials"
-    REFUSED = "refused"
-    ODD = "odd"
-    MISSING = "missing"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """What sort of system it is.
-
-    Attributes:
-        reading: FEED or WATCH.
-        finds_creates: a lost create can be looked for.
-        comment_ids: comments have ids; else they are known by their content.
-        takes_files: attachments can be written and read.
-        settle_s: reads may lag so long behind.
-        write_settle_s: effects may come so long after the answer was lost.
-        tells_updates: tickets carry the time of their last change.
-        page: tickets a poll tells at most.
-        overlap: activities of the last poll that are told again.
-    """
-
-    reading: Reading = Reading.FEED
-    finds_creates: bool = True
-    comment_ids: bool = True
-    takes_files: bool = True
-    settle_s: float = 4.0
-    write_settle_s: float = 20.0
-    tells_updates: bool = True
-    page: int = 5
-    overlap: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,17 +75,8 @@ class _Case:
     said: list[_Said] = field(default_factory=list)
     files: dict[AttachmentId, tuple[str, bytes, datetime, str]] = field(default_factory=dict)
     history: list[tuple[datetime, Ticket]] = field(default_factory=list)
+    set_by_people: set[tuple[str, Value]] = field(default_factory=set)
     removed: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
-    """Something that one of our writes really did."""
-
-    key: OperationKey
-    kind: WriteKind
-    ticket_id: TicketId
-    made: str = ""
 
 
 async def _no_step(_name: str) -> None:
@@ -188,12 +129,14 @@ class Vendor:
     def open(self, **fields: Value) -> TicketId:
         """A person opens a ticket."""
         ticket_id = self._new({"status": "New", **fields}, ())
+        self._cases[ticket_id].set_by_people |= set(fields.items())
         self._touch(ticket_id, "opened")
         return ticket_id
 
     def set(self, ticket_id: TicketId, **fields: Value) -> None:
         """A person changes fields."""
         self._cases[ticket_id].fields |= fields
+        self._cases[ticket_id].set_by_people |= set(fields.items())
         self._touch(ticket_id, "changed")
 
     def say(
@@ -250,6 +193,15 @@ class Vendor:
     def files(self, ticket_id: TicketId) -> list[tuple[str, str, bytes]]:
         """Author, name and bytes of all files."""
         return [(by, name, body) for name, body, _, by in self._cases[ticket_id].files.values()]
+
+    def values(self, ticket_id: TicketId, name: str) -> list[Value]:
+        """Everything a field ever showed, oldest first."""
+        shown = [ticket.fields.get(name) for _, ticket in self._cases[ticket_id].history]
+        return [each for at, each in enumerate(shown) if at == 0 or each != shown[at - 1]]
+
+    def set_by_people(self, ticket_id: TicketId, name: str) -> list[Value]:
+        """Everything people ever put into a field."""
+        return [value for other, value in self._cases[ticket_id].set_by_people if other == name]
 
     def number(self, ticket_id: TicketId) -> str:
         """What people call a ticket."""
@@ -534,7 +486,13 @@ class Vendor:
         receipt = self._change(write, body)
         made = receipt.comment_id or receipt.attachment_id or ""
         self.effects.append(
-            Effect(key=write.key, kind=write.kind, ticket_id=receipt.ticket_id, made=str(made))
+            Effect(
+                key=write.key,
+                kind=write.kind,
+                ticket_id=receipt.ticket_id,
+                made=str(made),
+                fields=dict(write.fields),
+            )
         )
         self._touch(receipt.ticket_id, f"written {write.kind}")
         return self._told(write, receipt)

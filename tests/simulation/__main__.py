@@ -1,0 +1,65 @@
+"""Play stories on all cores: `make simulate`, or with `SEEDS=500`, or with `SEED=17` for one.
+
+What failed is told as it happens, on standard error; one JSON object on standard output ends the
+run. Exit status 0: all is well; 1: a story failed.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import orjson
+
+from syncd.store.upgrading import upgrade
+from tests.simulation.checker import Wrong
+from tests.simulation.many import stories
+from tests.simulation.story import Told
+
+SEEDS = 10_000
+"""Stories of a whole run."""
+FAILURES_MAX = 20
+"""How many are named in the answer; all are counted."""
+
+
+def _summary(played: Iterator[Told], began: float) -> dict[str, object]:
+    counts: Counter[str] = Counter()
+    failed: list[str] = []
+    for told in played:
+        counts.update(seeds=1, crashes=told.crashes, faults=told.faults, acts=told.acts)
+        counts.update(problem.what.value for problem in told.problems)
+        counts.update(unrest=bool(told.unrest), failed=not told.is_well)
+        if not told.is_well:
+            print(told, file=sys.stderr, flush=True)
+            failed.append(str(told.seed))
+    names = ["seeds", "failed", "crashes", "faults", "acts", "unrest", *(w.value for w in Wrong)]
+    return {
+        **{name: counts[name] for name in names},
+        "failed_seeds": [int(seed) for seed in sorted(failed, key=int)[:FAILURES_MAX]],
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+
+
+def main(given: Sequence[str]) -> int:
+    """Play what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, help="play this one alone")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many; {SEEDS} if not said")
+    parser.add_argument("--first", type=int, default=0, help="the first of them; 0 if not said")
+    asked = parser.parse_args(given)
+    seeds = range(asked.first, asked.first + asked.seeds) if asked.seed is None else [asked.seed]
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="syncd-simulation-") as folder:
+        template = Path(folder) / "template.db"
+        asyncio.run(upgrade(f"sqlite:///{template}"))
+        answer = _summary(stories(seeds, template), began)
+    print(orjson.dumps(answer).decode())
+    return 1 if answer["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,248 @@
+"""What must be true once everything has come to rest, judged from both systems' own histories.
+
+The store is not read. Which ticket was made for which is found by titles, each of which a person
+gave once. What the daemon itself shows as parked or in conflict (`Shown`) only excuses an order
+and a field that had to wait for a person; it excuses no loss and nothing that came twice.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncd.core.rules import MappingRules
+from syncd.model.ids import Side, TicketId
+from syncd.model.operation import WriteKind
+from syncd.model.ticket import Value
+from tests.simulation.people import SECRET, People
+from tests.simulation.traits import Effect
+from tests.simulation.vendor import US, Vendor
+
+
+class Wrong(StrEnum):
+    """What can be wrong."""
+
+    LOST = "lost"
+    DOUBLED = "doubled"
+    ECHOED = "echoed"
+    LEAKED = "leaked"
+    OUT_OF_ORDER = "out_of_order"
+    DIFFERENT = "different"
+    UNCAUSED = "uncaused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong."""
+
+    what: Wrong
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the daemon shows of itself.
+
+    Attributes:
+        parked: tickets of links that ever had something parked.
+        frozen: slots in conflict, by the ITSM's ticket.
+    """
+
+    parked: frozenset[TicketId] = frozenset()
+    frozen: frozenset[tuple[TicketId, str]] = frozenset()
+
+
+@dataclass(slots=True)
+class Checker:
+    """Compares what people did with what stands on the other side."""
+
+    vendors: Mapping[Side, Vendor]
+    people: Mapping[Side, People]
+    rules: MappingRules
+    shown: Shown
+    problems: list[Problem] = field(default_factory=list)
+    partners: dict[Side, dict[TicketId, TicketId]] = field(default_factory=dict)
+
+    def judge(self) -> list[Problem]:
+        """List everything that is wrong."""
+        self.partners = {side: {} for side in Side}
+        for side in Side:
+            self._pair_up(side)
+        self._judge_keys()
+        for side in Side:
+            self._judge_tickets(side)
+            self._judge_words(side)
+            self._judge_order(side)
+            self._judge_files(side)
+            self._judge_causes(side)
+        self._judge_fields()
+        return self.problems
+
+    def _wrong(self, what: Wrong, detail: str) -> None:
+        self.problems.append(Problem(what=what, detail=detail))
+
+    def _pair_up(self, side: Side) -> None:
+        """Find whose partner each ticket is that we made on the other side of `side`."""
+        owners = {
+            title: ticket_id
+            for ticket_id in self.people[side].deeds.opened
+            for title in self.vendors[side].values(ticket_id, "title")
+        }
+        here, there = self.partners[side], self.partners[side.other]
+        for effect in self.vendors[side.other].effects:
+            if effect.kind is not WriteKind.CREATE:
+                continue
+            made, title = effect.ticket_id, effect.fields.get("title")
+            owner = owners.get(title) if isinstance(title, str) else None
+            if owner is None:
+                self._wrong(Wrong.ECHOED, f"{made} was made for no ticket of a person: {title!r}")
+            elif owner in here:
+                self._wrong(Wrong.DOUBLED, f"{owner} has two partners: {here[owner]} and {made}")
+            else:
+                here[owner], there[made] = made, owner
+
+    def _judge_keys(self) -> None:
+        for vendor in self.vendors.values():
+            kinds = {effect.key: effect.kind for effect in vendor.effects}
+            for key, count in vendor.counts().items():
+                if count > 1 and kinds[key] not in _HARMLESS:
+                    told = f"{kinds[key]} {key} happened {count} times at {vendor.name}"
+                    self._wrong(Wrong.DOUBLED, told)
+
+    def _judge_tickets(self, side: Side) -> None:
+        """Each ticket of a person that matches has a partner, and no other has."""
+        for ticket_id, matches in self.people[side].deeds.opened.items():
+            if matches and ticket_id not in self.partners[side]:
+                self._wrong(Wrong.LOST, f"{ticket_id} has no partner")
+            if not matches and ticket_id in self.partners[side]:
+                self._wrong(Wrong.LEAKED, f"{ticket_id} has a partner it should not have")
+
+    def _judge_words(self, side: Side) -> None:
+        """Public words arrive once each, private ones never."""
+        wanted: dict[TicketId, Counter[str]] = {}
+        for ticket_id, author, text in self.people[side].deeds.said:
+            partner = self.partners[side].get(ticket_id)
+            if partner is not None:
+                wanted.setdefault(partner, Counter())[_copied(side, author, text)] += 1
+        for ticket in self.vendors[side.other].tickets():
+            found = Counter(self._copies(side.other, ticket.id))
+            expected = wanted.get(ticket.id, Counter())
+            for text in (expected - found).elements():
+                self._wrong(Wrong.LOST, f"on {ticket.id}: {text!r}")
+            for text in (found - expected).elements():
+                what = Wrong.DOUBLED if text in expected else Wrong.ECHOED
+                self._wrong(what, f"on {ticket.id}: {text!r}")
+            if side is Side.ITSM and f"{SECRET} {side}" in repr(ticket):
+                self._wrong(Wrong.LEAKED, f"private words on {ticket.id}")
+
+    def _copies(self, side: Side, ticket_id: TicketId) -> list[str]:
+        """What we said there for people of the other side, in order."""
+        said = self.vendors[side].said(ticket_id)
+        return [text for author, text in said if author == US and not _is_own_word(text)]
+
+    def _judge_order(self, side: Side) -> None:
+        """Words arrive in the order they were said, unless one was parked and others passed it."""
+        for ticket_id, partner in self.partners[side].items():
+            if {ticket_id, partner} & self.shown.parked:
+                continue
+            said = [
+                _copied(side, author, text)
+                for where, author, text in self.people[side].deeds.said
+                if where == ticket_id
+            ]
+            copies = self._copies(side.other, partner)
+            if copies != said and Counter(copies) == Counter(said):
+                self._wrong(Wrong.OUT_OF_ORDER, f"on {partner}: {copies} instead of {said}")
+
+    def _judge_files(self, side: Side) -> None:
+        wanted: dict[TicketId, Counter[bytes]] = {}
+        for ticket_id, _, body in self.people[side].deeds.files:
+            partner = self.partners[side].get(ticket_id)
+            if partner is not None:
+                wanted.setdefault(partner, Counter())[body] += 1
+        if not self.vendors[side.other].profile.takes_files:
+            return
+        for ticket in self.vendors[side.other].tickets():
+            files = self.vendors[side.other].files(ticket.id)
+            found = Counter(body for author, _, body in files if author == US)
+            expected = wanted.get(ticket.id, Counter())
+            for body in (expected - found).elements():
+                self._wrong(Wrong.LOST, f"file on {ticket.id}: {body!r}")
+            for body in (found - expected).elements():
+                what = Wrong.DOUBLED if body in expected else Wrong.ECHOED
+                self._wrong(what, f"file on {ticket.id}: {body!r}")
+
+    def _judge_causes(self, side: Side) -> None:
+        """What we wrote into a field was once shown by its partner, or put there by people."""
+        for effect in self.vendors[side].effects:
+            if effect.kind not in _HARMLESS:
+                continue
+            partner = self.partners[side].get(effect.ticket_id)
+            for name, value in effect.fields.items():
+                if partner is not None and value not in self._causes(side, effect, partner, name):
+                    self._wrong(Wrong.UNCAUSED, f"{name} of {effect.ticket_id} became {value!r}")
+
+    def _causes(self, side: Side, effect: Effect, partner: TicketId, name: str) -> Iterable[Value]:
+        other = self.vendors[side.other]
+        # An operator may keep what stood there when both sides had changed.
+        before = self.vendors[side].set_by_people(effect.ticket_id, name)
+        if name == _REFERENCE:
+            return [other.number(partner)]
+        if name == "status":
+            return [*before, *self._answers(side, other.values(partner, name))]
+        for paired in self.rules.paired:
+            mine, theirs = paired.itsm, paired.vendor
+            if side is Side.VENDOR:
+                mine, theirs = theirs, mine
+            if mine == name:
+                table = paired.to_vendor if side is Side.VENDOR else paired.to_itsm
+                shown = other.values(partner, theirs)
+                return [*before, *(table.get(str(one)) if table else one for one in shown)]
+        return [*before, *other.values(partner, name)]
+
+    def _answers(self, side: Side, shown: Iterable[Value]) -> list[str | None]:
+        """What the mapping sets a status to when the other side shows these."""
+        status = self.rules.status
+        assert status is not None
+        table = status.to_vendor if side is Side.VENDOR else status.to_itsm
+        return [table[str(label)].status for label in shown if str(label) in table]
+
+    def _judge_fields(self) -> None:
+        for itsm_id, vendor_id in self._pairs():
+            itsm = self.vendors[Side.ITSM].ticket(itsm_id)
+            vendor = self.vendors[Side.VENDOR].ticket(vendor_id)
+            told = f"{itsm_id} {dict(itsm.fields)} and {vendor_id} {dict(vendor.fields)}"
+            for paired in self.rules.paired:
+                here, there = itsm.get(paired.itsm), vendor.get(paired.vendor)
+                table = paired.to_vendor
+                wanted = table.get(str(here)) if table is not None else here
+                if wanted != there and (itsm_id, paired.slot) not in self.shown.frozen:
+                    self._wrong(Wrong.DIFFERENT, f"{paired.slot}: {told}")
+            for rule in self.rules.fields:
+                if itsm.get(rule.target) != vendor.get(rule.target):
+                    self._wrong(Wrong.DIFFERENT, f"{rule.target}: {told}")
+            if itsm.get(_REFERENCE) != vendor.number:
+                self._wrong(Wrong.DIFFERENT, f"{_REFERENCE}: {told}")
+
+    def _pairs(self) -> list[tuple[TicketId, TicketId]]:
+        there = {ticket.id for vendor in self.vendors.values() for ticket in vendor.tickets()}
+        pairs = self.partners[Side.ITSM].items()
+        return [(here, partner) for here, partner in pairs if {here, partner} <= there]
+
+
+_REFERENCE = "vendor_ref"
+_HARMLESS = (WriteKind.UPDATE, WriteKind.STATUS)
+"""Setting a field twice is one effect."""
+
+
+def _copied(side: Side, author: str, text: str) -> str:
+    """Give words of one side as the mapping says them on the other."""
+    return f"{author}: {text}" if side is Side.ITSM else text
+
+
+def _is_own_word(text: str) -> bool:
+    return re.match(r"N-\S+: status is now |Attachment not copied |Not sent: ", text) is not None

@@ -1,0 +1,55 @@
+"""Whatever people do and whatever breaks: nothing lost, nothing doubled, and rest in the end.
+
+Every run plays seeds that nobody played before, and all that ever failed. A failure names its seed;
+`make simulate SEED=17` plays it again, await by await.
+"""
+
+import os
+import zlib
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.scenarios import SCENARIOS
+from tests.simulation.story import play
+
+CHUNK, CHUNKS = 10, 50
+"""Stories of one run: five hundred."""
+FAILED = tuple(
+    int(line.split()[0])
+    for line in (Path(__file__).parent / "failed_seeds.txt").read_text("utf-8").splitlines()
+    if line and not line.startswith("#")
+)
+
+
+def _first_seed() -> int:
+    """Say where this run begins; its workers agree on it."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
+    return zlib.crc32(run.encode())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+async def test_everything_arrives_once_whatever_breaks(chunk: int, sqlite_template: Path) -> None:
+    begin = _first_seed() + chunk * CHUNK
+    told = [await play(seed, sqlite_template) for seed in range(begin, begin + CHUNK)]
+    assert not [str(one) for one in told if not one.is_well]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", FAILED)
+async def test_what_once_failed_is_well(seed: int, sqlite_template: Path) -> None:
+    told = await play(seed, sqlite_template)
+    assert told.is_well, str(told)
+
+
+@pytest.mark.parametrize("seed", range(len(SCENARIOS)))
+async def test_a_story_of_each_sort(seed: int, sqlite_template: Path) -> None:
+    told = await play(seed, sqlite_template)
+    assert told.is_well, str(told)
+
+
+async def test_a_seed_plays_the_same_story_again(sqlite_template: Path) -> None:
+    first, second = [await play(21, sqlite_template) for _ in range(2)]
+    assert first.effects
+    assert first == second

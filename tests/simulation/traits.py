@@ -1,0 +1,71 @@
+"""What sorts of system there are, what may befall a call, and what a write really did."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncd.model.features import Reading
+from syncd.model.ids import OperationKey, TicketId
+from syncd.model.operation import WriteKind
+from syncd.model.ticket import Value
+
+
+class Fate(StrEnum):
+    """What happens to one call.
+
+    LOST: it has its effect, the answer does not arrive. CUT: no effect, and nobody can tell. LATE:
+    no answer, and the effect comes later. LAG: the read shows an earlier state. UNCLEAR: the probe
+    cannot tell.
+    """
+
+    OK = "ok"
+    LOST = "lost"
+    CUT = "cut"
+    LATE = "late"
+    LAG = "lag"
+    UNCLEAR = "unclear"
+    UNREACHABLE = "unreachable"
+    RATE_LIMITED = "rate_limited"
+    TOKEN = "token"
+    CREDENTIALS = "credentials"
+    REFUSED = "refused"
+    ODD = "odd"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What sort of system it is.
+
+    Attributes:
+        reading: FEED or WATCH.
+        finds_creates: a lost create can be looked for.
+        comment_ids: comments have ids; else they are known by their content.
+        takes_files: attachments can be written and read.
+        settle_s: reads may lag so long behind.
+        write_settle_s: effects may come so long after the answer was lost.
+        tells_updates: tickets carry the time of their last change.
+        page: tickets a poll tells at most.
+        overlap: activities of the last poll that are told again.
+    """
+
+    reading: Reading = Reading.FEED
+    finds_creates: bool = True
+    comment_ids: bool = True
+    takes_files: bool = True
+    settle_s: float = 4.0
+    write_settle_s: float = 20.0
+    tells_updates: bool = True
+    page: int = 5
+    overlap: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """Something that one of our writes really did."""
+
+    key: OperationKey
+    kind: WriteKind
+    ticket_id: TicketId
+    made: str = ""
+    fields: Mapping[str, Value] = field(default_factory=dict)
