@@ -98,7 +98,9 @@ class Ledger:
         now = self._clock.now()
         if verdict.pause is None and not verdict.hasten:
             outcome = verdict.outcome
-            return Settled(in_time=await self._db.write(outbox.settle, op, outcome, now=now))
+            blocks = verdict.blocks
+            stored = await self._db.write(outbox.settle, op, outcome, now=now, blocks=blocks)
+            return Settled(in_time=stored)
         return await self._db.write(_settle, op, verdict, now=now)
 
     async def extend_lease(self) -> None:
@@ -180,7 +182,7 @@ def _mark_sending(tx: Tx, op: ClaimedOperation, write: Write, *, now: datetime) 
 
 def _settle(tx: Tx, op: ClaimedOperation, verdict: Verdict, *, now: datetime) -> Settled:
     outcome = verdict.outcome
-    in_time = outbox.settle(tx, op, outcome, now=now)
+    in_time = outbox.settle(tx, op, outcome, now=now, blocks=verdict.blocks)
     paused = verdict.pause is not None and verdict.pause not in connections.paused(tx)
     if verdict.pause is not None and paused:
         connections.pause(tx, verdict.pause, outcome.detail, by=ACTOR, now=now)

@@ -115,14 +115,22 @@ class Verdict:
         hasten: the target is to be read again soon.
         failure: class of failure; None when nothing failed.
         error: what was raised, for the log.
+        is_marked: the provider keeps our key in such a write, so its effect can be told from
+            another one's.
     """
 
     outcome: Outcome
     write: Write
+    is_marked: bool = False
     pause: ConnectionName | None = None
     hasten: bool = False
     failure: Failure | None = None
     error: BaseException | None = field(default=None, compare=False)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether nothing may pass the operation: in doubt, and nothing tells its effect (R6)."""
+        return self.outcome.park_reason is ParkReason.IN_DOUBT and not self.is_marked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,9 +175,8 @@ def after_error(
         outcome = replace(outcome, kind=OutcomeKind.PARKED, park_reason=rule.park_reason)
     else:
         outcome = _later(outcome, _wait_until(op, rule, error, terms), rule)
-    return Verdict(
-        outcome=outcome,
-        write=progress.write,
+    return replace(
+        _verdict(outcome, progress, terms),
         pause=progress.connection if rule.pauses else None,
         hasten=rule.hastens,
         failure=failure,
@@ -184,7 +191,7 @@ def after_interruption(progress: Progress, terms: Terms) -> Verdict:
         outcome = _unknown(outcome, terms.now, terms.feature)
     else:
         outcome = replace(outcome, not_before=terms.now, costs_attempt=False)
-    return Verdict(outcome=outcome, write=progress.write)
+    return _verdict(outcome, progress, terms)
 
 
 def applied(op: ClaimedOperation, progress: Progress, receipt: Receipt, terms: Terms) -> Verdict:
@@ -199,7 +206,7 @@ def applied(op: ClaimedOperation, progress: Progress, receipt: Receipt, terms: T
         recheck_at=_recheck_at(op, before=1, terms=terms),
         detail=f"request {receipt.request_id}" if receipt.request_id else "",
     )
-    return Verdict(outcome=outcome, write=progress.write)
+    return _verdict(outcome, progress, terms)
 
 
 def found(
@@ -214,7 +221,7 @@ def found(
         others=effects[1:],
         recheck_at=_recheck_at(op, before=2, terms=terms),
     )
-    return Verdict(outcome=outcome, write=progress.write)
+    return _verdict(outcome, progress, terms)
 
 
 def parked(progress: Progress, reason: ParkReason, detail: str, terms: Terms) -> Verdict:
@@ -225,7 +232,7 @@ def parked(progress: Progress, reason: ParkReason, detail: str, terms: Terms) ->
         park_reason=reason,
         detail=one_line(detail),
     )
-    return Verdict(outcome=outcome, write=progress.write)
+    return _verdict(outcome, progress, terms)
 
 
 def unwanted(progress: Progress, detail: str, terms: Terms) -> Verdict:
@@ -236,7 +243,7 @@ def unwanted(progress: Progress, detail: str, terms: Terms) -> Verdict:
         costs_attempt=False,
         detail=one_line(detail),
     )
-    return Verdict(outcome=outcome, write=progress.write)
+    return _verdict(outcome, progress, terms)
 
 
 def unstorable(verdict: Verdict, error: BaseException) -> Verdict:
@@ -276,7 +283,7 @@ def again(
         resend=resend,
         detail=one_line(looked_at),
     )
-    return Verdict(outcome=outcome, write=progress.write)
+    return _verdict(outcome, progress, terms)
 
 
 def describe(write: Write) -> str:
@@ -298,6 +305,10 @@ def one_line(text: str) -> str:
     """Return a text as one short line."""
     line = " ".join(text.split())
     return line if len(line) <= DETAIL_CHARS_MAX else line[: DETAIL_CHARS_MAX - 1] + "…"
+
+
+def _verdict(outcome: Outcome, progress: Progress, terms: Terms) -> Verdict:
+    return Verdict(outcome=outcome, write=progress.write, is_marked=terms.feature.marker)
 
 
 def _blank(progress: Progress, terms: Terms, error: BaseException | None) -> Outcome:

@@ -33,7 +33,7 @@ from syncd.ports.errors import (
     Unreachable,
     Unsupported,
 )
-from syncd.store import connections, links, tickets
+from syncd.store import connections, links, operations, tickets
 from syncd.store.database import Database, P, T, Unit
 from syncd.store.errors import StoreUnavailable
 from tests.delivery.world import (
@@ -465,6 +465,22 @@ async def test_a_refused_comment_lets_the_next_one_pass(world: World) -> None:
         OperationState.PARKED,
         OperationState.APPLIED,
     ]
+
+
+@pytest.mark.parametrize("marker", [True, False])
+async def test_one_in_doubt_is_passed_only_where_the_provider_keeps_our_marker(
+    world: World, marker: bool
+) -> None:
+    world.vendor.writes[WriteKind.COMMENT] = WriteFeature(can_probe=False, marker=marker)
+    first, second = await world.plan(await world.link(), comment("first"), comment("second"))
+    world.vendor.script.append(Fault.CUT)
+    delivery = world.delivery()
+    await world.drive(delivery)
+    after = OperationState.APPLIED if marker else OperationState.WAITING
+    assert await world.states([first, second]) == [OperationState.PARKED, after]
+    await world.db.write(operations.discard, first, by="Kari", now=world.clock.now())
+    await world.drive(delivery)
+    assert await world.state(second) is OperationState.APPLIED
 
 
 async def test_an_owner_whose_lease_was_taken_over_sends_nothing(world: World) -> None:
