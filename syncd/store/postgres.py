@@ -27,9 +27,15 @@ GROUP_MAX = 128
 """Calls of one unit carried out together."""
 TRIES_MAX = 6
 """Runs of one unit that meets deadlocks or serialization failures."""
+LOST_MAX = 2
+"""Connections that one unit may lose before its commit; each costs a run on a new one."""
 
 AGAIN = frozenset({"40001", "40P01"})
 """serialization_failure, deadlock_detected: the transaction is undone and may be repeated."""
+ENDED = frozenset({"57P01", "57P02", "57P03"})
+"""admin_shutdown, crash_shutdown, cannot_connect_now: the server ends the session."""
+NOT_EVEN_ASKED = ("connection is closed", "cannot switch to state")
+"""What the driver says of a session it knows to be over or ending: it sent nothing."""
 UPGRADE_LOCK = 0x73796E6364
 """Advisory lock of schema upgrades: the letters of syncd."""
 
@@ -104,8 +110,10 @@ class PostgresDatabase(Database):
 
     async def _alone(self, work: Callable[[Tx], T]) -> T:
         async def once() -> T:
-            async with self._engine.begin() as connection:
-                return await connection.run_sync(lambda sync: work(Tx(sync)))
+            async with self._engine.connect() as connection:
+                result = await _run(connection, work)
+                await _commit(connection)
+                return result
 
         return await _repeated(once)
 
@@ -143,7 +151,7 @@ class PostgresDatabase(Database):
     async def read(self, unit: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         async def once() -> T:
             async with self._reading.connect() as connection:
-                return await connection.run_sync(lambda sync: unit(Tx(sync), *args, **kwargs))
+                return await _run(connection, partial(_call, unit, args, kwargs))
 
         return await _repeated(once)
 
@@ -189,7 +197,7 @@ async def upgrade_database(url: str) -> None:
 def _engine(url: str) -> AsyncEngine:
     if sa.make_url(url).drivername != "postgresql+asyncpg":
         raise CommandRefused(f"the store's address names another driver; {ACCEPTED}")
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=POOL_SIZE,
         max_overflow=0,
@@ -204,16 +212,62 @@ def _engine(url: str) -> AsyncEngine:
             },
         },
     )
+    sa.event.listen(engine.sync_engine, "handle_error", _note_lost)
+    return engine
+
+
+def _note_lost(context: sa.engine.ExceptionContext) -> None:
+    """Tell SQLAlchemy of lost connections that it does not know: the pool then drops them all."""
+    if _is_lost(context.original_exception):
+        context.is_disconnect = True
+
+
+def _is_lost(error: BaseException | None) -> bool:
+    # An idle session that the server ended is noticed by the next statement; the driver may
+    # still be waiting for an end of that message which never comes, and says it is busy.
+    state = str(getattr(error, "sqlstate", None) or "")
+    said = (*NOT_EVEN_ASKED, "connection was closed")
+    return state in ENDED or state.startswith("08") or any(each in str(error) for each in said)
+
+
+class _LostBeforeCommit(Exception):
+    """The connection went away before the unit was committed: nothing of it is stored."""
+
+
+async def _run(connection: AsyncConnection, work: Callable[[Tx], T]) -> T:
+    """Run a unit up to its commit."""
+    try:
+        return await connection.run_sync(lambda sync: work(Tx(sync)))
+    except sa.exc.DBAPIError as error:
+        if error.connection_invalidated or _is_lost(error.orig):
+            raise _LostBeforeCommit from error
+        raise
+
+
+async def _commit(connection: AsyncConnection) -> None:
+    """Commit; a connection lost while doing so leaves open whether the unit is stored."""
+    try:
+        await connection.commit()
+    except sa.exc.DBAPIError as error:
+        if any(said in str(error.orig) for said in NOT_EVEN_ASKED):
+            raise _LostBeforeCommit from error
+        raise
 
 
 async def _repeated(once: Callable[[], Awaitable[T]]) -> T:
-    for tries in range(1, TRIES_MAX + 1):
+    lost = 0
+    for tries in range(1, TRIES_MAX + LOST_MAX + 1):
         try:
             return await once()
+        except _LostBeforeCommit as error:
+            lost += 1
+            if lost > LOST_MAX:
+                cause = error.__cause__
+                raise StoreUnavailable(f"PostgreSQL: {getattr(cause, 'orig', cause)}") from cause
         except sa.exc.IntegrityError as error:
             raise BrokenInvariant(f"the store forbids it: {error.orig}") from error
         except sa.exc.DBAPIError as error:
-            if _state_of(error) not in AGAIN or tries == TRIES_MAX:
+            if _state_of(error) not in AGAIN or tries - lost >= TRIES_MAX:
                 raise _translated(error) from error
         except (
             OSError,

@@ -42,7 +42,7 @@ async def test_units_that_deadlock_are_repeated(postgres_store_url: str) -> None
     assert list(values) == ["0xx", "0xx"]
 
 
-async def test_a_lost_connection_is_the_store_unavailable_and_it_recovers(
+async def test_a_connection_lost_again_and_again_is_the_store_unavailable_and_it_recovers(
     postgres_store_url: str,
 ) -> None:
     def end_myself(tx: Tx) -> None:
@@ -54,22 +54,40 @@ async def test_a_lost_connection_is_the_store_unavailable_and_it_recovers(
         await database.write(put, "a")
 
 
-async def test_connections_that_died_idle_cost_no_unit_more_than_an_error(
+async def test_a_unit_whose_connection_is_lost_before_its_commit_runs_again(
+    postgres_store_url: str,
+) -> None:
+    runs: list[str] = []
+
+    def lost_once(tx: Tx) -> None:
+        put(tx, "a")
+        runs.append("run")
+        if len(runs) == 1:
+            tx.run(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    async with await Database.open(postgres_store_url) as database:
+        await database.write(lost_once)
+        stored = await database.read(lambda tx: tx.scalars(sa.select(t.meta.c.key)))
+    assert (len(runs), list(stored)) == (2, ["a"])
+
+
+async def test_sessions_that_the_server_ended_cost_no_unit(
     postgres_store_url: str, postgres_server: Server
 ) -> None:
+    # Other tests share the server: only this database's sessions are ended.
+    ending = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE datname = '{sa.make_url(postgres_store_url).database}'"
+    )
     async with await Database.open(postgres_store_url) as database:
-        await asyncio.gather(*(database.write(put, f"k{n}") for n in range(5)))
-        await postgres_server.run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='syncd'"
-        )
-        for n in range(8):
-            try:
-                await database.write(put, f"again{n}")
-            except StoreUnavailable:
-                continue
-            break
-        else:
-            pytest.fail("the store did not come back")
+        for n in range(5):
+            await asyncio.gather(*(database.write(put, f"{n}.{k}") for k in range(5)))
+            await postgres_server.run(ending)
+            # One after another: each meets what is left of an ended session, or a new one.
+            for k in range(5, 8):
+                await database.write(put, f"{n}.{k}")
+        stored = await database.read(lambda tx: tx.scalars(sa.select(t.meta.c.key)))
+    assert len(stored) == 40
 
 
 async def test_a_server_that_is_not_there_is_said() -> None:
