@@ -183,9 +183,9 @@ def _mark_sending(tx: Tx, op: ClaimedOperation, write: Write, *, now: datetime) 
 def _settle(tx: Tx, op: ClaimedOperation, verdict: Verdict, *, now: datetime) -> Settled:
     outcome = verdict.outcome
     in_time = outbox.settle(tx, op, outcome, now=now, blocks=verdict.blocks)
-    paused = verdict.pause is not None and verdict.pause not in connections.paused(tx)
-    if verdict.pause is not None and paused:
-        connections.pause(tx, verdict.pause, outcome.detail, by=ACTOR, now=now)
+    paused = verdict.pause is not None and connections.pause_once(
+        tx, verdict.pause, outcome.detail, by=ACTOR, now=now
+    )
     if in_time and verdict.hasten and op.target_row is not None:
         tickets.hasten(tx, [op.target_row], now)
     return Settled(in_time=in_time, paused=paused)

@@ -207,13 +207,11 @@ class Intake:
             await self._pause(connection, str(error))
 
     async def _pause(self, connection: ConnectionName, reason: str) -> None:
-        paused = await self._ports.db.read(connections.paused)
-        if connection in paused:
-            return
-        await self._ports.db.write(
-            connections.pause, connection, reason, by="syncd", now=self._ports.clock.now()
-        )
-        self._log.error("connection.paused", connection=connection, reason=reason)
+        now = self._ports.clock.now()
+        if await self._ports.db.write(
+            connections.pause_once, connection, reason, by="syncd", now=now
+        ):
+            self._log.error("connection.paused", connection=connection, reason=reason)
 
     # --- rounds ------------------------------------------------------------------------------
 

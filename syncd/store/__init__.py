@@ -21,7 +21,7 @@ One module per subject; records.py has the values returned, errors.py the errors
     sqlite, postgres, lock, tx, bulk, schema, tables, types, codec    what it is built from
     upgrading    upgrade(url)
     meta         initialise, instance, begin_epoch (after `db restored`)
-    connections  pin, rename, pause, resume, paused, set_health, note_news, overview
+    connections  pin, rename, pause, pause_once, resume, paused, set_health, note_news, overview
     mappings     sync, first_live, live_since, pause, resume, paused, orphans, overview
     feeds        load_cursor, save_poll, poll_failed, rewind, known_ids, overview
     tickets      sight, find, find_anywhere, ensure_ticket, due_reads, due_read, next_due,

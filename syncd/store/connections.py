@@ -69,6 +69,20 @@ def rename(tx: Tx, old: ConnectionName, new: ConnectionName) -> bool:
     return True
 
 
+def pause_once(tx: Tx, name: ConnectionName, reason: str, *, by: str, now: datetime) -> bool:
+    """Stop a connection's traffic unless it is stopped already; False: it was.
+
+    Of several that come at the same moment, one stops it.
+    """
+    values = {"paused_by": by, "paused_reason": reason, "paused_at": now}
+    flowing = sa.update(t.connection).where(_c.name == name, _c.paused_at.is_(None))
+    if not tx.run(flowing.values(values)):
+        return False
+    line = Line(at=now, event="connection.paused", detail=reason, connection=name, actor=by)
+    journal.append(tx, line)
+    return True
+
+
 def pause(tx: Tx, name: ConnectionName, reason: str, *, by: str, now: datetime) -> None:
     """Stop all traffic of a connection; what is planned waits.
 
