@@ -31,7 +31,8 @@ class Fixture:
         name: of the fixture; tests are chosen by it (`pytest -k NAME tests/conformance`).
         provider: key of `syncd.registry.PROVIDERS` and of `syncd.sandbox.SANDBOXES`.
         kind: kind of ticket.
-        settings: base URL -> the connection's own keys, small pages and room for 50 MB included.
+        settings: base URL -> the connection's own keys, nothing that has a default among them.
+        kit: keys on top of them for the kit alone: small pages, room for 50 MB.
         sandbox: options of the sandbox's settings.
         create: neutral name -> value, every field a create can set.
         change: likewise for an update; each value differs from that of `create`.
@@ -56,6 +57,7 @@ class Fixture:
     person: Mapping[str, Any]
     person_change: Mapping[str, Any]
     absent: tuple[str, str]
+    kit: Mapping[str, Any] = field(default_factory=dict)
     status: Mapping[str, Value] = field(default_factory=dict)
     person_status: str = ""
     sandbox: Mapping[str, Any] = field(default_factory=dict)
@@ -65,6 +67,20 @@ class Fixture:
     text: str = "description"
     opens: Callable[[Any, Mapping[str, Any]], str] = _opens
     placeholders: Placeholders = _none
+
+
+def own_keys(fixture: Fixture, base_url: str) -> dict[str, Any]:
+    """Give a connection's own keys as the kit sets them."""
+    return _merged(fixture.settings(base_url), fixture.kit)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    whole = dict(below)
+    for name, value in above.items():
+        present = whole.get(name)
+        both = isinstance(present, Mapping) and isinstance(value, Mapping)
+        whole[name] = _merged(present, value) if both else value  # type: ignore[arg-type]
+    return whole
 
 
 def all_fixtures() -> dict[str, Fixture]:

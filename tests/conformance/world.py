@@ -28,7 +28,7 @@ from syncd.transport.options import Pace, Timeouts, TransportOptions
 from syncd.transport.pool import ClientPool
 from syncd.transport.request import Answer, Request
 from syncd.transport.wirelog import Exchange
-from tests.conformance.fixture import Fixture
+from tests.conformance.fixture import Fixture, own_keys
 from tests.support.clock import FakeClock
 
 KEY = OperationKey("acme-0123456789abcdef")
@@ -156,7 +156,7 @@ class World:
         self._wrap = wrap
         self._tokens: list[Tokens] = []
         self._keys = 0
-        self.own = self.provider.settings_model.model_validate(fixture.settings(sandbox.base_url))
+        self.own = self.provider.settings_model.model_validate(own_keys(fixture, sandbox.base_url))
         self.adapter = self.another()
 
     def another(self) -> Adapter:
