@@ -4,7 +4,6 @@ from collections import defaultdict
 
 import pytest
 
-from syncd.registry import PROVIDERS
 from tests.conformance.conftest import FIXTURES
 from tests.conformance.endpoints import UNUSED, Row, done, rows_of
 from tests.conformance.fixture import Fixture
@@ -79,7 +78,7 @@ async def test_every_call_offered_by_name_is_a_row_with_its_arguments(world: Wor
         assert not missing, f"{name}: {offered[name]!r} does not tell {missing}"
 
 
-@pytest.mark.parametrize("provider", sorted(PROVIDERS))
+@pytest.mark.parametrize("provider", sorted({one.provider for one in FIXTURES.values()}))
 async def test_every_call_of_the_vendor_is_used_offered_or_excused(provider: str) -> None:
     async with world_of(played_by(provider, "")) as world:
         known = {row.operation for row in rows_of(provider)}
