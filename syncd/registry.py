@@ -23,6 +23,9 @@ from syncd.ports.served import ServedTickets
 from syncd.providers.b612 import adapter as b612
 from syncd.providers.b612.errors import read_error as b612_error
 from syncd.providers.b612.settings import B612Settings
+from syncd.providers.sipsynergy import adapter as sipsynergy
+from syncd.providers.sipsynergy.errors import HttpErrors as SipSynergyErrors
+from syncd.providers.sipsynergy.settings import SipSynergySettings
 from syncd.providers.smartops import adapter as smartops
 from syncd.providers.smartops.errors import HttpErrors
 from syncd.providers.smartops.settings import SmartOpsSettings
@@ -106,6 +109,17 @@ def _b612(settings: BaseModel) -> B612Settings:
     return _own(B612Settings, settings)
 
 
+def _sipsynergy(settings: BaseModel) -> SipSynergySettings:
+    return _own(SipSynergySettings, settings)
+
+
+def _sipsynergy_login(settings: BaseModel, login: Login) -> TokenSource:
+    options = sipsynergy.LoginOptions(ca_file=login.ca_file, log=login.log)
+    return sipsynergy.login(
+        login.name, _sipsynergy(settings), pool=login.pool, clock=login.clock, options=options
+    )
+
+
 def _smartops(settings: BaseModel) -> SmartOpsSettings:
     return _own(SmartOpsSettings, settings)
 
@@ -147,6 +161,18 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
             login=lambda own, login: b612.login(_b612(own)),
             build=lambda own, name, transport, clock: b612.build(
                 name, _b612(own), transport, clock
+            ),
+        ),
+        "sipsynergy": Provider(
+            name="sipsynergy",
+            settings_model=SipSynergySettings,
+            features=lambda own: sipsynergy.declare(_sipsynergy(own)),
+            fields=lambda own, kind: sipsynergy.describe(_sipsynergy(own), kind),
+            normalise=lambda own: sipsynergy.normaliser(_sipsynergy(own)),
+            error_reader=lambda own: SipSynergyErrors(_sipsynergy(own).secrets),
+            login=_sipsynergy_login,
+            build=lambda own, name, transport, clock: sipsynergy.build(
+                name, _sipsynergy(own), transport, clock
             ),
         ),
         "smartops": Provider(

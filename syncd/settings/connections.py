@@ -21,7 +21,7 @@ from syncd.transport.options import Timeouts
 
 M = TypeVar("M", bound=BaseModel)
 
-LATER_PROVIDERS = frozenset({"digital_realty", "sipsynergy"})
+LATER_PROVIDERS = frozenset({"digital_realty"})
 """Providers of the format that a later version brings."""
 
 LIKE_MAX = 8

@@ -101,6 +101,31 @@ class BasicAuth(FixedAuth):
         super().__init__({"Authorization": basic(user, password.reveal())})
 
 
+class MoreHeaders:
+    """A login that further secret headers go with."""
+
+    def __init__(self, source: TokenSource, headers: Mapping[str, Secret]) -> None:
+        """Keep the login and the headers, name -> value."""
+        self._source = source
+        self._fixed = FixedAuth(headers)
+
+    @property
+    def renewable(self) -> bool:
+        return self._source.renewable
+
+    @property
+    def serial(self) -> int:
+        return self._source.serial
+
+    async def grant(self) -> Grant:
+        login, more = await self._source.grant(), await self._fixed.grant()
+        return Grant(headers={**more.headers, **login.headers}, serial=login.serial)
+
+    def reject(self, grant: Grant) -> None:
+        """Forget the login's token; the headers stay."""
+        self._source.reject(grant)
+
+
 def basic(user: str, password: str) -> Secret:
     """Give the value of a Basic Authorization header.
 

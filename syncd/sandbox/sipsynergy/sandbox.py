@@ -11,7 +11,6 @@ from aiohttp import web
 from syncd.sandbox.calls import Answer, Call, Handler, Operation, Refused
 from syncd.sandbox.chance import Chance
 from syncd.sandbox.clock import iso
-from syncd.sandbox.faults import EVERYWHERE, FaultKind
 from syncd.sandbox.record import PERSON, Who
 from syncd.sandbox.server import Sandbox
 from syncd.sandbox.sipsynergy.catalogue import CatalogueCalls
@@ -45,8 +44,7 @@ class SipSynergySandbox(Sandbox):
 
     def __init__(self, settings: SipSynergySandboxSettings | None = None) -> None:
         self.settings = settings or SipSynergySandboxSettings()
-        # Nothing has pages here that could drift.
-        super().__init__(self.settings, EVERYWHERE - {FaultKind.PAGE_DRIFT})
+        super().__init__(self.settings)
 
     def build(self) -> list[Operation]:
         settings = self.settings
@@ -173,7 +171,8 @@ class SipSynergySandbox(Sandbox):
         return self._error(call, status)
 
     def drift(self, call: Call) -> None:
-        """Nothing has pages here."""
+        """Open a ticket right after the list was made: there are no pages, it is in the next."""
+        self.person_creates({"title": f"Drift {call.number}"}, "Dag Drift")
 
     def settled_at(self, call: Call) -> datetime | None:
         lags_s = {
