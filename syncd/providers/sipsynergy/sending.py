@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from syncd.core import marker
 from syncd.model.ids import OperationKey
 from syncd.model.operation import CommentDraft
-from syncd.model.ticket import CommentKind, FieldInfo, Value
+from syncd.model.ticket import FieldInfo, Value
 from syncd.providers.sipsynergy.mapping import FIELDS, Field, clean, derived_title, one_line
 from syncd.providers.sipsynergy.wire import TEXT_FIELDS, JsonObject, TicketItem
 
@@ -103,12 +103,10 @@ def comment_body(
     """Build the body of a comment: the key's marker is its last line.
 
     Raises:
-        Unsendable: empty, too long, or of a kind there is not.
+        Unsendable: empty or too long.
 
     Spec: section 3, Comment Create; section 6, S4.
     """
-    if draft.kind is not CommentKind.COMMENT:
-        raise Unsendable(f"SIP Synergy has no {draft.kind.value}")
     text = marker.split(clean(draft.body))[0].rstrip()
     if not text.strip():
         raise Unsendable("a comment without text")

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from syncd.model.errors import ensure
 from syncd.model.ids import CommentId, TicketId
 from syncd.model.operation import Receipt, Write, WriteKind
+from syncd.model.ticket import CommentKind
 from syncd.ports.adapter import TicketRef
 from syncd.ports.errors import NotFound, OddAnswer, Refused, RemoteError, Unreachable, Unsupported
 from syncd.providers.sipsynergy import sending
@@ -38,7 +39,7 @@ class TicketWriter:
         """
         carry_out = self._by_kind().get(write.kind)
         if carry_out is None:
-            raise Unsupported(f"SIP Synergy has no call for a {write.kind.value}")
+            raise Unsupported(f"not sent: SIP Synergy has no call for a {write.kind.value}")
         try:
             return await carry_out(write)
         except sending.Unsendable as err:
@@ -78,6 +79,8 @@ class TicketWriter:
         target = _target(write)
         if write.comment is None:
             raise Refused("not sent: no comment")
+        if write.comment.kind is not CommentKind.COMMENT:
+            raise Unsupported(f"not sent: SIP Synergy has no {write.comment.kind.value}")
         body = sending.comment_body(write.comment, write.key, target, self._user, self._bounds)
         comment_id, answer = await self._client.create_comment(target, body)
         return Receipt(
