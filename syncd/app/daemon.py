@@ -31,7 +31,7 @@ from syncd.delivery.service import Delivery
 from syncd.gateway.health import Health
 from syncd.gateway.metrics import Metrics, StoreSample
 from syncd.gateway.operators import OperatorParts, OperatorsSocket
-from syncd.gateway.server import Gateway, GatewayOptions, GatewayParts
+from syncd.gateway.server import Gateway, GatewayOptions, GatewayParts, ServedParts
 from syncd.intake.service import Intake, IntakePorts
 from syncd.log import ExchangeLog
 from syncd.model.errors import CommandRefused, SettingsError
@@ -42,7 +42,7 @@ from syncd.settings.values import Settings
 from syncd.store import meta
 from syncd.store.database import Database
 from syncd.store.records import Instance
-from syncd.store.serving import StoredTickets
+from syncd.store.serving import StoredCredentials, StoredTickets
 from syncd.store.spool import Spool
 from syncd.transport.pool import ClientPool
 
@@ -341,7 +341,9 @@ class Daemon:
         self._adapters.clear()
         self._adapters.update(plant.adapters)
         self._intake.reload(plant.intake_config())
-        self._gateway.reload(_tokens(plant.settings), frozenset(plant.settings.connections))
+        self._gateway.reload(
+            _tokens(plant.settings), frozenset(plant.settings.connections), plant.offers
+        )
         self._tell_names()
         self._options.set_log(plant.settings.log)
         self._bells.ring()
@@ -439,6 +441,7 @@ class Daemon:
                 port=settings.http.port,
                 tokens=_tokens(settings),
                 connections=frozenset(settings.connections),
+                offers=self._plant.offers,
                 port_file=options.port_file,
             ),
             GatewayParts(
@@ -448,8 +451,16 @@ class Daemon:
                 health=self._health,
                 metrics=self._metrics,
                 clock=options.clock,
+                served=ServedParts(
+                    tickets=self._ground.served,
+                    credentials=StoredCredentials(
+                        self._ground.db, settings.store.key, clock=options.clock, ids=options.ids,
+                        owner=self._owner,
+                    ),
+                    pool=self._ground.pool,
+                ),
             ),
-        )
+        )  # fmt: skip
 
 
 _POLL = "poll "

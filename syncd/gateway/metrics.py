@@ -99,6 +99,10 @@ class Metrics:
             "syncd_notifications", "Notifications received", ("connection", "status"),
             registry=registry,
         )  # fmt: skip
+        self._served = Counter(
+            "syncd_served_calls", "Calls of served connections answered, by statusCode",
+            ("connection", "call", "code"), registry=registry,
+        )  # fmt: skip
         self._restarts = Counter(
             "syncd_service_restarts", "Services started again after a crash", ("service",),
             registry=registry,
@@ -212,6 +216,10 @@ class Metrics:
         """A notification was answered; an unknown connection is counted as one, `unknown`."""
         name = connection if connection in self._connections else "unknown"
         self._notified.labels(name, str(status)).inc()
+
+    def served(self, connection: str, call: str, code: str) -> None:
+        """A call of a served connection was answered."""
+        self._served.labels(connection, call, code).inc()
 
     def restarted(self, service: str) -> None:
         """A service is started again."""

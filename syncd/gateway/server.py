@@ -1,14 +1,15 @@
-"""The HTTP port: notifications, health, metrics."""
+"""The HTTP port: served connections, notifications, health, metrics."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from syncd.gateway.health import Health, HealthReport
 from syncd.gateway.metrics import Metrics, StoreSample
@@ -20,9 +21,15 @@ from syncd.gateway.notify import (
     Rejected,
     parse,
 )
+from syncd.gateway.served.callers import GuardParts
+from syncd.gateway.served.site import SiteParts, Sites
 from syncd.gateway.serving import TooLarge, TooSlow, answer, read_body, refusal, serving, tcp_socket
+from syncd.model.ids import ConnectionName
 from syncd.model.secret import Secret
 from syncd.ports.clock import Clock
+from syncd.ports.offer import Offer
+from syncd.ports.served import CredentialStore, ServedTickets
+from syncd.transport.pool import ClientPool
 
 SAMPLE_S = 5.0
 """Seconds a scrape waits for the store."""
@@ -50,6 +57,7 @@ class GatewayOptions:
         host, port: where it listens; port 0 takes any.
         tokens: connection -> the token its notifications carry.
         connections: all connections there are.
+        offers: connections that are served, and what they offer.
         port_file: where the actual port is written, for those who start us; None: nowhere.
     """
 
@@ -57,7 +65,23 @@ class GatewayOptions:
     port: int = 8470
     tokens: Mapping[str, Secret]
     connections: frozenset[str]
+    offers: Mapping[ConnectionName, Offer] = field(default_factory=dict)
     port_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedParts:
+    """What served connections work with.
+
+    Attributes:
+        tickets: where their tickets live.
+        credentials: keeps offline tokens' successors.
+        pool: whose sessions reach the issuers of tokens.
+    """
+
+    tickets: ServedTickets
+    credentials: CredentialStore
+    pool: ClientPool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +94,7 @@ class GatewayParts:
         sample: asks the store what a scrape shows.
         health, metrics: what app and the services told.
         clock: where time comes from.
+        served: what served connections work with; None: none is served.
     """
 
     inbox: Inbox
@@ -78,6 +103,7 @@ class GatewayParts:
     health: Health
     metrics: Metrics
     clock: Clock
+    served: ServedParts | None = None
 
 
 class Gateway:
@@ -92,12 +118,34 @@ class Gateway:
         self._rate = RateLimit(clock=parts.clock)
         self._logged_s: dict[tuple[str, int], float] = {}
         self._scrape = asyncio.Lock()
+        self._sites = self._make_sites()
         self.port = 0
 
-    def reload(self, tokens: Mapping[str, Secret], connections: frozenset[str]) -> None:
-        """Take new tokens and connections; the address stays until a restart."""
+    def _make_sites(self) -> Sites | None:
+        parts, served = self._parts, self._parts.served
+        if served is None:
+            return None
+        guard = GuardParts(pool=served.pool, credentials=served.credentials, clock=parts.clock)
+        sites = Sites(
+            SiteParts(
+                tickets=served.tickets, guard=guard, ring=parts.ring, metrics=parts.metrics,
+                clock=parts.clock,
+            )
+        )  # fmt: skip
+        sites.offer(self._options.offers)
+        return sites
+
+    def reload(
+        self,
+        tokens: Mapping[str, Secret],
+        connections: frozenset[str],
+        offers: Mapping[ConnectionName, Offer] | None = None,
+    ) -> None:
+        """Take new tokens, connections and offers; the address stays until a restart."""
         self._doorkeeper = Doorkeeper(tokens, connections)
         self._connections = connections
+        if self._sites is not None:
+            self._sites.offer(offers or {})
 
     @contextlib.asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
@@ -115,12 +163,18 @@ class Gateway:
             yield
 
     def _application(self) -> web.Application:
-        application = web.Application()
+        application = web.Application(middlewares=[self._to_sites])
         application.router.add_get("/-/healthy", self._healthy)
         application.router.add_get("/-/ready", self._ready)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_post("/notify/{connection}", self._notify)
         return application
+
+    @web.middleware
+    async def _to_sites(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Hand on what lies below a served prefix: a router cannot be changed by a reload."""
+        done = await self._sites.handle(request) if self._sites is not None else None
+        return done if done is not None else await handler(request)
 
     async def _healthy(self, _request: web.Request) -> web.Response:
         return _reported("healthy", self._parts.health.alive())

@@ -25,7 +25,9 @@ STOP_S = 2.0
 CONNECTIONS_MAX = 256
 """Open connections of one listener; further ones are closed at once."""
 LINE_BYTES_MAX = 4096
-"""Longest request line and longest header."""
+"""Longest request line."""
+FIELD_BYTES_MAX = 16 * 1024
+"""Longest header: an access token that names many roles takes a few KiB."""
 HEADERS_MAX = 64
 """Most headers of one request."""
 PATH_BYTES_MAX = 104
@@ -90,7 +92,7 @@ class Listener:
             keepalive_timeout=HEAD_S,  # counts from the accept on, heads that trickle in included
             lingering_time=LINGER_S,
             max_line_size=LINE_BYTES_MAX,
-            max_field_size=LINE_BYTES_MAX,
+            max_field_size=FIELD_BYTES_MAX,
             max_headers=HEADERS_MAX,
             auto_decompress=False,
             shutdown_timeout=STOP_S,

@@ -102,6 +102,8 @@ class SmartOpsRealm(_Frozen):
             raise ValueError("introspection needs client_id and client_secret")
         if self._offline is not OfflineTokens.REFUSE and not self.client_id:
             raise ValueError("offline tokens need a client_id to redeem or introspect them with")
+        if self._offline is OfflineTokens.INTROSPECT and not self.azp:
+            raise ValueError("an introspected offline token names no audience: azp is needed")
         return self
 
     @property
