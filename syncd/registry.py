@@ -23,6 +23,9 @@ from syncd.ports.served import ServedTickets
 from syncd.providers.b612 import adapter as b612
 from syncd.providers.b612.errors import read_error as b612_error
 from syncd.providers.b612.settings import B612Settings
+from syncd.providers.digital_realty import adapter as digital_realty
+from syncd.providers.digital_realty.errors import read_error as digital_realty_error
+from syncd.providers.digital_realty.settings import DigitalRealtySettings
 from syncd.providers.sipsynergy import adapter as sipsynergy
 from syncd.providers.sipsynergy.errors import HttpErrors as SipSynergyErrors
 from syncd.providers.sipsynergy.settings import SipSynergySettings
@@ -49,6 +52,7 @@ class Login:
 
     Attributes:
         name: the connection's, or that of the login it shares.
+        base_url: that connection's, below which some vendors have their token endpoint.
         pool: whose session reaches the token endpoint.
         clock: for expiry.
         on_rotated: commits a rotated refresh token; awaited before its access token is used.
@@ -61,6 +65,7 @@ class Login:
     pool: ClientPool
     clock: Clock
     on_rotated: Callable[[Secret], Awaitable[None]]
+    base_url: str = ""
     stored_token: Secret | None = None
     ca_file: Path | None = None
     log: WireLog | None = None
@@ -107,6 +112,19 @@ def _own(model: type[S], settings: BaseModel) -> S:
 
 def _b612(settings: BaseModel) -> B612Settings:
     return _own(B612Settings, settings)
+
+
+def _digital_realty(settings: BaseModel) -> DigitalRealtySettings:
+    return _own(DigitalRealtySettings, settings)
+
+
+def _digital_realty_login(settings: BaseModel, login: Login) -> TokenSource:
+    options = digital_realty.LoginOptions(
+        base_url=login.base_url, ca_file=login.ca_file, log=login.log
+    )
+    return digital_realty.login(
+        login.name, _digital_realty(settings), pool=login.pool, clock=login.clock, options=options
+    )
 
 
 def _sipsynergy(settings: BaseModel) -> SipSynergySettings:
@@ -161,6 +179,18 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
             login=lambda own, login: b612.login(_b612(own)),
             build=lambda own, name, transport, clock: b612.build(
                 name, _b612(own), transport, clock
+            ),
+        ),
+        "digital_realty": Provider(
+            name="digital_realty",
+            settings_model=DigitalRealtySettings,
+            features=lambda own: digital_realty.declare(_digital_realty(own)),
+            fields=lambda own, kind: digital_realty.describe(_digital_realty(own), kind),
+            normalise=lambda own: digital_realty.normaliser(_digital_realty(own)),
+            error_reader=lambda own: digital_realty_error,
+            login=_digital_realty_login,
+            build=lambda own, name, transport, clock: digital_realty.build(
+                name, _digital_realty(own), transport, clock
             ),
         ),
         "sipsynergy": Provider(

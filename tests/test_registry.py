@@ -16,6 +16,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 def test_a_provider_is_found_by_its_own_name() -> None:
     assert {name: one.name for name, one in PROVIDERS.items()} == {
         "b612": "b612",
+        "digital_realty": "digital_realty",
+        "sipsynergy": "sipsynergy",
         "smartops": "smartops",
         "telenor": "telenor",
     }

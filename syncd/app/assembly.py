@@ -204,6 +204,7 @@ async def _login(connection: ConnectionSettings, workshop: Workshop) -> TokenSou
 
     login = Login(
         name=connection.name,
+        base_url=connection.base_url,
         pool=workshop.pool,
         clock=workshop.clock,
         on_rotated=rotated,

@@ -7,16 +7,27 @@ PARTS_MAX = 99
 """Comments one long text may become; the rest is cut off with the ellipsis."""
 
 
-def cut(text: str, chars_max: int | None) -> tuple[str, str]:
+def fits(text: str, chars_max: int | None, bytes_max: int | None = None) -> bool:
+    """Say whether a text is within its limits, in characters and in UTF-8 bytes."""
+    if chars_max is not None and len(text) > chars_max:
+        return False
+    return bytes_max is None or len(text.encode("utf-8", "replace")) <= bytes_max
+
+
+def cut(text: str, chars_max: int | None, bytes_max: int | None = None) -> tuple[str, str]:
     """Shorten a text.
 
     Returns:
         What fits, ending in an ellipsis when something was cut off, and what was cut off.
     """
-    if chars_max is None or len(text) <= chars_max:
+    if fits(text, chars_max, bytes_max):
         return text, ""
-    keep = max(chars_max - len(ELLIPSIS), 0)
-    return (text[:keep] + ELLIPSIS)[:chars_max], text[keep:]
+    most = len(text) if chars_max is None else chars_max
+    keep = max(most - len(ELLIPSIS), 0)
+    if bytes_max is not None:
+        room = max(bytes_max - len(ELLIPSIS.encode()), 0)
+        keep = min(keep, len(text.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")))
+    return (text[:keep] + ELLIPSIS)[:most], text[keep:]
 
 
 def parts(text: str, bytes_max: int | None) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from syncd.core.cutting import cut
+from syncd.core.cutting import cut, fits
 from syncd.core.evaluate import View, as_text, evaluate, fingerprint, inputs, short
 from syncd.core.rules import ChangePolicy, ConflictPolicy, FieldRule, LongPolicy, PairedField
 from syncd.core.slots import STATUS, Draft, FieldWrite, Slots, directed, paired_values
@@ -175,13 +175,13 @@ def fit(
     if isinstance(value, Missing):
         return None, ""
     known = traits.fields.get(name)
-    if not isinstance(value, str) or known is None or known.max_chars is None:
+    if not isinstance(value, str) or known is None:
         return value, ""
-    if len(value) <= known.max_chars:
+    if fits(value, known.max_chars, known.max_bytes):
         return value, ""
     if policy is LongPolicy.PARK:
         return None, ""
-    kept, rest = cut(value, known.max_chars)
+    kept, rest = cut(value, known.max_chars, known.max_bytes)
     return kept, rest if policy is LongPolicy.COMMENT else ""
 
 

@@ -125,6 +125,7 @@ class FieldInfo:
         name: neutral name.
         kind: `text`, `number`, `label`, `contact`, `time` or `list`.
         max_chars: longest accepted text; None where there is no known limit.
+        max_bytes: likewise in UTF-8; both hold where both are known.
         writable: the writes that can set it (`create`, `update`, `status`); empty: read only.
         readable: False when it can be written but never read back.
         values: accepted values where the provider's document lists them.
@@ -134,6 +135,7 @@ class FieldInfo:
     name: str
     kind: str = "text"
     max_chars: int | None = None
+    max_bytes: int | None = None
     writable: frozenset[str] = field(default_factory=frozenset)
     readable: bool = True
     values: tuple[str, ...] = ()

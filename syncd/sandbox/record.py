@@ -22,6 +22,8 @@ HEADERS_SHOWN = (
     "User-Agent",
     "X-User-Name",
     "X-Application-Id",
+    "Master-Account-Id",
+    "Account-Id",
     "Idempotency-Key",
     "X-Request-Id",
     "X-Correlation-Id",

@@ -14,15 +14,12 @@ from syncd.settings import shapes
 from syncd.settings.daemon import ConnectionBlock
 from syncd.settings.problems import Mark, Path, listed, nearest, quoted, shown
 from syncd.settings.types import check_url
-from syncd.settings.validate import NOT_YET, Reading, unknown_key, validate
+from syncd.settings.validate import Reading, unknown_key, validate
 from syncd.settings.values import POLL_JITTER, ConnectionSettings, ExpectNews, PollSettings
 from syncd.settings.yaml_nodes import Entry, Map, Scalar
 from syncd.transport.options import Timeouts
 
 M = TypeVar("M", bound=BaseModel)
-
-LATER_PROVIDERS = frozenset({"digital_realty"})
-"""Providers of the format that a later version brings."""
 
 LIKE_MAX = 8
 """Longest chain of `like:`."""
@@ -184,13 +181,9 @@ def _provider(
     text = entry.value.text if isinstance(entry.value, Scalar) else ""
     found = providers.get(text)
     if found is None:
-        why = (
-            f"provider {shown(text)} {NOT_YET}"
-            if text in LATER_PROVIDERS
-            else (f"no provider {shown(text)}")
-        )
         close = nearest(text, providers) or ";"
-        reading.add((*path, "provider"), f"{why}{close} accepted: {listed(sorted(providers))}")
+        said = f"no provider {shown(text)}{close} accepted: {listed(sorted(providers))}"
+        reading.add((*path, "provider"), said)
     return found
 
 

@@ -67,12 +67,19 @@ async def downloaded(world: World, ref: TicketRef, file: str) -> tuple[str, int,
     return digest.hexdigest(), size, longest
 
 
+def needs_files(world: World) -> None:
+    """Skip where files cannot be sent, or are never shown again."""
+    needs(world, WriteKind.ATTACHMENT)
+    if not world.features.attachments:
+        pytest.skip(f"{world.fixture.name} shows no attachments")
+
+
 class TestAttachments:
     """Bytes are opaque, streamed and complete."""
 
     @pytest.mark.parametrize("size", [1, 255, 65_537, 3 * MB])
     async def test_files_of_any_size_go_up_and_come_down(self, world: World, size: int) -> None:
-        needs(world, WriteKind.ATTACHMENT)
+        needs_files(world)
         content = (bytes(range(256)) * (size // 256 + 1))[:size]
         ref = await world.opened()
         draft = draft_of("a.jpg", content, "image/jpeg")
@@ -86,7 +93,7 @@ class TestAttachments:
         assert file.size_bytes in (None, size)
 
     async def test_an_empty_file_is_carried_or_refused_unsent(self, world: World) -> None:
-        needs(world, WriteKind.ATTACHMENT)
+        needs_files(world)
         ref = await world.opened()
         since = world.mark
         write = world.write_of(WriteKind.ATTACHMENT, ref, attachment=draft_of("a.txt", b""))
@@ -109,7 +116,7 @@ class TestAttachments:
         assert not world.sends(since)
 
     async def test_fifty_megabytes_are_never_held(self, world: World) -> None:
-        needs(world, WriteKind.ATTACHMENT)
+        needs_files(world)
         if world.features.limits.attachment_bytes < BIG:
             pytest.skip("the vendor takes no file of 50 MB")
         ref = await world.opened()
@@ -133,7 +140,7 @@ class TestAttachments:
 
     @pytest.mark.parametrize("name", NAMES)
     async def test_names_people_give_files_are_kept(self, world: World, name: str) -> None:
-        needs(world, WriteKind.ATTACHMENT)
+        needs_files(world)
         ref = await world.opened()
         await world.send(
             world.write_of(WriteKind.ATTACHMENT, ref, attachment=draft_of(name, HELLO))
@@ -142,7 +149,7 @@ class TestAttachments:
 
     @pytest.mark.parametrize("name", ODD_NAMES)
     async def test_names_that_are_none_never_leave(self, world: World, name: str) -> None:
-        needs(world, WriteKind.ATTACHMENT)
+        needs_files(world)
         ref = await world.opened()
         since = world.mark
         write = world.write_of(WriteKind.ATTACHMENT, ref, attachment=draft_of(name, HELLO))

@@ -35,7 +35,8 @@ class Follower:
             ticket = str(one.ref.id or one.ref.number)
             if one.digest is None or self.known.get(ticket) != one.digest:
                 fresh.add(ticket)
-            self.known[ticket] = one.digest
+            # As the store does: what tells no digest leaves the one there is.
+            self.known[ticket] = one.digest or self.known.get(ticket)
         self.cursor = result.cursor
         self.gaps += result.gap
         self.is_behind = result.gap

@@ -89,6 +89,8 @@ class TestReadAfterWrite:
 
     async def test_an_attachment_comes_back_whole(self, world: World) -> None:
         needs(world, WriteKind.ATTACHMENT)
+        if not world.features.attachments:
+            pytest.skip(f"{world.fixture.name} shows no attachments")
         ref = await world.opened()
         receipt = await world.send(world.write_of(WriteKind.ATTACHMENT, ref))
         (file,) = (await world.read(ref)).attachments

@@ -246,7 +246,8 @@ class World:
 
     def key(self) -> OperationKey:
         self._keys += 1
-        return OperationKey(f"acme-{self._keys:016x}")
+        # As long as the keys the daemon makes.
+        return OperationKey(f"acme12-{self._keys:012x}")
 
     def write_of(
         self,

@@ -107,7 +107,7 @@ class DigitalRealtySandboxSettings(SandboxSettings):
             comment_max_chars: the vendor's limits (sections 3 and 8); 32k is 32,000 (D10).
         attachment_max_bytes: the document names no limit (section 8).
         list_lag_s: how old a state the list shows, in seconds.
-        oddities: error bodies of several shapes, missing `comments`, misspelt key (D1, D18).
+        oddities: error bodies of several shapes, `comments` as "", misspelt key (D1, D18).
     """
 
     client_id: str = "acme"
