@@ -13,7 +13,7 @@ from syncd.gateway.metrics import Metrics, StoreSample
 from syncd.gateway.server import Gateway, GatewayOptions, GatewayParts, ServedParts
 from syncd.model.ids import ConnectionName
 from syncd.model.secret import Secret
-from syncd.ports.clock import SystemIds
+from syncd.ports.clock import SystemClock, SystemIds
 from syncd.ports.offer import Offer, OfflineTokens, Realm
 from syncd.registry import PROVIDERS
 from syncd.store.database import Database
@@ -121,14 +121,22 @@ def realm_of(beside: Issuer, **changed: Any) -> Realm:
 
 @asynccontextmanager
 async def office(
-    folder: Path, offer: Offer | None = None, *, database_url: str = "", **realm: Any
+    folder: Path,
+    offer: Offer | None = None,
+    *,
+    database_url: str = "",
+    beside: Office | None = None,
+    **realm: Any,
 ) -> AsyncIterator[Office]:
-    """Open it; `realm` changes what is asked of tokens."""
-    clock = FakeClock()
+    """Open it; `realm` changes what tokens need, `beside` shares another's realm and time."""
+    clock = beside.clock if beside else FakeClock()
     offer = offer or offer_of()
     url = database_url or f"sqlite:///{folder}/store.db"
     async with AsyncExitStack() as stack:
-        issuer = await stack.enter_async_context(running(Issuer(now=clock.now)))
+        if beside is not None:
+            issuer = beside.issuer
+        else:
+            issuer = await stack.enter_async_context(running(Issuer(now=clock.now)))
         database = await stack.enter_async_context(await Database.open(url, upgrade=True))
         pool = await stack.enter_async_context(ClientPool())
         offer = replace(offer, realms=(realm_of(issuer, **realm),))
@@ -152,7 +160,7 @@ async def office(
                 served=ServedParts(
                     tickets=tickets,
                     credentials=StoredCredentials(
-                        database, Secret("key"), clock=clock, ids=SystemIds(), owner="me"
+                        database, Secret("key"), clock=SystemClock(), ids=SystemIds(), owner="me"
                     ),
                     pool=pool,
                 ),

@@ -419,3 +419,40 @@ async def test_a_store_that_fails_is_told_as_nothing_stored(desk: Office) -> Non
         status, told, headers = await desk.call(CREATE, {"ticketJSON": {"urgency": "1"}})
     assert (status, told["statusCode"]) == (503, "503")
     assert headers["Retry-After"]
+
+
+@pytest.mark.postgres
+async def test_two_replicas_serve_one_connection_as_one(postgres_url: str, tmp_path: Path) -> None:
+    async with (
+        office(tmp_path, database_url=postgres_url) as first,
+        office(tmp_path, database_url=postgres_url, beside=first) as second,
+    ):
+        both = (first, second) * 4
+        made = await asyncio.gather(*(each.raised({"Idempotency-Key": "1"}) for each in both))
+        assert len({each["sysId"] for each in made}) == 1
+        mine = {each["ticketNumber"] for each in await asyncio.gather(*(e.raised() for e in both))}
+        assert len(mine) == 8
+        note = {"sysId": made[0]["sysId"], "ticketJSON": {"comments": "once"}}
+        key = {"Idempotency-Key": "2"}
+        await asyncio.gather(*(each.call(UPDATE, note, headers=key) for each in both))
+        told = await second.fetched(made[0]["ticketNumber"], "comments")
+        assert [each["comment"] for each in told["comments"]] == ["once"]
+
+
+@pytest.mark.postgres
+async def test_two_replicas_spend_a_rotating_offline_token_once_each_time(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    async with (
+        office(tmp_path, database_url=postgres_url) as first,
+        office(tmp_path, database_url=postgres_url, beside=first) as second,
+    ):
+        first.issuer.rotates = True
+        login = {"Authorization": f"Bearer {first.issuer.offline_token()}"}
+        body = {"ticketNumber": "none"}
+        answers = await asyncio.gather(
+            *(each.call(DETAILS, body, headers=login) for each in (first, second) * 3)
+        )
+        assert {status for status, _, _ in answers} == {200}
+        used = first.issuer.used_offline
+        assert len(used) == len(set(used)) == 2

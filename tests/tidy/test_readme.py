@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,17 @@ def test_the_readmes_mapping_loads_and_its_own_tests_pass(office: Office) -> Non
     said = office.says("check", "--json", environ=secrets(office))
     assert said.status == 0, said.out + said.err
     assert "readme" in said.out
+
+
+def test_the_readmes_served_connection_loads_and_offers_its_calls(office: Office) -> None:
+    (served,) = [text for kind, text in BLOCKS if kind == "yaml" and "mode: serve" in text]
+    config = office.config.read_text(encoding="utf-8")
+    added = "\nconnections:\n" + textwrap.indent(served, "  ")
+    office.config.write_text(config.replace("\nconnections:\n", added), encoding="utf-8")
+    said = office.says("check", "--json", environ=secrets(office))
+    assert said.status == 0, said.out + said.err
+    fields = office.says("fields", "automation", environ=secrets(office))
+    assert "vendor_ref" in fields.out
 
 
 @pytest.mark.parametrize(

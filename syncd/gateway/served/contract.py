@@ -46,11 +46,15 @@ class Refused(Exception):
         code: statusCode.
         message: statusMessage: what is wrong, quoting no value.
         http: HTTP status; None: the outcome stands in the body alone (O3).
+        allow: methods that the path takes, where it takes others.
     """
 
-    def __init__(self, code: str, message: str, *, http: int | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, *, http: int | None = None, allow: str = ""
+    ) -> None:
         """Keep them."""
         super().__init__(message)
+        self.allow = allow
         self.code = code
         self.message = message
         self.http = http

@@ -164,7 +164,8 @@ class Site:
                 raise Refused("404", "there is no such path", http=404)
             methods = {method: _Call(*each) for method, each in found.items()}
         if request.method not in methods:
-            raise Refused("405", f"this path takes {', '.join(sorted(methods))}", http=405)
+            allow = ", ".join(sorted(methods))
+            raise Refused("405", f"this path takes {allow}", http=405, allow=allow)
         return methods[request.method]
 
     def _take_turn(self, caller: Caller) -> None:
@@ -273,7 +274,7 @@ class Site:
     def _told(self, call: str, err: Refused) -> web.Response:
         self._parts.metrics.served(self._connection, call, err.code)
         status = err.http or (int(err.code) if self.offer.mirror_status else 200)
-        headers = {}
+        headers = {"Allow": err.allow} if err.allow else {}
         if status == 503:
             headers["Retry-After"] = "5"
         if status in {408, 413}:
