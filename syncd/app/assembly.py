@@ -23,7 +23,7 @@ from syncd.ports.clock import Clock, IdSource
 from syncd.ports.offer import Offer
 from syncd.ports.served import ServedTickets
 from syncd.registry import PROVIDERS, Login, Provider
-from syncd.settings.traits import side_traits
+from syncd.settings.traits import all_kind_traits, side_traits
 from syncd.settings.values import ConnectionSettings, Settings
 from syncd.transport.auth import TokenSource
 from syncd.transport.budget import Budget
@@ -94,7 +94,8 @@ class Plant:
         settings: the configuration.
         accounts: by the connection each is named after.
         adapters: by connection.
-        traits: by connection.
+        traits: by connection, over all its kinds of ticket.
+        kind_traits: by connection and kind.
         offers: what is offered to callers, by the connection it is offered under.
     """
 
@@ -102,6 +103,7 @@ class Plant:
     accounts: Mapping[ConnectionName, Account] = field(default_factory=dict)
     adapters: Mapping[ConnectionName, Adapter] = field(default_factory=dict)
     traits: Mapping[ConnectionName, SideTraits] = field(default_factory=dict)
+    kind_traits: Mapping[tuple[ConnectionName, str], SideTraits] = field(default_factory=dict)
     offers: Mapping[ConnectionName, Offer] = field(default_factory=dict)
 
     def budget(self, name: ConnectionName) -> Budget:
@@ -121,6 +123,7 @@ class Plant:
             mappings=settings.mappings,
             adapters=self.adapters,
             traits=self.traits,
+            kind_traits=self.kind_traits,
             poll_every_s={
                 name: connection.poll.every_s for name, connection in settings.connections.items()
             },
@@ -142,15 +145,18 @@ async def build(settings: Settings, workshop: Workshop, before: Plant | None = N
         accounts[name] = await _account(settings.connections[name], workshop, kept)
     adapters: dict[ConnectionName, Adapter] = {}
     traits: dict[ConnectionName, SideTraits] = {}
+    kind_traits: dict[tuple[ConnectionName, str], SideTraits] = {}
     for name, connection in settings.connections.items():
         provider = PROVIDERS[connection.provider]
         adapters[name] = _adapter(connection, provider, accounts[connection.login], workshop)
         traits[name] = _traits(connection, provider)
+        kind_traits |= all_kind_traits(connection, provider)
     return Plant(
         settings=settings,
         accounts=accounts,
         adapters=adapters,
         traits=traits,
+        kind_traits=kind_traits,
         offers=offers_of(settings),
     )
 

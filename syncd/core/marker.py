@@ -10,6 +10,9 @@ from syncd.model.ids import OperationKey
 
 _MARKER = re.compile(r"[ \t]*\n?[ \t]*\[ref:([0-9a-z]{4,12}-[0-9a-z]{10,32})\]")
 
+_KEY = re.compile(r"[0-9a-z]{4,12}-(?=[0-9a-z]*[a-z])[0-9a-z]{10,32}")
+"""A key by itself. Its random part hardly ever lacks a letter; a customer's own number does."""
+
 MARKER_CHARS_MAX = len("\n[ref:]") + 12 + 1 + 32
 """Room a marker may need, in characters (all ASCII, so also in bytes)."""
 
@@ -22,6 +25,12 @@ def render(key: OperationKey) -> str:
 def append(text: str, key: OperationKey) -> str:
     """Return the text with the key's marker as its last line."""
     return f"{text}\n{render(key)}" if text else render(key)
+
+
+def bare(text: str) -> OperationKey | None:
+    """Read a reference field that holds a key and nothing else; None when it holds another text."""
+    plain = text.strip()
+    return OperationKey(plain) if _KEY.fullmatch(plain) else None
 
 
 def split(text: str) -> tuple[str, tuple[OperationKey, ...]]:

@@ -32,8 +32,8 @@ async def send(op: ClaimedOperation, tools: Tools, progress: Progress) -> Verdic
         Exception: whatever the adapter, the spool or the store raise; `outcomes.after_error` knows.
     """
     adapter = tools.adapters[op.connection]
-    if op.write.kind not in adapter.features.writes:
-        detail = f"the provider cannot do {op.write.kind.value}"
+    if op.write.kind not in adapter.features.of(op.write.ticket_kind).writes:
+        detail = f"the provider cannot do {op.write.kind.value} on {op.write.ticket_kind}"
         return outcomes.parked(progress, ParkReason.REFUSED, detail, tools.terms(op))
     unwanted = await _why_unwanted(op, tools)
     if unwanted is not None:

@@ -50,9 +50,10 @@ class Tools:
     def terms(self, op: ClaimedOperation) -> Terms:
         """Say what an outcome of this operation, ending now, depends on."""
         adapter = self.adapters.get(op.connection)
-        feature = adapter.features.writes.get(op.write.kind) if adapter is not None else None
+        kind = op.write.ticket_kind
+        writes = adapter.features.of(kind).writes if adapter is not None else {}
         return Terms(
-            feature=feature or BLIND,
+            feature=writes.get(op.write.kind, BLIND),
             policy=self.options.retry,
             jitter=self.ids.jitter(),
             now=self.clock.now(),

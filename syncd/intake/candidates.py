@@ -129,7 +129,7 @@ def _answers(
     opening = rules.opening(source.other)
     if opening is None:
         return None
-    traits = config.traits[rules.connection(source)]
+    traits = config.traits_of(rules)[source]
     holds, tests = examine(opening.when, source_view(rules, ticket, source, traits))
     return tuple(test.actual for test in tests) if holds else None
 
@@ -140,7 +140,8 @@ def may_be_ours(tx: Tx, stored: StoredTicket, decider: Decider) -> bool:
     Where creates carry a marker that is read back, a ticket without it is not ours.
     """
     ticket = stored.snapshot
-    how = decider.config.traits[stored.connection].features.writes.get(WriteKind.CREATE)
+    traits = decider.config.traits_for(stored.connection, stored.kind)
+    how = traits.features.writes.get(WriteKind.CREATE)
     if ticket is None or how is None or how.marker:
         return False
     skew = timedelta(seconds=SKEW_S)

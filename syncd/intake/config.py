@@ -43,7 +43,8 @@ class IntakeConfig:
     Attributes:
         mappings: rules by name.
         adapters: by connection.
-        traits: by connection.
+        traits: by connection, over all its kinds of ticket.
+        kind_traits: by connection and kind, where kinds differ; absent: as the connection.
         poll_every_s: by connection: how often a watched ticket is read.
         revision: of the configuration.
     """
@@ -51,6 +52,7 @@ class IntakeConfig:
     mappings: Mapping[MappingName, MappingRules]
     adapters: Mapping[ConnectionName, Adapter]
     traits: Mapping[ConnectionName, SideTraits]
+    kind_traits: Mapping[tuple[ConnectionName, str], SideTraits] = field(default_factory=dict)
     poll_every_s: Mapping[ConnectionName, float] = field(default_factory=dict)
     revision: str = ""
 
@@ -80,4 +82,8 @@ class IntakeConfig:
 
     def traits_of(self, rules: MappingRules) -> Mapping[Side, SideTraits]:
         """Return both sides' traits of a mapping."""
-        return {side: self.traits[rules.connection(side)] for side in Side}
+        return {side: self.traits_for(rules.connection(side), rules.kind(side)) for side in Side}
+
+    def traits_for(self, connection: ConnectionName, kind: str) -> SideTraits:
+        """Return the traits of a connection's tickets of one kind."""
+        return self.kind_traits.get((connection, kind)) or self.traits[connection]

@@ -1,7 +1,7 @@
 """What a provider can do: declared by its adapter, never guessed from a name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from syncd.model.operation import WriteKind
@@ -76,6 +76,7 @@ class Features:
         reading: how changes become known.
         kinds: kinds of ticket it has.
         writes: the writes it can do; a kind not listed raises `Unsupported`.
+        lacks: kind of ticket -> writes that it, unlike others here, cannot take; see `of`.
         comment_kinds: kinds of comment that can be written.
         attachments: its tickets can have attachments that we can read.
         settle_s: after one of our writes, a read may show the state before it for this long (R1).
@@ -97,3 +98,12 @@ class Features:
     statuses: tuple[str, ...] = ()
     cancelled_status: str = ""
     cancel_reasons: tuple[str, ...] = ()
+    lacks: Mapping[str, frozenset[WriteKind]] = field(default_factory=dict)
+
+    def of(self, ticket_kind: str) -> "Features":
+        """Give what can be done with tickets of one kind."""
+        missing = self.lacks.get(ticket_kind)
+        if not missing:
+            return self
+        writes = {kind: how for kind, how in self.writes.items() if kind not in missing}
+        return replace(self, writes=writes)

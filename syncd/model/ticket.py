@@ -123,7 +123,8 @@ class FieldInfo:
 
     Attributes:
         name: neutral name.
-        kind: `text`, `number`, `label`, `contact`, `time` or `list`.
+        kind: `text`, `number`, `label`, `contact`, `address`, `time` or `list`.
+        parts: keys of a structure, such as a contact's; empty for any other field.
         max_chars: longest accepted text; None where there is no known limit.
         max_bytes: likewise in UTF-8; both hold where both are known.
         writable: the writes that can set it (`create`, `update`, `status`); empty: read only.
@@ -134,6 +135,7 @@ class FieldInfo:
 
     name: str
     kind: str = "text"
+    parts: tuple[str, ...] = ()
     max_chars: int | None = None
     max_bytes: int | None = None
     writable: frozenset[str] = field(default_factory=frozenset)

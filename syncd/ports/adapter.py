@@ -75,10 +75,12 @@ class Expectation:
     Attributes:
         values: neutral field name -> every constant or table value a mapping may send there.
         statuses: status labels the mappings name.
+        kinds: kinds of ticket the mappings use; empty: not told.
     """
 
     values: Mapping[str, frozenset[str]] = field(default_factory=dict)
     statuses: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
 
 
 class FileSource(Protocol):

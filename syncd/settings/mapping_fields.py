@@ -156,20 +156,21 @@ def _check_produced(
 
 
 def _check_shape(scope: Scope, expression: Expression, path: Path, info: FieldInfo) -> None:
-    """Check that a contact is given to a contact field and a text to others."""
+    """Check that a block of keys is given to a field that has parts, and a text to others."""
     source = expression.source
     if not isinstance(source, Constant) or expression.labels is not None:
         return
     is_block = not isinstance(source.value, str)
-    if is_block and info.kind != "contact":
+    if is_block and not info.parts:
         scope.add((*path, "value"), f"{shown(info.name)} takes a text, not a block of keys")
-    elif not is_block and info.kind == "contact":
-        said = f"{shown(info.name)} takes {{name: …, email: …, phone: …}}"
-        scope.add((*path, "value"), said)
+    elif not is_block and info.parts:
+        keys = ", ".join(f"{part}: …" for part in info.parts)
+        scope.add((*path, "value"), f"{shown(info.name)} takes {{{keys}}}")
     elif isinstance(source.value, Mapping):
-        odd = [key for key in source.value if key not in ("name", "email", "phone")]
+        odd = [key for key in source.value if key not in info.parts]
         for key in odd:
-            scope.add_key((*path, "value", key), "unknown key; accepted: name, email, phone")
+            accepted = listed(info.parts)
+            scope.add_key((*path, "value", key), f"unknown key; accepted: {accepted}")
 
 
 # --- both directions -----------------------------------------------------------------------------

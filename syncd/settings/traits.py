@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from syncd.core.state import SideTraits
 from syncd.model.features import Features
-from syncd.model.ids import MappingName, Side
+from syncd.model.ids import ConnectionName, MappingName, Side
 from syncd.model.ticket import FieldInfo, Value
 from syncd.registry import Provider
 from syncd.settings.values import ConnectionSettings, Settings
@@ -117,7 +117,7 @@ def facts_of(side: Side, connection: ConnectionSettings, kind: str, provider: Pr
     normalise = provider.normalise(connection.options)
     traits = side_traits(
         connection,
-        provider.features(connection.options),
+        provider.features(connection.options).of(kind),
         provider.fields(connection.options, kind),
         normalise,
     )
@@ -142,11 +142,25 @@ def mapping_traits(
     found: dict[Side, SideTraits] = {}
     for side in Side:
         connection = settings.connections[rules.connection(side)]
-        provider = providers[connection.provider]
-        found[side] = side_traits(
-            connection,
-            provider.features(connection.options),
-            provider.fields(connection.options, rules.kind(side)),
-            provider.normalise(connection.options),
-        )
+        found[side] = kind_traits(connection, rules.kind(side), providers[connection.provider])
     return found
+
+
+def kind_traits(connection: ConnectionSettings, kind: str, provider: Provider) -> SideTraits:
+    """Give what the core must know of a connection's tickets of one kind."""
+    return side_traits(
+        connection,
+        provider.features(connection.options).of(kind),
+        provider.fields(connection.options, kind),
+        provider.normalise(connection.options),
+    )
+
+
+def all_kind_traits(
+    connection: ConnectionSettings, provider: Provider
+) -> dict[tuple[ConnectionName, str], SideTraits]:
+    """Give the same of each of its kinds."""
+    return {
+        (connection.name, kind): kind_traits(connection, kind, provider)
+        for kind in sorted(provider.features(connection.options).kinds)
+    }

@@ -66,15 +66,18 @@ def expectation(settings: Settings, name: ConnectionName) -> Expectation:
     """Gather every constant that mappings may send to a connection, and every status they name."""
     values: dict[str, set[str]] = {}
     statuses: set[str] = set()
+    kinds: set[str] = set()
     for rules in settings.mappings.values():
         for side in Side:
             if rules.connection(side) == name:
+                kinds.add(rules.kind(side))
                 for field, value in _sent(rules, side):
                     values.setdefault(field, set()).add(value)
                 statuses |= set(_statuses(rules, side))
     return Expectation(
         values={field: frozenset(each) for field, each in values.items()},
         statuses=frozenset(statuses),
+        kinds=frozenset(kinds),
     )
 
 

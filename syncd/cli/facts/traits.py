@@ -6,7 +6,7 @@ from syncd.model.features import Features
 from syncd.model.ids import ConnectionName
 from syncd.model.operation import WriteKind
 from syncd.registry import PROVIDERS
-from syncd.settings.traits import side_traits
+from syncd.settings.traits import all_kind_traits, side_traits
 from syncd.settings.values import Settings
 
 
@@ -47,5 +47,10 @@ def intake_config(settings: Settings) -> IntakeConfig:
         mappings=settings.mappings,
         adapters={},
         traits={name: traits_of(settings, name) for name in settings.connections},
+        kind_traits={
+            key: traits
+            for connection in settings.connections.values()
+            for key, traits in all_kind_traits(connection, PROVIDERS[connection.provider]).items()
+        },
         revision=settings.revision,
     )

@@ -21,14 +21,14 @@ from syncd.ports.adapter import (
 from syncd.ports.clock import Clock
 from syncd.ports.errors import Unsupported
 from syncd.providers.telenor import mapping, sending
-from syncd.providers.telenor.calls import IncidentCalls
+from syncd.providers.telenor.calls import Calls
 from syncd.providers.telenor.client import TelenorClient
 from syncd.providers.telenor.feed import ActivityFeed
-from syncd.providers.telenor.mapping import KIND
-from syncd.providers.telenor.probing import IncidentProber
-from syncd.providers.telenor.reading import IncidentReader
+from syncd.providers.telenor.probing import CaseProber
+from syncd.providers.telenor.reading import CaseReader
 from syncd.providers.telenor.settings import TelenorSettings
-from syncd.providers.telenor.writing import IncidentWriter
+from syncd.providers.telenor.trees import TREES, Tree
+from syncd.providers.telenor.writing import CaseWriter
 from syncd.transport.auth import TokenSource
 from syncd.transport.interface import Transport
 from syncd.transport.oauth import ClientAuth, GrantKind, OAuthOptions, OAuthTokenSource
@@ -49,6 +49,20 @@ class LoginOptions:
     log: WireLog | None = None
 
 
+class _Parts:
+    """What one tree of a connection is read and written with."""
+
+    def __init__(
+        self, tree: Tree, settings: TelenorSettings, transport: Transport, clock: Clock
+    ) -> None:
+        self.tree = tree
+        self.client = TelenorClient(transport, settings, clock, tree)
+        self.feed = ActivityFeed(self.client, settings.feed)
+        self.reader = CaseReader(self.client, settings)
+        self.writer = CaseWriter(self.client, self.reader, settings, bounds_of(settings))
+        self.prober = CaseProber(self.client, self.reader, settings)
+
+
 class TelenorAdapter:
     """One Telenor connection; implements `syncd.ports.adapter.Adapter`."""
 
@@ -58,14 +72,11 @@ class TelenorAdapter:
         self._name = name
         self._settings = settings
         self._clock = clock
-        self._bounds = bounds_of(settings)
         self._features = declare(settings)
-        self._client = TelenorClient(transport, settings, clock)
-        self._feed = ActivityFeed(self._client, settings.feed)
-        self._reader = IncidentReader(self._client, settings)
-        self._writer = IncidentWriter(self._client, self._reader, settings, self._bounds)
-        self._prober = IncidentProber(self._client, self._reader, settings)
-        self._calls = IncidentCalls(self._client, settings)
+        self._parts = {
+            kind: _Parts(tree, settings, transport, clock) for kind, tree in TREES.items()
+        }
+        self._calls = Calls([one.reader for one in self._parts.values()], settings)
 
     @property
     def features(self) -> Features:
@@ -77,29 +88,24 @@ class TelenorAdapter:
         return mapping.normalise(name, value)
 
     def fields(self, kind: str) -> Sequence[FieldInfo]:
-        """List an incident's fields. Spec: Service Ticket API, section 5."""
-        self._ensure_kind(kind)
-        return sending.field_infos(self._bounds)
+        """List the fields of incidents or orders. Spec: Service Ticket API, sections 5 and 7."""
+        return sending.field_infos(bounds_of(self._settings), self._of(kind).tree)
 
     async def poll(self, kind: str, cursor: str | None) -> PollResult:
-        """Read the activities feed. Spec: Service Ticket API, section 6, I3."""
-        self._ensure_kind(kind)
-        return await self._feed.poll(cursor, self._clock.now())
+        """Read a tree's activities feed. Spec: Service Ticket API, I3 and O3."""
+        return await self._of(kind).feed.poll(cursor, self._clock.now())
 
     async def read(self, ref: TicketRef) -> Ticket:
-        """Read an incident whole. Spec: Service Ticket API, section 6, I6, I10, I14."""
-        self._ensure_kind(ref.kind)
-        return await self._reader.ticket(ref)
+        """Read a ticket whole. Spec: Service Ticket API, I6, I10, I14; O6, O10, O14."""
+        return await self._of(ref.kind).reader.ticket(ref)
 
     async def write(self, write: Write, file: FileSource | None = None) -> Receipt:
-        """Send one write, once. Spec: Service Ticket API, section 6; section 10."""
-        self._ensure_kind(write.ticket_kind)
-        return await self._writer.write(write, file)
+        """Send one write, once. Spec: Service Ticket API, sections 6, 7 and 10."""
+        return await self._of(write.ticket_kind).writer.write(write, file)
 
     async def probe(self, write: Write, sent_at: datetime) -> ProbeResult:
         """Look whether a write happened. Spec: Service Ticket API, section 10."""
-        self._ensure_kind(write.ticket_kind)
-        return await self._prober.probe(write, sent_at)
+        return await self._of(write.ticket_kind).prober.probe(write, sent_at)
 
     @asynccontextmanager
     async def download(
@@ -107,28 +113,29 @@ class TelenorAdapter:
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Stream an attachment as opaque bytes; the caller compares length with its metadata.
 
-        Spec: Service Ticket API, section 6, I12; section 8, T20.
+        Spec: Service Ticket API, section 6, I12; section 7, O12; section 8, T20.
         """
-        self._ensure_kind(ref.kind)
-        incident_id = ref.id or (await self._reader.incident(ref)).id
-        async with self._client.download(incident_id, attachment_id) as answer:
+        parts = self._of(ref.kind)
+        case_id = ref.id or (await parts.reader.case(ref)).id
+        async with parts.client.download(case_id, attachment_id) as answer:
             yield answer.chunks
 
     async def check(self, expectation: Expectation) -> Sequence[CheckFinding]:
-        """Ask the live system whether login, rights and values hold. Spec: section 6, I4, I5."""
+        """Ask the live system whether login, rights and values hold. Spec: I4, I5, O4, O5."""
         return await self._calls.check(expectation)
 
     async def call(self, name: str, arguments: Mapping[str, str]) -> object:
-        """Make a named call that syncing does not need. Spec: Service Ticket API, section 6."""
+        """Make a named call that syncing does not need. Spec: Service Ticket API, sections 6, 7."""
         return await self._calls.call(name, arguments)
 
     def calls(self) -> Mapping[str, str]:
         """Give name -> one line, of what `call` offers."""
         return self._calls.described()
 
-    def _ensure_kind(self, kind: str) -> None:
-        if kind != KIND:
-            raise Unsupported(f"{self._name}: Telenor here has {KIND}s, no {kind!r}")
+    def _of(self, kind: str) -> _Parts:
+        if kind not in self._parts:
+            raise Unsupported(f"{self._name}: Telenor has {' and '.join(TREES)}, no {kind!r}")
+        return self._parts[kind]
 
 
 def build(
@@ -198,7 +205,7 @@ def login(
 
 def describe(settings: TelenorSettings, kind: str) -> Sequence[FieldInfo]:
     """List the fields of a kind of ticket; none for a kind Telenor here does not have."""
-    return sending.field_infos(bounds_of(settings)) if kind == KIND else ()
+    return sending.field_infos(bounds_of(settings), TREES[kind]) if kind in TREES else ()
 
 
 def normaliser(settings: TelenorSettings) -> Callable[[str, Value], Value]:
@@ -215,7 +222,7 @@ def declare(settings: TelenorSettings) -> Features:
     settle, looks = settings.settle, settings.probe.looks
     return Features(
         reading=Reading.FEED,
-        kinds=frozenset({KIND}),
+        kinds=frozenset(TREES),
         writes={
             WriteKind.CREATE: WriteFeature(
                 settle_s=settle.create_s, looks=looks, absence=Absence.RESEND, marker=True
@@ -237,4 +244,9 @@ def declare(settings: TelenorSettings) -> Features:
             comment_bytes=settings.limits.comment_bytes,
         ),
         statuses=settings.statuses,
+        lacks={
+            tree.kind: frozenset({WriteKind.STATUS})
+            for tree in TREES.values()
+            if not tree.sets_status
+        },
     )

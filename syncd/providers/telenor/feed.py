@@ -21,7 +21,6 @@ from syncd.ports.adapter import PollResult, Sighting, TicketRef
 from syncd.ports.errors import Refused
 from syncd.providers.telenor.client import TelenorClient, paging
 from syncd.providers.telenor.cursor import Cursor, Gap, highest, lower, micros, read_cursor, span
-from syncd.providers.telenor.mapping import KIND
 from syncd.providers.telenor.settings import TelenorFeed
 from syncd.providers.telenor.wire import Activity, ActivityPage
 
@@ -94,9 +93,10 @@ class _Touched:
 
 
 class ActivityFeed:
-    """The feed of one connection. Its only memory is that Telenor refuses to sort."""
+    """The feed of one tree of a connection. Its only memory is that Telenor refuses to sort."""
 
     def __init__(self, client: TelenorClient, settings: TelenorFeed) -> None:
+        self.kind = client.tree.kind
         self._client = client
         self._settings = settings
         self._was_refused = False
@@ -352,7 +352,8 @@ class _Round:
         order = (self._latest if date is None else date, -len(self._seen))
         found = self._touched.get(ticket_id or number)
         if found is None:
-            ref = TicketRef(kind=KIND, id=TicketId(ticket_id) if ticket_id else None, number=number)
+            known_id = TicketId(ticket_id) if ticket_id else None
+            ref = TicketRef(kind=self._feed.kind, id=known_id, number=number)
             found = _Touched(ref=ref, actions=[], order=order)
             self._touched[ticket_id or number] = found
         found.actions.append(item.action or "without action")

@@ -1,13 +1,12 @@
 """Neutral names and values to Telenor's and back; pure.
 
-Every neutral field is a row of `FIELDS`. `normalise` is N of DESIGN R5: two spellings of one value
+Every neutral field is a row of a `Tree`. `normalise` is N of DESIGN R5: two spellings of one value
 have one form. Round trip: N(read(rendered(v))) equals N(v) for every value we agree to send.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from syncd.core import marker
@@ -21,17 +20,17 @@ from syncd.model.ticket import (
     Value,
     Visibility,
 )
+from syncd.providers.telenor.trees import FIELD_KINDS, Tree
 from syncd.providers.telenor.wire import (
     Activity,
+    Case,
     CaseUser,
     CommentItem,
     FileInfo,
-    Incident,
     Stamp,
+    parse_decimal,
 )
 
-KIND = "incident"
-"""The kind of ticket; orders are the document's other tree."""
 NORMALISER_VERSION = 1
 """Raised whenever `normalise` gives another form for some value (DESIGN R5)."""
 AUTHOR_WINDOW = timedelta(minutes=2)
@@ -48,67 +47,6 @@ _LETTERS = str.maketrans(
     | {"Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "Œ": "Oe", "œ": "oe"}
 )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """A neutral field and where Telenor keeps it.
-
-    Attributes:
-        name: neutral name.
-        wire: Telenor's name.
-        kind: `text`, `line` (a text of one line), `label`, `contact` or `time`.
-        writable: kinds of write that can set it.
-        clearable: may be emptied by an empty text.
-        source: section of the document.
-    """
-
-    name: str
-    wire: str
-    kind: str
-    writable: frozenset[str] = frozenset()
-    clearable: bool = False
-    source: str = "section 5"
-
-
-_BOTH = frozenset({"create", "update"})
-
-
-def _field(
-    name: str, wire: str, kind: str, writable: frozenset[str] = frozenset(), *, clear: bool = False
-) -> Field:
-    return Field(name=name, wire=wire, kind=kind, writable=writable, clearable=clear)
-
-
-FIELDS: Mapping[str, Field] = {
-    row.name: row
-    for row in (
-        _field("number", "caseNumber", "line"),
-        _field("title", "subject", "line", _BOTH),
-        _field("description", "description", "text", _BOTH, clear=True),
-        Field(
-            name="status",
-            wire="status",
-            kind="label",
-            writable=frozenset({"status"}),
-            source="section 6, I19; section 8, T9",
-        ),
-        _field("status_reason", "statusReason", "label"),
-        _field("priority", "priority", "label", _BOTH),
-        _field("location", "location", "line", _BOTH, clear=True),
-        _field("product_category_name", "productCategoryName", "label", _BOTH),
-        _field("incident_type", "incidentType", "label", _BOTH),
-        _field("identification_number", "identificationNumber", "line", _BOTH, clear=True),
-        _field("organization_number", "organizationNumber", "line", _BOTH),
-        _field("root_cause", "rootCause", "line"),
-        _field("root_cause_description", "rootCauseDescription", "text"),
-        _field("owner", "owner", "line"),
-        _field("caller", "createdBy", "line", frozenset({"create"})),
-        _field("local_contact", "localContact", "contact", _BOTH),
-        _field("contact", "contact", "contact", frozenset({"update"})),
-        _field("closed_at", "closedDate", "time"),
-    )
-}
-"""Neutral name -> where Telenor keeps it. Spec: Service Ticket API, section 5."""
 
 _OWNERS = ("caseAssignedTo", "owner")
 
@@ -133,13 +71,15 @@ def normalise(name: str, value: Value) -> Value:
     Empty texts and empty contacts are None. Texts: markers out, LF, no white space at line ends
     or around the whole, NFC. Labels ignore capitals. Version: `NORMALISER_VERSION`.
     """
-    row = FIELDS.get(name)
+    row = FIELD_KINDS.get(name)
     kind = row.kind if row else "text"
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Mapping):
         parts = {part: _plain(str(text), "line") for part, text in value.items()}
         return {part: text for part, text in sorted(parts.items()) if text} or None
+    if kind == "number":
+        return parse_decimal(value) or _plain(str(value), "line") or None
     return _plain(str(value), kind) or None
 
 
@@ -177,46 +117,55 @@ def header_name(name: str, chars_max: int) -> str:
 
 
 def ticket(
-    incident: Incident,
+    case: Case,
+    tree: Tree,
     comments: Sequence[CommentItem],
     files: Sequence[FileInfo],
     unknown_author: str,
 ) -> Ticket:
     """Put a ticket together from its answers.
 
-    Spec: Service Ticket API, section 5; section 8, T13 and T14.
+    Spec: Service Ticket API, sections 5 and 7; section 8, T13 and T14.
     """
-    titled = incident.told.get("subject") or ""
     return Ticket(
-        id=TicketId(incident.id),
-        number=incident.case_number,
-        kind=KIND,
-        fields=fields_of(incident),
-        comments=comments_of(comments, incident.activities or (), unknown_author),
+        id=TicketId(case.id),
+        number=case.case_number,
+        kind=tree.kind,
+        fields=fields_of(case, tree),
+        comments=comments_of(comments, case.activities or (), unknown_author),
         attachments=attachments_of(files),
-        created_at=_at(incident.created),
-        updated_at=_at(incident.modified),
-        keys=tuple(dict.fromkeys(description_keys(incident) + marker.split(titled)[1])),
+        created_at=_at(case.created),
+        updated_at=_at(case.modified),
+        keys=ticket_keys(case, tree),
     )
 
 
-def fields_of(incident: Incident) -> dict[str, Value]:
+def ticket_keys(case: Case, tree: Tree) -> tuple[OperationKey, ...]:
+    """Give the keys that say which of our creates made a ticket.
+
+    Where a field of its own holds the key, a marker in a text is somebody's quote.
+    """
+    titled = "" if tree.key_field else case.told.get("subject") or ""
+    return tuple(dict.fromkeys(own_keys(case, tree) + marker.split(titled)[1]))
+
+
+def fields_of(case: Case, tree: Tree) -> dict[str, Value]:
     """Give the fields an answer told, markers taken out; what it did not tell is absent (T13)."""
     fields: dict[str, Value] = {}
-    for row in FIELDS.values():
-        if row.kind != "contact" and row.wire in incident.told:
-            fields[row.name] = _told_text(incident.told[row.wire])
-    fields |= _owner(incident.told)
-    if incident.case_number:
-        fields["number"] = incident.case_number
-    if incident.created_by is not None:
-        fields["caller"] = incident.created_by.name or None
-    if incident.closed_told:
-        fields["closed_at"] = _instant_text(incident.closed)
-    for name in ("local_contact", "contact"):
-        wire = FIELDS[name].wire
-        if wire in incident.contacts:
-            fields[name] = incident.contacts[wire] or None
+    for row in tree.fields.values():
+        if row.wire in case.told:
+            fields[row.name] = _told_text(case.told[row.wire])
+        elif row.parts and row.wire in case.structures:
+            told = case.structures[row.wire] or {}
+            parts = {name: told[wire] for name, wire in row.parts.items() if wire in told}
+            fields[row.name] = parts or None
+    fields |= _owner(case.told)
+    if case.case_number:
+        fields["number"] = case.case_number
+    if case.created_by is not None:
+        fields["caller"] = case.created_by.name or None
+    if case.closed_told:
+        fields["closed_at"] = _instant_text(case.closed)
     return fields
 
 
@@ -296,27 +245,49 @@ def comment_keys(item: CommentItem) -> tuple[OperationKey, ...]:
     return marker.split(item.body)[1]
 
 
-def description_keys(incident: Incident) -> tuple[OperationKey, ...]:
-    """Give the operation keys an incident's description carries, then those it once carried.
+def key_place(tree: Tree) -> str:
+    """Name Telenor's field in which our key travels: its own, or the description (R4)."""
+    return tree.key_field or "description"
+
+
+def own_keys(case: Case, tree: Tree) -> tuple[OperationKey, ...]:
+    """Give the keys that stand in the key's place, then those that once stood there.
 
     A person who rewrites a description may take our marker out; the activities still tell it.
+
+    Spec: Service Ticket API, section 10, POST incident and POST order.
     """
-    texts = [incident.told.get("description") or ""]
-    for activity in incident.activities or ():
-        if activity.field_name.strip().casefold() == "description":
-            texts += [activity.old_value, activity.new_value]
-        elif activity.action.strip().upper() in _CREATED:
-            texts.append(activity.content)
-    return tuple(dict.fromkeys(key for text in texts for key in marker.split(text)[1]))
+    place = key_place(tree)
+    texts = _had(case, place)
+    if not tree.key_field:
+        texts += [one.content for one in case.activities or () if _is_creation(one)]
+        return tuple(dict.fromkeys(key for text in texts for key in marker.split(text)[1]))
+    return tuple(dict.fromkeys(key for text in texts if (key := marker.bare(text)) is not None))
 
 
-def subjects(incident: Incident) -> tuple[str, ...]:
-    """Give the subject an incident has, then those its activities tell that it had."""
-    texts = [incident.told.get("subject") or ""]
-    for activity in incident.activities or ():
-        if activity.field_name.strip().casefold() == "subject":
+def carries(case: Case, tree: Tree, key: OperationKey) -> bool:
+    """Say whether a ticket carries a key in its place, or once did; a field of its own exactly."""
+    if tree.key_field:
+        return key in (text.strip() for text in _had(case, tree.key_field))
+    return key in own_keys(case, tree)
+
+
+def subjects(case: Case) -> tuple[str, ...]:
+    """Give the subject a ticket has, then those its activities tell that it had."""
+    return tuple(dict.fromkeys(text for text in _had(case, "subject") if text))
+
+
+def _had(case: Case, wire: str) -> list[str]:
+    """Give what a field holds, then what its activities tell that it held."""
+    texts = [case.told.get(wire) or ""]
+    for activity in case.activities or ():
+        if activity.field_name.strip().casefold() == wire.casefold():
             texts += [activity.old_value, activity.new_value]
-    return tuple(dict.fromkeys(text for text in texts if text))
+    return texts
+
+
+def _is_creation(activity: Activity) -> bool:
+    return activity.action.strip().upper() in _CREATED
 
 
 def is_same_user(told: CaseUser | None, name: str) -> bool:

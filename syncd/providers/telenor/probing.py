@@ -20,13 +20,14 @@ from syncd.ports.adapter import TicketRef
 from syncd.ports.errors import NotFound, Refused
 from syncd.providers.telenor import mapping
 from syncd.providers.telenor.client import TelenorClient, paging
-from syncd.providers.telenor.reading import IncidentReader
+from syncd.providers.telenor.reading import CaseReader
 from syncd.providers.telenor.sending import STATUS_TEXT
 from syncd.providers.telenor.settings import TelenorSettings
-from syncd.providers.telenor.wire import Activity, Incident, IncidentPage, Stamp
+from syncd.providers.telenor.trees import FIELD_KINDS
+from syncd.providers.telenor.wire import Activity, Case, CasePage, Stamp
 
 NEWEST_FIRST = ("caseNumber", "DESC")
-"""Spec: Service Ticket API, section 10, POST incident."""
+"""Spec: Service Ticket API, section 10, POST incident and POST order."""
 _OVERLAP_ITEMS = 5
 _CHANGED = frozenset({"UPDATED", "STATUS_CHANGED"})
 _WEIGHTS = (Finding.ABSENT, Finding.UNCLEAR, Finding.FOUND)
@@ -45,16 +46,17 @@ class _Newest:
     """
 
     cases: int
-    candidates: tuple[Incident, ...]
+    candidates: tuple[Case, ...]
     why_not: str = ""
 
 
-class IncidentProber:
-    """Probes of one connection."""
+class CaseProber:
+    """Probes of one tree of a connection."""
 
     def __init__(
-        self, client: TelenorClient, reader: IncidentReader, settings: TelenorSettings
+        self, client: TelenorClient, reader: CaseReader, settings: TelenorSettings
     ) -> None:
+        self._tree = client.tree
         self._client = client
         self._reader = reader
         self._settings = settings
@@ -74,13 +76,13 @@ class IncidentProber:
             return await self._state(write, target, since)
         except NotFound as err:
             return ProbeResult(
-                finding=Finding.UNCLEAR, looked_at=f"incident {target} is not there: {err}"
+                finding=Finding.UNCLEAR, looked_at=f"{self._tree.kind} {target} is not there: {err}"
             )
 
     # --- create ----------------------------------------------------------------------------------
 
     async def _create(self, write: Write, since: datetime) -> ProbeResult:
-        """Spec: Service Ticket API, section 8, T30; section 10, POST incident."""
+        """Spec: Service Ticket API, section 8, T30; section 10, POST incident and POST order."""
         hits, searched = await self._search(write, since)
         newest = await self._newest(write, since)
         candidates = {one.id: one for one in (*hits, *newest.candidates)}
@@ -93,30 +95,30 @@ class IncidentProber:
             return ProbeResult(finding=Finding.UNCLEAR, looked_at=f"{looked_at}; {why_not}")
         return ProbeResult(finding=Finding.ABSENT, looked_at=looked_at)
 
-    async def _search(self, write: Write, since: datetime) -> tuple[tuple[Incident, ...], str]:
+    async def _search(self, write: Write, since: datetime) -> tuple[tuple[Case, ...], str]:
         """Search for the key; gives the cases that may carry it and what to tell of it."""
         query = [("search", str(write.key)), *paging(0, self._settings.feed.page_size)]
         try:
-            page = await self._client.list_incidents(query)
+            page = await self._client.list_cases(query)
         except Refused as err:
             return (), f"refused ({err})"
         # What was made since is read whole: the text shown may be a later one than was searched.
         hits = tuple(
             one
             for one in page.items
-            if _may_carry(one, write) or not _is_before(one.created, since)
+            if self._may_carry(one, write) or not _is_before(one.created, since)
         )
         return hits, str(len(hits))
 
     async def _newest(self, write: Write, since: datetime) -> _Newest:
         """Read the newest cases until one is older than the time of sending."""
         size = self._settings.feed.page_size
-        seen: dict[str, Incident] = {}
+        seen: dict[str, Case] = {}
         skip = 0
         is_sorted, is_whole = True, True
         for _ in range(self._settings.probe.search_pages):
             try:
-                page = await self._client.list_incidents(paging(skip, size, NEWEST_FIRST))
+                page = await self._client.list_cases(paging(skip, size, NEWEST_FIRST))
             except Refused as err:
                 return self._so_far(seen, write, since, f"newest first refused ({err})")
             is_whole = is_whole and not page.odd
@@ -135,29 +137,27 @@ class IncidentProber:
             seen, write, since, f"they do not reach back to the time of sending{order}"
         )
 
-    def _so_far(
-        self, seen: Mapping[str, Incident], write: Write, since: datetime, why: str
-    ) -> _Newest:
+    def _so_far(self, seen: Mapping[str, Case], write: Write, since: datetime, why: str) -> _Newest:
         candidates = tuple(
             one
             for one in seen.values()
-            if write.key in mapping.description_keys(one)
+            if mapping.carries(one, self._tree, write.key)
             or (
                 not _is_before(one.created, since)
-                and (_may_carry(one, write) or self._is_unmarked_of_ours(one, write))
+                and (self._may_carry(one, write) or self._is_unmarked_of_ours(one, write))
             )
         )
         return _Newest(cases=len(seen), candidates=candidates, why_not=why)
 
     async def _confirmed(
-        self, candidates: Sequence[Incident], write: Write, since: datetime
-    ) -> tuple[list[Incident], str]:
-        """Read candidates whole; the marker must stand, or have stood, in the description.
+        self, candidates: Sequence[Case], write: Write, since: datetime
+    ) -> tuple[list[Case], str]:
+        """Read candidates whole; the key must stand, or have stood, in its place.
 
         Returns:
             Those that carry it, oldest first; and why others cannot be told, empty when all can.
         """
-        found: list[Incident] = []
+        found: list[Case] = []
         details_max = self._settings.probe.details_max
         why_not = ""
         if len(candidates) > details_max:
@@ -165,31 +165,39 @@ class IncidentProber:
         for listed in candidates[:details_max]:
             name = listed.case_number or listed.id
             try:
-                ref = TicketRef(kind=mapping.KIND, id=TicketId(listed.id))
-                incident = await self._reader.incident(ref)
+                ref = TicketRef(kind=self._tree.kind, id=TicketId(listed.id))
+                case = await self._reader.case(ref)
             except NotFound:
                 why_not = f"{name} is listed but cannot be read"
                 continue
-            carried = (*mapping.description_keys(incident), *mapping.description_keys(listed))
-            if write.key in carried:
-                found.append(incident)
+            shown = (case, listed)
+            if any(mapping.carries(one, self._tree, write.key) for one in shown):
+                found.append(case)
             elif (
-                not carried
-                and not _is_before(incident.created, since)
-                and self._is_unmarked_of_ours(incident, write)
-                and _had_title(incident, write)
+                not any(mapping.own_keys(one, self._tree) for one in shown)
+                and not _is_before(case.created, since)
+                and self._is_unmarked_of_ours(case, write)
+                and _had_title(case, write)
             ):
                 why_not = f"{name} is by our name and of this title, its marker is not to be seen"
         found.sort(key=lambda one: (_instant(one.created), one.case_number))
         return found, why_not
 
-    def _is_unmarked_of_ours(self, incident: Incident, write: Write) -> bool:
+    def _may_carry(self, case: Case, write: Write) -> bool:
+        """Say whether a list item is worth reading whole: a list may leave out or cut texts."""
+        if mapping.key_place(self._tree) not in case.told:
+            return True
+        if mapping.carries(case, self._tree, write.key):
+            return True
+        return mapping.same_value("title", case.told.get("subject"), write.fields.get("title"))
+
+    def _is_unmarked_of_ours(self, case: Case, write: Write) -> bool:
         """Say whether it was made under a name we send and shows no marker, ours or another's."""
-        if mapping.description_keys(incident):
+        if mapping.own_keys(case, self._tree):
             return False
         caller = write.fields.get("caller")
         names = [self._settings.user_name, *([caller] if isinstance(caller, str) else [])]
-        return any(mapping.is_same_user(incident.created_by, name) for name in names if name)
+        return any(mapping.is_same_user(case.created_by, name) for name in names if name)
 
     # --- the others ------------------------------------------------------------------------------
 
@@ -215,7 +223,7 @@ class IncidentProber:
         draft = write.attachment
         if draft is None:
             return ProbeResult(finding=Finding.UNCLEAR, looked_at="no file to look for")
-        items = await self._client.list_attachments(target)
+        items = await self._reader.files(target)
         ours = [
             one
             for one in items
@@ -232,8 +240,8 @@ class IncidentProber:
 
         Spec: Service Ticket API, section 4.4, Activity; section 10, PUT.
         """
-        incident = await self._reader.incident(TicketRef(kind=mapping.KIND, id=target))
-        told = mapping.fields_of(incident)
+        case = await self._reader.case(TicketRef(kind=self._tree.kind, id=target))
+        told = mapping.fields_of(case, self._tree)
         differing = [
             name
             for name, wanted in write.fields.items()
@@ -241,10 +249,10 @@ class IncidentProber:
             and not mapping.same_value(name, told.get(name, MISSING), wanted)
         ]
         if not differing:
-            return _found("incident read: as sent", [_receipt(write, target)])
-        looked_at = f"incident read: {', '.join(differing)} not as sent"
+            return _found(f"{self._tree.kind} read: as sent", [_receipt(write, target)])
+        looked_at = f"{self._tree.kind} read: {', '.join(differing)} not as sent"
         calls = {_call_of(name) for name in differing}
-        noted = [self._noted(incident, write, call, since) for call in sorted(calls)]
+        noted = [self._noted(case, write, call, since) for call in sorted(calls)]
         if Finding.ABSENT in noted:
             return ProbeResult(finding=Finding.ABSENT, looked_at=looked_at)
         if Finding.UNCLEAR in noted:
@@ -252,7 +260,7 @@ class IncidentProber:
             return ProbeResult(finding=Finding.UNCLEAR, looked_at=f"{looked_at}; {why}")
         return _found(f"{looked_at}; by its activities changed later", [_receipt(write, target)])
 
-    def _noted(self, incident: Incident, write: Write, call: str, since: datetime) -> Finding:
+    def _noted(self, case: Case, write: Write, call: str, since: datetime) -> Finding:
         """Say whether the activities tell that one call of a write has happened.
 
         A field's youngest activity of ours decides, writes to a ticket being one at a time (R6).
@@ -262,7 +270,7 @@ class IncidentProber:
             finding
             for name, wanted in write.fields.items()
             if _call_of(name) == call
-            and (finding := self._noted_field(incident, write, name, wanted, since))
+            and (finding := self._noted_field(case, write, name, wanted, since))
         ]
         for finding in (Finding.FOUND, Finding.UNCLEAR):
             if finding in findings:
@@ -270,14 +278,14 @@ class IncidentProber:
         return Finding.ABSENT
 
     def _noted_field(
-        self, incident: Incident, write: Write, name: str, wanted: Value, since: datetime
+        self, case: Case, write: Write, name: str, wanted: Value, since: datetime
     ) -> Finding | None:
-        row = mapping.FIELDS.get(name)
+        row = self._tree.fields.get(name)
         if row is None:
             return None
         ours = [
             one
-            for one in incident.activities or ()
+            for one in case.activities or ()
             if one.action.strip().upper() in _CHANGED
             and one.field_name.strip().casefold() == row.wire.casefold()
             and not _is_before(one.date, since)
@@ -308,7 +316,7 @@ def _found(looked_at: str, receipts: Sequence[Receipt]) -> ProbeResult:
 
 def _call_of(name: str) -> str:
     """Name the call of an update that carries a field: contacts have their own (I16-I18)."""
-    row = mapping.FIELDS.get(name)
+    row = FIELD_KINDS.get(name)
     return name if row is not None and row.kind == "contact" else ""
 
 
@@ -326,8 +334,8 @@ def _told_value(activity: Activity, name: str, wanted: Value) -> Finding:
     return Finding.FOUND if is_told else Finding.ABSENT
 
 
-def _created(incident: Incident) -> Receipt:
-    return Receipt(ticket_id=TicketId(incident.id), ticket_number=incident.case_number)
+def _created(case: Case) -> Receipt:
+    return Receipt(ticket_id=TicketId(case.id), ticket_number=case.case_number)
 
 
 def _receipt(
@@ -344,22 +352,13 @@ def _receipt(
     )
 
 
-def _may_carry(incident: Incident, write: Write) -> bool:
-    """Say whether a list item is worth reading whole: a list may leave out or cut descriptions."""
-    if "description" not in incident.told:
-        return True
-    if write.key in mapping.description_keys(incident):
-        return True
-    return mapping.same_value("title", incident.told.get("subject"), write.fields.get("title"))
-
-
-def _had_title(incident: Incident, write: Write) -> bool:
+def _had_title(case: Case, write: Write) -> bool:
     wanted = write.fields.get("title")
-    titles = mapping.subjects(incident) or (None,)
+    titles = mapping.subjects(case) or (None,)
     return any(mapping.same_value("title", title, wanted) for title in titles)
 
 
-def _is_falling(items: Sequence[Incident]) -> bool:
+def _is_falling(items: Sequence[Case]) -> bool:
     numbers = [one.case_number for one in items]
     if not all(numbers):
         return False
@@ -367,7 +366,7 @@ def _is_falling(items: Sequence[Incident]) -> bool:
     return all(before >= after for before, after in pairwise(places))
 
 
-def _is_end(page: IncidentPage, skip: int, size: int) -> bool:
+def _is_end(page: CasePage, skip: int, size: int) -> bool:
     """Spec: Service Ticket API, section 8, T11."""
     if page.length == 0:
         return True

@@ -11,11 +11,10 @@ from syncd.core import marker
 from syncd.model.ids import OperationKey
 from syncd.model.operation import AttachmentDraft, CommentDraft
 from syncd.model.ticket import CommentKind, FieldInfo, Value
-from syncd.providers.telenor.mapping import FIELDS, Field, clean, normalise, one_line
-from syncd.providers.telenor.wire import JsonObject
+from syncd.providers.telenor.mapping import clean, normalise, one_line
+from syncd.providers.telenor.trees import CONTACT_PARTS, Field, Tree
+from syncd.providers.telenor.wire import JsonObject, parse_decimal
 
-CONTACT_PARTS = ("name", "email", "phone")
-"""Spec: section 4.4, Contact."""
 STATUS_TEXT = "text"
 """What may go with a status: `text`, the additional status comment of I19."""
 _REAL_TYPES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg"}
@@ -62,35 +61,40 @@ class UpdateParts:
 
 
 def create_body(
-    fields: Mapping[str, Value], key: OperationKey, user_name: str, bounds: Bounds
+    fields: Mapping[str, Value],
+    key: OperationKey,
+    user_name: str,
+    bounds: Bounds,
+    tree: Tree,
 ) -> JsonObject:
-    """Build the body of a create: empty values left out, the key's marker ends the description.
+    """Build the body of a create: empty values left out, the key in the tree's place for it.
 
     Raises:
         Unsendable: a field cannot be set by a create, is too long, or not among the listed values.
 
-    Spec: Service Ticket API, section 5; section 6, I2; section 8, T4, T6, T16; section 10.
+    Spec: Service Ticket API, sections 5 and 7; section 6, I2; section 7, O2; section 8, T4, T6,
+    T16; section 10.
     """
     body: dict[str, object] = {}
     for name, value in fields.items():
-        row = _writable(name, "create", bounds)
+        row = _writable(name, "create", bounds, tree)
         if normalise(name, value) is None or name in ("caller", "description"):
             continue
-        if row.kind == "contact":
-            body[row.wire] = contact_body(name, value)
-        else:
-            body[row.wire] = _text(row, value, bounds)
+        body[row.wire] = _plain_value(row, value, bounds)
     caller = ""
     if normalise("caller", fields.get("caller")) is not None:
-        caller = _text(FIELDS["caller"], fields["caller"], bounds)
-    body["description"] = described(
-        _as_text("description", fields.get("description")), (key,), bounds
-    )
+        caller = _text(tree.fields["caller"], fields["caller"], bounds)
+    text = _as_text("description", fields.get("description"))
+    keys = () if tree.key_field else (key,)
+    if keys or text.strip():
+        body["description"] = described(text, keys, bounds)
+    if tree.key_field:
+        body[tree.key_field] = str(key)
     body["createdBy"] = {"internalUser": False, "userName": caller or user_name}
     return body
 
 
-def update_parts(fields: Mapping[str, Value], bounds: Bounds) -> UpdateParts:
+def update_parts(fields: Mapping[str, Value], bounds: Bounds, tree: Tree) -> UpdateParts:
     """Take an update apart; only what changed is in it, nothing is null.
 
     Raises:
@@ -104,14 +108,14 @@ def update_parts(fields: Mapping[str, Value], bounds: Bounds) -> UpdateParts:
     description: str | None = None
     contacts: dict[str, JsonObject | None] = {}
     for name, value in fields.items():
-        row = _writable(name, "update", bounds)
+        row = _writable(name, "update", bounds, tree)
         if row.kind == "contact":
             is_empty = normalise(name, value) is None
             contacts[name] = None if is_empty else contact_body(name, value)
         elif name == "description":
             description = _as_text(name, value)
         else:
-            body[row.wire] = _text(row, value, bounds)
+            body[row.wire] = _plain_value(row, value, bounds)
     if "contact" in contacts and contacts["contact"] is None:
         raise Unsendable("the main contact cannot be emptied: Telenor has no call for it")
     return UpdateParts(
@@ -204,13 +208,25 @@ def contact_body(name: str, value: Value) -> JsonObject:
 
     Spec: Service Ticket API, section 4.4, Contact.
     """
+    return _structure(name, value, CONTACT_PARTS)
+
+
+def _structure(name: str, value: Value, known: Mapping[str, str]) -> JsonObject:
     if not isinstance(value, Mapping):
-        raise Unsendable(f"{name}: a contact has name, email and phone, not {value!r}")
-    strangers = sorted(set(value) - set(CONTACT_PARTS))
+        raise Unsendable(f"{name} has {', '.join(known)}, it is not {value!r}")
+    strangers = sorted(set(value) - set(known))
     if strangers:
-        raise Unsendable(f"{name}: Telenor's contacts have no {', '.join(strangers)}")
-    parts = {part: one_line(value[part]) for part in CONTACT_PARTS if part in value}
+        raise Unsendable(f"{name}: Telenor has no {', '.join(strangers)} there")
+    parts = {wire: one_line(value[part]) for part, wire in known.items() if part in value}
     return {part: text for part, text in parts.items() if text}
+
+
+def _number(name: str, value: Value) -> int | float:
+    """Give an amount as a JSON number. Spec: Service Ticket API, section 8, T5."""
+    text = parse_decimal(value)
+    if text is None:
+        raise Unsendable(f"{name} {value!r} is no number")
+    return float(text) if "." in text else int(text)
 
 
 def checked_file(draft: AttachmentDraft, bounds: Bounds) -> tuple[str, str, int]:
@@ -246,29 +262,30 @@ def checked_file(draft: AttachmentDraft, bounds: Bounds) -> tuple[str, str, int]
     return name, _REAL_TYPES.get(content_type, content_type), draft.size_bytes
 
 
-def field_infos(bounds: Bounds) -> tuple[FieldInfo, ...]:
-    """List an incident's fields for `syncd fields`.
+def field_infos(bounds: Bounds, tree: Tree) -> tuple[FieldInfo, ...]:
+    """List the fields of one kind of ticket for `syncd fields`.
 
-    Spec: Service Ticket API, section 5.
+    Spec: Service Ticket API, sections 5 and 7.
     """
     return tuple(
         FieldInfo(
             name=row.name,
             kind="text" if row.kind == "line" else row.kind,
+            parts=tuple(row.parts),
             max_chars=_chars_max(row, bounds),
             writable=_ways(row, bounds),
             readable=True,
             values=_values(row, bounds),
             source=f"Service Ticket API, {row.source}",
         )
-        for row in FIELDS.values()
+        for row in tree.fields.values()
     )
 
 
-def _writable(name: str, way: str, bounds: Bounds) -> Field:
-    row = FIELDS.get(name)
+def _writable(name: str, way: str, bounds: Bounds, tree: Tree) -> Field:
+    row = tree.fields.get(name)
     if row is None:
-        raise Unsendable(f"Telenor's incidents have no field {name}")
+        raise Unsendable(f"Telenor's {tree.plural} have no field {name}")
     ways = _ways(row, bounds)
     if way not in ways:
         where = f"only by {' and '.join(sorted(ways))}" if ways else "by nobody but Telenor"
@@ -277,7 +294,7 @@ def _writable(name: str, way: str, bounds: Bounds) -> Field:
 
 
 def _ways(row: Field, bounds: Bounds) -> frozenset[str]:
-    if row.name == "contact" and bounds.contact_in_create:
+    if row.kind == "contact" and bounds.contact_in_create:
         return row.writable | {"create"}
     return row.writable
 
@@ -293,6 +310,18 @@ def _chars_max(row: Field, bounds: Bounds) -> int | None:
     if row.name == "description":
         return bounds.description_chars - marker.MARKER_CHARS_MAX
     return bounds.text_chars if row.kind in ("line", "label") and row.writable else None
+
+
+def _plain_value(row: Field, value: Value, bounds: Bounds) -> object:
+    """Give a field's value as it stands in a body."""
+    if row.parts:
+        parts = _structure(row.name, value, row.parts)
+        if not parts:
+            raise Unsendable(f"{row.name} cannot be emptied")
+        return parts
+    if row.kind == "number":
+        return _number(row.name, value)
+    return _text(row, value, bounds)
 
 
 def _text(row: Field, value: Value, bounds: Bounds) -> str:

@@ -164,14 +164,16 @@ class TelenorSettings(_Block):
     Attributes:
         user_name: sent as X-User-Name and as `userName`: who we are in Telenor's audit (T15).
         auth: how a token is fetched.
-        saml_token: X-Saml-Token, where Telenor has given one (T1).
+        saml_token: X-Saml-Token, where Telenor has given one: needed to list an order's attachments
+            by their own call; without it they are taken from the order's whole form (T1).
         application_id: X-Application-Id, likewise.
         saml_on_all_calls: send both with every call, not only the one that documents them.
         create_sends_user_name: send X-User-Name with creates too (T16).
-        include_contact_in_create: send `contact` in the create's body (T6).
+        include_contact_in_create: send both contacts in the create's body, not only the one that
+            the document's field list names (T6).
         unknown_author: author of a comment no activity tells the author of (T14).
         closed_literals: texts of `isClosed`.
-        statuses: status literals, as sent; what mappings must name (T9).
+        statuses: status literals of both kinds of ticket, as sent; what mappings must name (T9).
         priorities: accepted priorities; empty: any (T27).
         denied_extensions: file name extensions never uploaded (I11).
     """
@@ -196,6 +198,8 @@ class TelenorSettings(_Block):
 
     @model_validator(mode="after")
     def _complete(self) -> "TelenorSettings":
+        if (self.saml_token is None) != (not self.application_id):
+            raise ValueError("saml_token and application_id belong together")
         if self.saml_on_all_calls and (self.saml_token is None or not self.application_id):
             raise ValueError("saml_on_all_calls needs saml_token and application_id")
         return self

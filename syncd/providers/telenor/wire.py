@@ -37,7 +37,22 @@ _TEXT_FIELDS = (
     "organizationNumber",
     "owner",
     "caseAssignedTo",
+    "reason",
+    "type",
+    "product",
+    "orderReference",
+    "customerReference",
+    "productId",
+    "productName",
+    "originDetail",
+    "internalSubSystemReference",
 )
+_STRUCTURES: Mapping[str, tuple[str, ...]] = {
+    "contact": ("name", "email", "phone"),
+    "localContact": ("name", "email", "phone"),
+    "installationAddress": ("street", "floor", "zipCode", "city", "addressId"),
+}
+_DECIMAL = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?")
 _Item = TypeVar("_Item")
 
 
@@ -116,13 +131,14 @@ class CommentItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incident:
-    """An incident in either form. Spec: section 5.
+class Case:
+    """An incident or an order, in either form. Spec: sections 5 and 7.
 
     Attributes:
         told: Telenor's name -> text or None, for the text fields the answer named.
         created_by: None when not told.
-        contacts: `contact` and `localContact` -> parts, or None for null, where told.
+        structures: `contact`, `localContact`, `installationAddress` -> parts, or None for null,
+            where told.
         attachments: None when the answer has no such list.
         activities: newest or oldest first, as told; None when the answer has no such list.
         odd: what could not be read, for the operator.
@@ -136,19 +152,19 @@ class Incident:
     closed: Stamp | None
     closed_told: bool
     created_by: CaseUser | None
-    contacts: Mapping[str, Mapping[str, str] | None]
+    structures: Mapping[str, Mapping[str, str] | None]
     attachments: tuple[FileInfo, ...] | None
     activities: tuple[Activity, ...] | None
     odd: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentPage:
+class CasePage:
     """A page of a list. `length` counts what stood there, readable or not (T12)."""
 
     total: int | None
     length: int
-    items: tuple[Incident, ...]
+    items: tuple[Case, ...]
     odd: tuple[str, ...]
 
 
@@ -164,7 +180,7 @@ class ActivityPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
-    """A product category with its incident types. Spec: section 6, I5."""
+    """A product category with its incident types (of incidents alone). Spec: I5, O5."""
 
     organization: str
     name: str
@@ -225,6 +241,21 @@ def parse_number(raw: object) -> int | None:
     if isinstance(raw, str) and _NUMBER.fullmatch(raw.strip()):
         return int(float(raw.strip()))
     return None
+
+
+def parse_decimal(raw: object) -> str | None:
+    """Read an amount, as text without needless zeros; what is no number is absent.
+
+    Spec: section 8, T5 (a number, `"N/A"` and `"number"` all occur).
+    """
+    if isinstance(raw, bool):
+        return None
+    text = raw.strip() if isinstance(raw, str) else str(raw)
+    if not _DECIMAL.fullmatch(text):
+        return None
+    whole, _, rest = text.removeprefix("+").partition(".")
+    rest = rest.rstrip("0")
+    return f"{int(whole)}.{rest}" if rest else str(int(whole))
 
 
 def parse_internal(raw: object) -> bool | None:
@@ -313,23 +344,23 @@ def parse_activity_page(raw: object) -> ActivityPage:
     )
 
 
-def parse_incident(raw: object) -> Incident:
-    """Read an incident, list form or whole.
+def parse_case(raw: object) -> Case:
+    """Read an incident or an order, list form or whole.
 
     Raises:
         Malformed: it is not an object with an id.
 
-    Spec: section 5; section 8, T6 and T13.
+    Spec: sections 5 and 7; section 8, T6 and T13.
     """
-    source = _object(raw, "an incident")
-    incident_id = text_of(source.get("id"))
-    if not incident_id:
-        raise Malformed("an incident without an id")
+    source = _object(raw, "a ticket")
+    case_id = text_of(source.get("id"))
+    if not case_id:
+        raise Malformed("a ticket without an id")
     odd: list[str] = []
     stamps = {name: parse_stamp(source.get(name)) for name in _STAMPS}
     odd.extend(_odd_stamps(stamps))
-    return Incident(
-        id=incident_id,
+    return Case(
+        id=case_id,
         case_number=text_of(source.get("caseNumber")) or "",
         told=_told(source, odd),
         created=stamps["createdDate"],
@@ -337,7 +368,7 @@ def parse_incident(raw: object) -> Incident:
         closed=stamps["closedDate"],
         closed_told="closedDate" in source,
         created_by=parse_user(source.get("createdBy")),
-        contacts=_contacts(source, odd),
+        structures=_structures(source, odd),
         attachments=_optional_list(source, "attachments", parse_file, odd),
         activities=_optional_list(source, "activities", parse_activity, odd),
         odd=tuple(odd),
@@ -358,6 +389,8 @@ def _told(source: Mapping[str, object], odd: list[str]) -> Mapping[str, str | No
             odd.append(f"{name} is not a text")
             continue
         told[name] = text
+    if "quantity" in source:
+        told["quantity"] = parse_decimal(source["quantity"])
     return told
 
 
@@ -369,22 +402,22 @@ def _odd_stamps(stamps: Mapping[str, Stamp | None]) -> Iterator[str]:
             yield f"{name} {stamp.raw[:40]!r} names no offset, taken as UTC"
 
 
-def _contacts(
+def _structures(
     source: Mapping[str, object], odd: list[str]
 ) -> Mapping[str, Mapping[str, str] | None]:
-    contacts: dict[str, Mapping[str, str] | None] = {}
-    for name in ("contact", "localContact"):
+    structures: dict[str, Mapping[str, str] | None] = {}
+    for name, known in _STRUCTURES.items():
         if name not in source:
             continue
         value = source[name]
         if value is None:
-            contacts[name] = None
+            structures[name] = None
         elif isinstance(value, dict):
-            parts = {part: text_of(value.get(part)) for part in ("name", "email", "phone")}
-            contacts[name] = {part: text for part, text in parts.items() if text}
+            parts = {part: text_of(value.get(part)) for part in known}
+            structures[name] = {part: text for part, text in parts.items() if text}
         else:
             odd.append(f"{name} is not an object")
-    return contacts
+    return structures
 
 
 def _optional_list(
@@ -403,21 +436,21 @@ def _optional_list(
     return tuple(items)
 
 
-def parse_incident_page(raw: object) -> IncidentPage:
-    """Read a page of incidents; an item that cannot be read is named.
+def parse_case_page(raw: object, plural: str) -> CasePage:
+    """Read a page of incidents or orders; an item that cannot be read is named.
 
     Raises:
         Malformed: there is no list in it.
 
-    Spec: section 6, I1; section 8, T11 and T12.
+    Spec: section 6, I1; section 7, O1; section 8, T11 and T12.
     """
-    source = _object(raw, "a list of incidents")
-    found = _list(source.get("incidents"), "incidents")
+    source = _object(raw, f"a list of {plural}")
+    found = _list(source.get(plural), plural)
     odd: list[str] = []
-    return IncidentPage(
+    return CasePage(
         total=parse_number(source.get("totalSize")),
         length=len(found),
-        items=_optional_list(source, "incidents", parse_incident, odd) or (),
+        items=_optional_list(source, plural, parse_case, odd) or (),
         odd=tuple(odd),
     )
 
@@ -525,36 +558,6 @@ def parse_count(raw: object) -> int:
     if count is None:
         raise Malformed("a count without a number")
     return count
-
-
-def parse_created_id(body: bytes, location: str) -> str | None:
-    """Find the id of what a write made: in the body, else in `Location`.
-
-    Returns:
-        None when neither tells one: the write's outcome is then unknown.
-
-    Spec: section 8, T3.
-    """
-    try:
-        raw = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raw = None
-    found = raw.get("id") if isinstance(raw, dict) else None
-    if isinstance(found, str) and found.strip():
-        return found.strip()
-    last = location.split("?", 1)[0].rstrip("/").rsplit("/", 1)[-1]
-    return last if re.fullmatch(r"[0-9A-Za-z]{15,18}", last) else None
-
-
-def is_empty_or_json(body: bytes) -> bool:
-    """Say whether a write's answer without an id can be Telenor's. Spec: section 8, T3."""
-    if not body.strip():
-        return True
-    try:
-        orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return True
 
 
 def made_up_id(raw: object) -> str:

@@ -8,31 +8,32 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from syncd.core import marker
 from syncd.model.errors import ensure
-from syncd.model.ids import AttachmentId, CommentId, TicketId
+from syncd.model.ids import AttachmentId, CommentId, OperationKey, TicketId
 from syncd.model.operation import Receipt, Write, WriteKind
 from syncd.model.ticket import CommentKind
 from syncd.ports.adapter import FileSource, TicketRef
 from syncd.ports.errors import NotFound, OddAnswer, Refused, Unreachable, Unsupported
 from syncd.providers.telenor import sending
 from syncd.providers.telenor.client import TelenorClient
-from syncd.providers.telenor.mapping import KIND, same_value
-from syncd.providers.telenor.reading import IncidentReader
+from syncd.providers.telenor.mapping import same_value
+from syncd.providers.telenor.reading import CaseReader
 from syncd.providers.telenor.sending import Bounds
 from syncd.providers.telenor.settings import TelenorSettings
-from syncd.providers.telenor.wire import Incident
+from syncd.providers.telenor.wire import Case
 from syncd.transport.request import Answer, FilePart
 
 
-class IncidentWriter:
-    """Writes of one connection."""
+class CaseWriter:
+    """Writes to one tree of a connection."""
 
     def __init__(
         self,
         client: TelenorClient,
-        reader: IncidentReader,
+        reader: CaseReader,
         settings: TelenorSettings,
         bounds: Bounds,
     ) -> None:
+        self._tree = client.tree
         self._client = client
         self._reader = reader
         self._settings = settings
@@ -65,9 +66,11 @@ class IncidentWriter:
 
     async def _create(self, write: Write) -> Receipt:
         """Spec: Service Ticket API, section 6, I2; section 10, POST incident."""
-        body = sending.create_body(write.fields, write.key, self._settings.user_name, self._bounds)
-        incident_id, answer = await self._client.create_incident(body)
-        return Receipt(ticket_id=TicketId(incident_id), request_id=answer.context.request_id)
+        body = sending.create_body(
+            write.fields, write.key, self._settings.user_name, self._bounds, self._tree
+        )
+        case_id, answer = await self._client.create(body)
+        return Receipt(ticket_id=TicketId(case_id), request_id=answer.context.request_id)
 
     async def _update(self, write: Write) -> Receipt:
         """Send what changed; a new description keeps the markers of the present one (R4, R14).
@@ -75,16 +78,15 @@ class IncidentWriter:
         Spec: Service Ticket API, section 6, I7, I16-I18; section 8, T17.
         """
         target = _target(write)
-        parts = sending.update_parts(write.fields, self._bounds)
+        parts = sending.update_parts(write.fields, self._bounds, self._tree)
         body = dict(parts.body)
         if parts.description is not None:
-            present = (await self._before(target)).told.get("description") or ""
-            keys = tuple(dict.fromkeys(marker.split(present)[1]))
+            keys = await self._markers(target)
             body["description"] = sending.described(parts.description, keys, self._bounds)
         sent: list[str] = []
         answer: Answer | None = None
         if body:
-            answer = await self._client.update_incident(target, body)
+            answer = await self._client.update(target, body)
             sent.append("fields")
         if parts.contact is not None:
             answer = await self._step(
@@ -96,6 +98,13 @@ class IncidentWriter:
         if parts.removes_local_contact:
             answer = await self._step(sent, "local contact", self._without_local_contact(target))
         return _receipt(write, answer)
+
+    async def _markers(self, target: TicketId) -> tuple[OperationKey, ...]:
+        """Read the markers a description has now; none where the key has a field of its own."""
+        if self._tree.key_field:
+            return ()
+        present = (await self._before(target)).told.get("description") or ""
+        return tuple(dict.fromkeys(marker.split(present)[1]))
 
     async def _step(
         self, sent: list[str], what: str, call: Awaitable[Answer | None]
@@ -125,6 +134,11 @@ class IncidentWriter:
 
         Spec: Service Ticket API, section 6, I19; section 8, T9; section 10, PUT status.
         """
+        if not self._tree.sets_status:
+            raise Unsupported(
+                f"Telenor has no call to change the status of an {self._tree.kind} "
+                "(Service Ticket API, section 7)"
+            )
         target = _target(write)
         body = sending.status_body(write.fields, write.key, self._bounds)
         present = await self._before(target)
@@ -184,10 +198,10 @@ class IncidentWriter:
             request_id=answer.context.request_id,
         )
 
-    async def _before(self, target: TicketId) -> Incident:
+    async def _before(self, target: TicketId) -> Case:
         """Read right before a write (R14); whatever goes wrong here, nothing has been written."""
         try:
-            return await self._reader.incident(TicketRef(kind=KIND, id=target))
+            return await self._reader.case(TicketRef(kind=self._tree.kind, id=target))
         except OddAnswer as err:
             raise Unreachable(f"the read before the write: {err}", err.context) from err
 

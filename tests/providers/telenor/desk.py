@@ -158,8 +158,8 @@ class Bytes:
             yield self.content[start : start + 1000]
 
 
-def create(key: OperationKey = KEY, **fields: Value) -> Write:
-    return Write(kind=WriteKind.CREATE, key=key, ticket_kind="incident", fields=fields)
+def create(key: OperationKey = KEY, kind: str = "incident", **fields: Value) -> Write:
+    return Write(kind=WriteKind.CREATE, key=key, ticket_kind=kind, fields=fields)
 
 
 def change(ref: TicketRef, key: OperationKey = KEY, **fields: Value) -> Write:
@@ -190,12 +190,12 @@ def _to(ref: TicketRef, kind: WriteKind, key: OperationKey, **parts: object) -> 
     return Write(  # type: ignore[arg-type]
         kind=kind,
         key=key,
-        ticket_kind="incident",
+        ticket_kind=ref.kind,
         ticket_id=ref.id,
         ticket_number=ref.number,
         **parts,
     )
 
 
-def ref_to(ticket_id: str | None, number: str = "") -> TicketRef:
-    return TicketRef(kind="incident", id=TicketId(ticket_id) if ticket_id else None, number=number)
+def ref_to(ticket_id: str | None, number: str = "", kind: str = "incident") -> TicketRef:
+    return TicketRef(kind=kind, id=TicketId(ticket_id) if ticket_id else None, number=number)

@@ -304,11 +304,11 @@ async def test_what_telenor_would_not_take_is_refused_without_a_request(
 
 
 async def test_another_kind_of_ticket_is_not_supported(adapter: TelenorAdapter) -> None:
-    order = ref_to(ID)
+    other = ref_to(ID)
     for call in (
-        adapter.poll("order", None),
-        adapter.read(type(order)(kind="order", id=order.id)),
-        adapter.call("orders", {}),
+        adapter.poll("change", None),
+        adapter.read(type(other)(kind="change", id=other.id)),
+        adapter.call("changes", {}),
     ):
         with pytest.raises(Unsupported):
             await call
@@ -464,6 +464,7 @@ async def test_the_live_check_compares_mappings_with_telenors_lists(
                 "priority": frozenset({"high", "Low"}),
             },
             statuses=frozenset({"New", "Solved", "Closed"}),
+            kinds=frozenset({"incident"}),
         )
     )
     failed = [one.what for one in findings if not one.ok]
@@ -481,7 +482,7 @@ async def test_a_login_that_fails_is_a_finding_of_the_live_check(
     adapter: TelenorAdapter, http: aioresponses
 ) -> None:
     http.get(f"{INCIDENTS}/count", status=401, payload={"code": "401002"})
-    (finding,) = await adapter.check(Expectation())
+    (finding,) = await adapter.check(Expectation(kinds=frozenset({"incident"})))
     assert not finding.ok
     assert "Min Bedrift" in finding.what
 

@@ -11,6 +11,15 @@ from syncd.model.ids import OperationKey
 from syncd.model.ticket import Value, Visibility
 from syncd.providers.telenor import mapping, sending, wire
 from syncd.providers.telenor.adapter import bounds_of
+from syncd.providers.telenor.trees import (
+    ADDRESS_PARTS,
+    CONTACT_PARTS,
+    FIELD_KINDS,
+    INCIDENT,
+    ORDER,
+    TREES,
+    Tree,
+)
 from tests.providers.telenor.desk import KEY, OTHER_KEY, settings
 
 BOUNDS = bounds_of(settings())
@@ -28,10 +37,10 @@ TEXTS = st.text(max_size=60) | st.sampled_from(
     ]
 )
 KEYS = st.from_regex(r"[0-9a-z]{4,12}-[0-9a-z]{10,32}", fullmatch=True).map(OperationKey)
-CONTACTS = st.dictionaries(st.sampled_from(sending.CONTACT_PARTS), TEXTS)
+CONTACTS = st.dictionaries(st.sampled_from(sorted(CONTACT_PARTS)), TEXTS)
 
 
-@given(st.sampled_from(sorted(mapping.FIELDS)), TEXTS | CONTACTS | st.none() | st.integers())
+@given(st.sampled_from(sorted(FIELD_KINDS)), TEXTS | CONTACTS | st.none() | st.integers())
 def test_the_normal_form_of_a_normal_form_is_itself(name: str, value: Value) -> None:
     once = mapping.normalise(name, value)
     assert mapping.normalise(name, once) == once
@@ -55,8 +64,8 @@ def test_spellings_of_one_value_have_one_normal_form() -> None:
     assert mapping.normalise("description", "a\n\nb") != mapping.normalise("description", "a\nb")
 
 
-def read_back(body: wire.JsonObject) -> dict[str, Value]:
-    return mapping.fields_of(wire.parse_incident({"id": "5", **body}))
+def read_back(body: wire.JsonObject, tree: Tree = INCIDENT) -> dict[str, Value]:
+    return mapping.fields_of(wire.parse_case({"id": "5", **body}), tree)
 
 
 @given(
@@ -78,7 +87,7 @@ def read_back(body: wire.JsonObject) -> dict[str, Value]:
 def test_what_a_create_sends_is_read_back_as_the_same_values(
     fields: dict[str, Value], key: OperationKey
 ) -> None:
-    body = sending.create_body(fields, key, "syncd", BOUNDS)
+    body = sending.create_body(fields, key, "syncd", BOUNDS, INCIDENT)
     told = read_back(body)
     for name, value in fields.items():
         if name != "caller" or mapping.normalise(name, value):
@@ -88,13 +97,95 @@ def test_what_a_create_sends_is_read_back_as_the_same_values(
     assert None not in body.values()
 
 
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "title": TEXTS,
+            "description": TEXTS,
+            "reason": TEXTS,
+            "type": TEXTS,
+            "order_reference": TEXTS,
+            "quantity": st.integers(0, 10**9).map(str) | st.sampled_from(["1.50", "+2", "003"]),
+            "contact": CONTACTS,
+            "installation_address": st.dictionaries(st.sampled_from(sorted(ADDRESS_PARTS)), TEXTS),
+        },
+    ),
+    KEYS,
+)
+def test_what_an_orders_create_sends_is_read_back_with_the_key_in_its_own_field(
+    fields: dict[str, Value], key: OperationKey
+) -> None:
+    body = sending.create_body(fields, key, "syncd", BOUNDS, ORDER)
+    told = read_back(body, ORDER)
+    for name, value in fields.items():
+        assert mapping.same_value(name, told.get(name), value), name
+    case = wire.parse_case({"id": "5", **body})
+    assert body["customerReference"] == key
+    assert mapping.carries(case, ORDER, key)
+    assert None not in body.values()
+    assert isinstance(body.get("quantity", 0), int | float)
+
+
+def test_a_field_has_one_kind_of_value_in_both_trees() -> None:
+    for name, row in FIELD_KINDS.items():
+        assert {tree.fields[name].kind for tree in TREES.values() if name in tree.fields} == {
+            row.kind
+        }, name
+
+
+@pytest.mark.parametrize(
+    ("reference", "keys"),
+    [
+        (str(KEY), (KEY,)),
+        (f" {KEY} ", (KEY,)),
+        ("CustRef1234", ()),
+        ("cust-0012345678", ()),
+        (f"see {KEY}", ()),
+        (f"[ref:{KEY}]", ()),
+        (None, ()),
+    ],
+)
+def test_a_customer_reference_is_a_key_only_where_it_holds_nothing_else(
+    reference: str | None, keys: tuple[OperationKey, ...]
+) -> None:
+    told = {"subject": f"x [ref:{OTHER_KEY}]", "description": f"y\n[ref:{OTHER_KEY}]"}
+    order = incident(customerReference=reference, **told)
+    assert mapping.ticket_keys(order, ORDER) == keys
+
+
+def test_a_customer_reference_that_was_overwritten_still_tells_its_key() -> None:
+    activity = {
+        "action": "UPDATED", "fieldName": "customerReference", "oldValue": str(KEY),
+        "newValue": "PO-7",
+    }  # fmt: skip
+    order = incident(customerReference="PO-7", activities=[activity])
+    assert mapping.carries(order, ORDER, KEY)
+
+
+@pytest.mark.parametrize(
+    ("told", "quantity"),
+    [
+        (1, "1"),
+        ("2", "2"),
+        (1.5, "1.5"),
+        ("N/A", None),
+        ("number", None),
+        (None, None),
+        (True, None),
+    ],
+)
+def test_a_quantity_is_a_number_or_nothing(told: object, quantity: str | None) -> None:
+    assert mapping.fields_of(incident(quantity=told), ORDER)["quantity"] == quantity
+
+
 @given(st.fixed_dictionaries({}, optional={"description": TEXTS, "location": TEXTS}), KEYS)
 def test_what_an_update_sends_is_read_back_as_the_same_values(
     fields: dict[str, Value], key: OperationKey
 ) -> None:
     if not fields:
         return
-    parts = sending.update_parts(fields, BOUNDS)
+    parts = sending.update_parts(fields, BOUNDS, INCIDENT)
     body = dict(parts.body)
     if parts.description is not None:
         body["description"] = sending.described(parts.description, (key,), BOUNDS)
@@ -103,13 +194,13 @@ def test_what_an_update_sends_is_read_back_as_the_same_values(
         assert mapping.same_value(name, told.get(name), value), name
 
 
-def incident(**told: object) -> wire.Incident:
-    return wire.parse_incident({"id": "5004E000003uH0YQAU", "caseNumber": "Case-00000001", **told})
+def incident(**told: object) -> wire.Case:
+    return wire.parse_case({"id": "5004E000003uH0YQAU", "caseNumber": "Case-00000001", **told})
 
 
 def test_a_field_one_form_lacks_is_missing_and_never_blank() -> None:
-    assert "location" not in mapping.fields_of(incident())
-    assert mapping.fields_of(incident(location=None))["location"] is None
+    assert "location" not in mapping.fields_of(incident(), INCIDENT)
+    assert mapping.fields_of(incident(location=None), INCIDENT)["location"] is None
 
 
 @pytest.mark.parametrize(
@@ -123,7 +214,7 @@ def test_a_field_one_form_lacks_is_missing_and_never_blank() -> None:
     ],
 )
 def test_owner_and_assignee_are_one_idea(told: dict[str, object], owner: str | None) -> None:
-    assert mapping.fields_of(incident(**told))["owner"] == owner
+    assert mapping.fields_of(incident(**told), INCIDENT)["owner"] == owner
 
 
 def test_a_ticket_shows_no_marker_and_keeps_its_keys() -> None:
@@ -135,6 +226,7 @@ def test_a_ticket_shows_no_marker_and_keeps_its_keys() -> None:
             createdBy={"internalUser": "N/A", "userName": "Kari"},
             localContact={"name": "Ola", "email": None, "phone": "47"},
         ),
+        INCIDENT,
         (),
         (),
         "Telenor",

@@ -6,6 +6,7 @@ from syncd.model.operation import CommentDraft
 from syncd.model.ticket import CommentKind, Value
 from syncd.providers.telenor import sending
 from syncd.providers.telenor.adapter import bounds_of
+from syncd.providers.telenor.trees import INCIDENT
 from tests.providers.telenor.desk import KEY, OTHER_KEY, attach, ref_to, settings
 
 BOUNDS = bounds_of(settings(priorities=["High", "Low"]))
@@ -28,7 +29,7 @@ def draft(name: str, size: int | None = 5, type_: str = "image/jpg") -> sending.
         ({"priority": "Huge"}, "not listed: High, Low"),
         ({"title": "x" * 256}, "256 characters, Telenor takes 255"),
         ({"description": "x" * 32_000}, "characters with its marker"),
-        ({"local_contact": "Ola"}, "name, email and phone"),
+        ({"local_contact": "Ola"}, "has name, email, phone"),
         ({"local_contact": {"fax": "1"}}, "no fax"),
         ({"title": {"name": "Ola"}}, "title is a text"),
     ],
@@ -37,7 +38,7 @@ def test_a_create_that_telenor_would_not_take_is_not_sent(
     fields: dict[str, Value], why: str
 ) -> None:
     with pytest.raises(sending.Unsendable, match=why):
-        sending.create_body(fields, KEY, "syncd", BOUNDS)
+        sending.create_body(fields, KEY, "syncd", BOUNDS, INCIDENT)
 
 
 def test_a_create_leaves_out_what_is_empty_and_names_its_user() -> None:
@@ -46,6 +47,7 @@ def test_a_create_leaves_out_what_is_empty_and_names_its_user() -> None:
         KEY,
         "syncd",
         BOUNDS,
+        INCIDENT,
     )
     assert body == {
         "subject": "a b",
@@ -57,9 +59,9 @@ def test_a_create_leaves_out_what_is_empty_and_names_its_user() -> None:
 
 def test_the_setting_puts_the_main_contact_into_the_create() -> None:
     bounds = bounds_of(settings(include_contact_in_create=True))
-    body = sending.create_body({"contact": {"name": "Ola"}}, KEY, "syncd", bounds)
+    body = sending.create_body({"contact": {"name": "Ola"}}, KEY, "syncd", bounds, INCIDENT)
     assert body["contact"] == {"name": "Ola"}
-    (info,) = [one for one in sending.field_infos(bounds) if one.name == "contact"]
+    (info,) = [one for one in sending.field_infos(bounds, INCIDENT) if one.name == "contact"]
     assert info.writable == {"create", "update"}
 
 
@@ -78,12 +80,14 @@ def test_an_update_that_telenor_would_not_take_is_not_sent(
     fields: dict[str, Value], why: str
 ) -> None:
     with pytest.raises(sending.Unsendable, match=why):
-        sending.update_parts(fields, BOUNDS)
+        sending.update_parts(fields, BOUNDS, INCIDENT)
 
 
 def test_an_update_is_taken_apart_into_the_documented_calls() -> None:
     parts = sending.update_parts(
-        {"title": "x", "description": None, "location": None, "local_contact": None}, BOUNDS
+        {"title": "x", "description": None, "location": None, "local_contact": None},
+        BOUNDS,
+        INCIDENT,
     )
     assert parts == sending.UpdateParts(
         body={"subject": "x", "location": ""}, description="", removes_local_contact=True
@@ -168,7 +172,7 @@ def test_a_file_is_sent_with_its_real_type() -> None:
 
 
 def test_every_field_says_who_can_write_it_and_how_long_it_may_be() -> None:
-    infos = {one.name: one for one in sending.field_infos(BOUNDS)}
+    infos = {one.name: one for one in sending.field_infos(BOUNDS, INCIDENT)}
     assert infos["status"].values == ("New", "Solved", "Customer Accepted")
     assert infos["status"].writable == {"status"}
     assert infos["priority"].values == ("High", "Low")

@@ -3,8 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
+from syncd.model.operation import WriteKind
 from syncd.model.secret import Secret
 from syncd.providers.telenor import declare, describe
+from syncd.providers.telenor.trees import ORDER
 from tests.providers.telenor.desk import settings
 
 
@@ -32,6 +34,7 @@ def test_texts_of_a_yaml_file_become_numbers_sizes_and_durations() -> None:
         ({"feed": {"sort_tolerance_s": 500}}, "may not exceed overlap_s"),
         ({"statuses": ["New", "new "]}, "listed twice"),
         ({"saml_on_all_calls": True}, "needs saml_token"),
+        ({"application_id": "acme"}, "belong together"),
         ({"limits": {"attachment_bytes": "much"}}, "attachment_bytes"),
         ({"user_name": ""}, "user_name"),
         (
@@ -50,4 +53,13 @@ def test_the_features_follow_the_settings() -> None:
     assert one.statuses == ("Ny", "Løst")
     create = next(feature for kind, feature in one.writes.items() if kind.value == "create")
     assert (create.settle_s, create.looks, create.marker) == (3.0, 2, True)
-    assert describe(settings(), "order") == ()
+    assert describe(settings(), "change") == ()
+    assert {info.name for info in describe(settings(), "order")} == set(ORDER.fields)
+
+
+def test_an_order_can_do_all_but_change_its_status() -> None:
+    one = declare(settings())
+    assert set(one.writes) - set(one.of("order").writes) == {WriteKind.STATUS}
+    assert one.of("incident") == one
+    writable = {info.name: info.writable for info in describe(settings(), "order")}
+    assert (writable["status"], writable["customer_reference"]) == (frozenset(), frozenset())

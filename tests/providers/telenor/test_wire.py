@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.providers.telenor import wire
+from syncd.providers.telenor import answers, wire
 
 AT = datetime(2017, 10, 9, 17, 21, 47, tzinfo=UTC)
 ACTIVITY = {
@@ -134,13 +134,13 @@ def test_an_unreadable_activity_does_not_hide_its_neighbours() -> None:
 
 
 def test_absent_null_and_present_stay_apart() -> None:
-    incident = wire.parse_incident(
+    incident = wire.parse_case(
         {"id": "5", "subject": None, "location": "Oslo", "priority": 3, "rootCause": ["x"]}
     )
     assert incident.told == {"subject": None, "location": "Oslo", "priority": "3"}
     assert incident.odd == ("rootCause is not a text",)
     assert incident.attachments is None
-    assert incident.contacts == {}
+    assert incident.structures == {}
     assert not incident.closed_told
 
 
@@ -192,15 +192,15 @@ def test_a_list_with_a_hole_is_refused_as_a_whole_where_absence_counts(told: obj
 def test_the_id_of_what_was_made_is_in_the_body_else_in_the_location(
     body: bytes, location: str, made: str | None
 ) -> None:
-    assert wire.parse_created_id(body, location) == made
+    assert answers.parse_created_id(body, location) == made
 
 
 @given(ANYTHING | LIKELY)
 def test_no_answer_breaks_a_parser(told: object) -> None:
     raw = orjson.loads(orjson.dumps(told))
     parsers = (
-        wire.parse_incident,
-        wire.parse_incident_page,
+        wire.parse_case,
+        lambda raw: wire.parse_case_page(raw, "incidents"),
         wire.parse_activity,
         wire.parse_activity_page,
         wire.parse_files,
