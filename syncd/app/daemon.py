@@ -25,6 +25,7 @@ from syncd.app.serving import Offers, served_tickets
 from syncd.app.signals import handled
 from syncd.app.supervision import Supervisor, Surroundings, first
 from syncd.app.systemd import Notifier
+from syncd.core.active import Question, question
 from syncd.core.rules import MappingMode
 from syncd.delivery.options import Hooks, Options
 from syncd.delivery.service import Delivery
@@ -36,6 +37,7 @@ from syncd.intake.service import Intake, IntakePorts
 from syncd.log import ExchangeLog
 from syncd.model.errors import CommandRefused, SettingsError
 from syncd.model.ids import ConnectionName, MappingName
+from syncd.model.outbox import ClaimedOperation
 from syncd.model.secret import Secret
 from syncd.ports.adapter import Adapter
 from syncd.settings.values import Settings
@@ -273,12 +275,21 @@ class Daemon:
                 normalise=lambda name, field, value: self._plant.traits[name].normalise(
                     field, value
                 ),
+                question=self._question,
                 doorbell=self._bells.delivery,
                 metrics=self._metrics,
             ),
         )
         await delivery.recover()
         await delivery.run(stop)
+
+    def _question(self, op: ClaimedOperation) -> Question | None:
+        """Say what is to be looked for before a create is sent, by the rules as they stand now."""
+        config = self._plant.intake_config()
+        rules = config.mappings.get(op.mapping)
+        if rules is None:
+            return None
+        return question(rules, op.source, op.target, config.traits_of(rules))
 
     def _start_polling(self, supervisor: Supervisor, name: ConnectionName) -> None:
         connection = self._plant.settings.connections[name]

@@ -358,6 +358,21 @@ class NoLonger(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveRule:
+    """`active_order:` what concerns an active ticket is said there, and nothing is opened.
+
+    Attributes:
+        kind: the kind of ticket looked for.
+        terms: what it is found by -> the value, computed from the source ticket.
+        place: where it stands.
+    """
+
+    kind: str
+    terms: Mapping[str, Expression] = field(default_factory=dict)
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpeningRules:
     """When a ticket of one side gets a partner on the other.
 
@@ -367,6 +382,8 @@ class OpeningRules:
         fixed: `set:` fields of the new partner beside the field rules.
         exclusive: two mappings with this word that match one ticket: park, name both.
         no_longer: what happens when a linked ticket stops matching.
+        active: looked for before a create is sent; None: the vendor has no such rule, or it is
+            ignored.
         ask_after_s: a create delayed longer than this waits for a person; None: never.
         place: where it stands.
     """
@@ -377,6 +394,7 @@ class OpeningRules:
     exclusive: str = ""
     no_longer: NoLonger = NoLonger.KEEP
     ask_after_s: float | None = None
+    active: ActiveRule | None = None
     place: Place = Place()
 
 

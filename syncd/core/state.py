@@ -214,6 +214,7 @@ class Reason(StrEnum):
     REFERENCE = "reference"
     PROBLEM_SAID = "problem_said"
     RESOLVED_BY_HAND = "resolved_by_hand"
+    SAID_INSTEAD = "said_instead"
 
 
 class Rank(StrEnum):

@@ -7,10 +7,11 @@ from typing import Protocol
 
 import structlog
 
+from syncd.core.active import Question
 from syncd.core.retry import DEFAULT_POLICY, RetryPolicy
 from syncd.model.ids import ConnectionName, MappingName
 from syncd.model.operation import WriteKind
-from syncd.model.outbox import OutcomeKind
+from syncd.model.outbox import ClaimedOperation, OutcomeKind
 from syncd.model.ticket import Value
 
 
@@ -122,6 +123,7 @@ class Hooks:
     Attributes:
         live_mappings: the mappings in mode live, asked at each claim; those an operator paused
             are taken out by delivery.
+        question: what is to be looked for before this create is sent; None: nothing.
         normalise: N of a connection's values with the spellings its settings add; None: the
             adapter's alone.
         doorbell: set by whoever stored operations; only saves waiting.
@@ -130,6 +132,7 @@ class Hooks:
     """
 
     live_mappings: Callable[[], frozenset[MappingName]]
+    question: Callable[[ClaimedOperation], Question | None] = lambda _: None
     normalise: Callable[[ConnectionName, str, Value], Value] | None = None
     doorbell: asyncio.Event = field(default_factory=asyncio.Event)
     metrics: Metrics = field(default_factory=NoMetrics)

@@ -24,7 +24,7 @@ from syncd.model.errors import ensure
 from syncd.model.features import WriteFeature
 from syncd.model.ids import ConnectionName
 from syncd.model.operation import OperationState, ParkReason, Receipt, Write
-from syncd.model.outbox import ClaimedOperation, Outcome, OutcomeKind
+from syncd.model.outbox import ClaimedOperation, Outcome, OutcomeKind, SaidInstead
 from syncd.ports.errors import (
     CircuitOpen,
     CredentialsRejected,
@@ -246,6 +246,13 @@ def unwanted(progress: Progress, detail: str, terms: Terms) -> Verdict:
     return _verdict(outcome, progress, terms)
 
 
+def replaced(progress: Progress, instead: SaidInstead, terms: Terms) -> Verdict:
+    """Say that nothing is created: what it was about is said on a ticket that is active."""
+    name = instead.ticket_number or instead.ticket_id
+    verdict = unwanted(progress, f"said on {instead.ticket_kind} {name} instead", terms)
+    return replace(verdict, outcome=replace(verdict.outcome, instead=instead))
+
+
 def unstorable(verdict: Verdict, error: BaseException) -> Verdict:
     """Say what is stored instead of an outcome that cannot be stored: a bug, so a person looks.
 
@@ -260,6 +267,7 @@ def unstorable(verdict: Verdict, error: BaseException) -> Verdict:
         park_reason=ParkReason.IN_DOUBT,
         receipt=None,
         others=(),
+        instead=None,
         recheck_at=None,
         saw_nothing=False,
         resend=False,

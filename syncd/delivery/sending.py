@@ -7,6 +7,7 @@ from syncd.core.precondition import Normalise, status_is_unknown, why_status_for
 from syncd.core.retry import Stage
 from syncd.delivery import outcomes
 from syncd.delivery.files import Fetched
+from syncd.delivery.instead import said_instead
 from syncd.delivery.outcomes import Progress, Verdict
 from syncd.delivery.tools import Tools
 from syncd.model.operation import ParkReason, Receipt, Write, WriteKind
@@ -38,6 +39,9 @@ async def send(op: ClaimedOperation, tools: Tools, progress: Progress) -> Verdic
     unwanted = await _why_unwanted(op, tools)
     if unwanted is not None:
         return outcomes.unwanted(progress, unwanted, tools.terms(op))
+    instead = await said_instead(op, tools)
+    if instead is not None:
+        return outcomes.replaced(progress, instead, tools.terms(op))
     file: FileSource | None = None
     if op.write.attachment is not None:
         progress.connection = op.source_connection

@@ -83,6 +83,7 @@ class Delivery:
             clock=clock,
             ids=ids,
             options=options,
+            question=hooks.question,
             normalise=hooks.normalise,
         )
         self._settler = Settler(self._ledger, self._reports, clock)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from syncd.core.active import Question
 from syncd.core.precondition import Normalise
 from syncd.delivery.files import Files
 from syncd.delivery.lanes import Lanes
@@ -29,6 +30,7 @@ class Tools:
         clock: time.
         ids: randomness.
         options: bounds.
+        question: what is to be looked for before a create is sent.
         normalise: N with the spellings the settings add; None: the adapter's alone.
     """
 
@@ -39,6 +41,7 @@ class Tools:
     clock: Clock
     ids: IdSource
     options: Options
+    question: Callable[[ClaimedOperation], Question | None] = lambda _: None
     normalise: Callable[[ConnectionName, str, Value], Value] | None = None
 
     def normaliser(self, connection: ConnectionName) -> Normalise:

@@ -136,7 +136,7 @@ def decide_ticket(
         linked = links.links_of(tx, row)
     decision = Decision()
     for link in linked:
-        if link.phase is not LinkPhase.REMOVED and link.pause is None:
+        if link.phase not in (LinkPhase.REMOVED, LinkPhase.SAID) and link.pause is None:
             decision += decide_link(tx, link.id, decider)
     if stored.gone_at is None:
         decision += consider_opening(tx, Subject(stored, linked, before), decider)

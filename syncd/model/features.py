@@ -69,6 +69,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveFirst:
+    """A vendor's rule: what concerns a ticket of `kind` that is still active is said there.
+
+    Attributes:
+        kind: the kind of ticket that is looked for.
+        match: what tells that it is concerned: names that mappings may give values for.
+    """
+
+    kind: str
+    match: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
     """Everything the rest of syncd may ask about a provider's abilities.
 
@@ -76,6 +89,8 @@ class Features:
         reading: how changes become known.
         kinds: kinds of ticket it has.
         writes: the writes it can do; a kind not listed raises `Unsupported`.
+        active_first: kind of ticket -> the rule that stands before its creation; its adapter is a
+            `ports.adapter.FindsActive`.
         lacks: kind of ticket -> writes that it, unlike others here, cannot take; see `of`.
         comment_kinds: kinds of comment that can be written.
         attachments: its tickets can have attachments that we can read.
@@ -98,6 +113,7 @@ class Features:
     statuses: tuple[str, ...] = ()
     cancelled_status: str = ""
     cancel_reasons: tuple[str, ...] = ()
+    active_first: Mapping[str, ActiveFirst] = field(default_factory=dict)
     lacks: Mapping[str, frozenset[WriteKind]] = field(default_factory=dict)
 
     def of(self, ticket_kind: str) -> "Features":

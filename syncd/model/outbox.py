@@ -10,10 +10,12 @@ from syncd.model.ids import (
     LinkRow,
     MappingName,
     OperationId,
+    OperationKey,
     Side,
+    TicketId,
     TicketRow,
 )
-from syncd.model.operation import OperationState, ParkReason, Receipt, Write
+from syncd.model.operation import CommentDraft, OperationState, ParkReason, Receipt, Write
 from syncd.model.ticket import Ticket
 
 
@@ -72,6 +74,25 @@ class ClaimedOperation:
     correlation_id: CorrelationId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaidInstead:
+    """What is written in place of a create that is superseded, stored with its outcome.
+
+    Attributes:
+        ticket_kind, ticket_id, ticket_number: the ticket of the same connection that takes it.
+        comments: key and text of each comment there, in order.
+        told: key and text of the comment on the source ticket; None: the desk is not told.
+        place: the mapping's rule.
+    """
+
+    ticket_kind: str
+    ticket_id: TicketId
+    ticket_number: str
+    comments: tuple[tuple[OperationKey, CommentDraft], ...]
+    told: tuple[OperationKey, CommentDraft] | None = None
+    place: str = ""
+
+
 class OutcomeKind(StrEnum):
     """What an attempt came to."""
 
@@ -103,6 +124,7 @@ class Outcome:
         started_at, ended_at: of the exchange.
         what: `send` or `probe`.
         request: redacted one-line summary of what was sent or read.
+        instead: for SUPERSEDED: what is written in its place.
         recheck_at: look once more then for a second effect (after a resend); None: no need.
     """
 
@@ -122,3 +144,4 @@ class Outcome:
     status: int | None = None
     request: str = ""
     recheck_at: datetime | None = None
+    instead: SaidInstead | None = None

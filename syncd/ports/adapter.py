@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from syncd.model.features import Features
 from syncd.model.ids import AttachmentId, TicketId
@@ -177,12 +177,44 @@ class Adapter(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveTicket:
+    """A ticket that is still being worked on, found by `FindsActive`.
+
+    Attributes:
+        ref: id, number and kind.
+        matched: what it was found by, for people: `order_reference PO-7712`.
+    """
+
+    ref: TicketRef
+    matched: str
+
+
+@runtime_checkable
+class FindsActive(Protocol):
+    """An adapter whose Features declare `active_first`."""
+
+    async def find_active(self, kind: str, terms: Mapping[str, str]) -> ActiveTicket | None:
+        """Find the active ticket of a kind that these terms concern; None: there is none.
+
+        Args:
+            kind: the kind that is looked for.
+            terms: names of `ActiveFirst.match` -> value, none empty.
+
+        Raises:
+            RemoteError: it could not be found out; nothing may be created meanwhile.
+        """
+        ...
+
+
 __all__ = [
+    "ActiveTicket",
     "Adapter",
     "AttachmentDraft",
     "CheckFinding",
     "Expectation",
     "FileSource",
+    "FindsActive",
     "PollResult",
     "Sighting",
     "TicketRef",

@@ -196,6 +196,13 @@ class StatusBlock(Block):
 # --- opening -------------------------------------------------------------------------------------
 
 
+class ActiveOrderBlock(Block):
+    """An active order takes what concerns it, as a comment; nothing is opened then."""
+
+    match: Texts = Field(description="what it is found by: fields that are written, or derived")
+    then: Literal["comment"] = "comment"
+
+
 class OpeningBlock(Block):
     """When a ticket gets a partner."""
 
@@ -207,6 +214,10 @@ class OpeningBlock(Block):
     no_longer: Literal["keep", "detach"] = "keep"
     ask_after: Duration | None = Field(
         default=None, description="a creation delayed longer waits for a person"
+    )
+    active_order: Literal["ignore"] | ActiveOrderBlock | None = Field(
+        default=None,
+        description="what concerns an active order becomes a comment on it; ignore: an incident",
     )
 
 

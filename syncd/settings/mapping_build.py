@@ -9,6 +9,7 @@ from syncd.model.ids import ConnectionName, MappingName, Side
 from syncd.registry import Provider
 from syncd.settings.connections import Connections
 from syncd.settings.mapping import MappingBlock, SideBlock
+from syncd.settings.mapping_active import with_active
 from syncd.settings.mapping_fields import (
     build_derive,
     build_fields,
@@ -185,6 +186,10 @@ def _rules(scope: Scope, block: MappingBlock, digest: bytes) -> MappingRules:
     if block.problems is not None:
         scope.can_say(Side.ITSM, block.problems.tell_itsm, ("problems", "tell_itsm"))
     derive = build_derive(scope, block.derive)
+    to_vendor = build_opening(scope, block.open.to_vendor, Side.VENDOR)
+    to_itsm = build_opening(scope, block.open.to_itsm, Side.ITSM)
+    references = build_references(scope, block)
+    fields = build_fields(scope, block)
     return MappingRules(
         name=MappingName(block.mapping),
         was=None if block.was is None else MappingName(block.was),
@@ -195,11 +200,11 @@ def _rules(scope: Scope, block: MappingBlock, digest: bytes) -> MappingRules:
         vendor_kind=facts[Side.VENDOR].kind,
         tell_problems=None if block.problems is None else block.problems.tell_itsm,
         derive=derive,
-        open_to_vendor=build_opening(scope, block.open.to_vendor, Side.VENDOR),
-        open_to_itsm=build_opening(scope, block.open.to_itsm, Side.ITSM),
+        open_to_vendor=with_active(scope, block.open.to_vendor, to_vendor, fields),
+        open_to_itsm=with_active(scope, block.open.to_itsm, to_itsm, fields),
         at_most=block.open.at_most,
-        references=build_references(scope, block),
-        fields=build_fields(scope, block),
+        references=references,
+        fields=fields,
         paired=build_paired(scope, block),
         status=build_status(scope, block),
         comments=build_comments(scope, block),

@@ -192,9 +192,13 @@ def _quoted(
     if not others:
         return frozenset()
     rows = list(record.rows.values())
+    # What a link without a partner said on one of these tickets is its word, not a quote.
+    said_here = {owner.link_id for owner in owners.values() if owner.target_row in rows}
     shares = sa.or_(_c.itsm_ticket.in_(rows), _c.vendor_ticket.in_(rows))
     related = set(tx.scalars(sa.select(_c.id).where(tx.among(_c.id, others), shares)))
-    return frozenset(key for key, owner in owners.items() if owner.link_id in others - related)
+    return frozenset(
+        key for key, owner in owners.items() if owner.link_id in others - related - said_here
+    )
 
 
 @dataclass(slots=True)
@@ -278,7 +282,7 @@ def own_keys(tx: Tx, keys: Collection[OperationKey]) -> dict[OperationKey, KeyOw
     if not keys:
         return {}
     o = t.operation.c
-    query = sa.select(o.key, o.link, o.target, o.id, o.kind, o.state).where(
+    query = sa.select(o.key, o.link, o.target, o.id, o.kind, o.state, o.target_row).where(
         tx.among(o.key, sorted(keys))
     )
     return {
@@ -288,6 +292,7 @@ def own_keys(tx: Tx, keys: Collection[OperationKey]) -> dict[OperationKey, KeyOw
             operation_id=OperationId(row.id),
             kind=WriteKind(row.kind),
             state=OperationState(row.state),
+            target_row=None if row.target_row is None else TicketRow(row.target_row),
         )
         for row in tx.rows(query)
     }

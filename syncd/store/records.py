@@ -210,12 +210,16 @@ class TicketCounts:
 
 
 class LinkPhase(StrEnum):
-    """OPENING: its partner is not there yet. GONE: a side's ticket is. REMOVED: a tombstone."""
+    """OPENING: its partner is not there yet. GONE: a side's ticket is. REMOVED: a tombstone.
+
+    SAID: it gets no partner; what it is about was said on a ticket that was active already.
+    """
 
     OPENING = "opening"
     OPEN = "open"
     CLOSED = "closed"
     GONE = "gone"
+    SAID = "said"
     REMOVED = "removed"
 
 
@@ -249,6 +253,7 @@ class KeyOwner:
     operation_id: OperationId
     kind: WriteKind
     state: OperationState
+    target_row: TicketRow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

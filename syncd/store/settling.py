@@ -36,6 +36,7 @@ from syncd.store.effects import (
     record_others,
     touch_target,
 )
+from syncd.store.saying import say_instead
 from syncd.store.tx import Row, Tx
 
 _o = t.operation.c
@@ -159,6 +160,8 @@ def _settle_in_time(effects: Effects, row: Row, answer: _Answer) -> None:
     touch_target(effects, row, now, wrote=row.state == OperationState.SENDING)
     if values["state"] == OperationState.SUPERSEDED:
         forget_pair(effects, row)
+        if outcome.instead is not None:
+            say_instead(effects, row, outcome.instead, now)
     if values["state"] in (OperationState.PARKED, OperationState.SUPERSEDED):
         decide_about_source(effects, row, now)
         effects.lanes.add(row.lane)

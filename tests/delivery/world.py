@@ -2,13 +2,14 @@
 
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from syncd.core.active import Question
 from syncd.core.retry import RetryPolicy
 from syncd.core.state import ItemKind, Plan, PlannedOperation, Rank, Reason, SlotMove
 from syncd.delivery.options import Hooks, Options
@@ -26,7 +27,7 @@ from syncd.model.ids import (
     TicketRow,
 )
 from syncd.model.operation import AttachmentDraft, CommentDraft, OperationState, WriteKind
-from syncd.model.outbox import OutcomeKind
+from syncd.model.outbox import ClaimedOperation, OutcomeKind
 from syncd.model.ticket import Value
 from syncd.ports.adapter import TicketRef
 from syncd.ports.clock import Clock
@@ -100,6 +101,7 @@ class World:
         self.counts = Counts()
         self.keys: dict[OperationId, OperationKey] = {}
         self.live = frozenset({MAPPING})
+        self.question: Callable[[ClaimedOperation], Question | None] = lambda _: None
         self.log: Any = structlog.get_logger()
         self.options = Options(
             owner="first",
@@ -114,6 +116,7 @@ class World:
     def hooks(self, **changes: Any) -> Hooks:
         values: dict[str, Any] = {
             "live_mappings": lambda: self.live,
+            "question": self.question,
             "metrics": self.counts,
             "log": self.log,
         }

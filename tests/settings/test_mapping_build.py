@@ -146,7 +146,7 @@ def test_a_mapping_may_be_small(folder: Folder) -> None:
     folder.write(
         MAPPING,
         "mapping: telenor-incidents\nmode: paused\nitsm: {connection: servicedesk}\n"
-        "vendor: {connection: telenor-no}\n",
+        "vendor: {connection: telenor-no, kind: incident}\n",
     )
     rules = rules_of(folder)
     assert (rules.vendor_kind, rules.itsm_kind, rules.status) == ("incident", "ticket", None)

@@ -98,7 +98,7 @@ def _links(tx: Tx, scope: Scope) -> list[LinkRecord]:
         found = links.links_of(tx, scope.ticket)
     else:
         found = [each.link for each in links.overview(tx, mapping=scope.mapping)]
-    ended = (LinkPhase.REMOVED, LinkPhase.GONE)
+    ended = (LinkPhase.REMOVED, LinkPhase.GONE, LinkPhase.SAID)
     return [
         each for each in found if each.phase not in ended and scope.mapping in (None, each.mapping)
     ]

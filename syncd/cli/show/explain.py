@@ -116,6 +116,8 @@ def _partner(facts: LinkFacts, explained: Explained) -> tuple[str | tuple[str, s
     if facts.link.tombstone_at is not None:
         return ("none: the link was removed",)
     create = next((each for each in facts.operations if each.kind is WriteKind.CREATE), None)
+    if facts.link.phase is LinkPhase.SAID and create is not None:
+        return (f"none: {create.detail}; what follows is not carried there",)
     return (_unborn(create),)
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from syncd.model.features import Absence, Features, Limits, Reading, WriteFeature
+from syncd.model.features import Absence, ActiveFirst, Features, Limits, Reading, WriteFeature
 from syncd.model.ids import AttachmentId, ConnectionName
 from syncd.model.operation import ProbeResult, Receipt, Write, WriteKind
 from syncd.model.ticket import CommentKind, FieldInfo, Ticket, Value
 from syncd.ports.adapter import (
+    ActiveTicket,
     Adapter,
     CheckFinding,
     Expectation,
@@ -21,13 +22,14 @@ from syncd.ports.adapter import (
 from syncd.ports.clock import Clock
 from syncd.ports.errors import Unsupported
 from syncd.providers.telenor import mapping, sending
+from syncd.providers.telenor.active import MATCH, ActiveOrders
 from syncd.providers.telenor.calls import Calls
 from syncd.providers.telenor.client import TelenorClient
 from syncd.providers.telenor.feed import ActivityFeed
 from syncd.providers.telenor.probing import CaseProber
 from syncd.providers.telenor.reading import CaseReader
 from syncd.providers.telenor.settings import TelenorSettings
-from syncd.providers.telenor.trees import TREES, Tree
+from syncd.providers.telenor.trees import INCIDENT, ORDER, TREES, Tree
 from syncd.providers.telenor.writing import CaseWriter
 from syncd.transport.auth import TokenSource
 from syncd.transport.interface import Transport
@@ -76,6 +78,7 @@ class TelenorAdapter:
         self._parts = {
             kind: _Parts(tree, settings, transport, clock) for kind, tree in TREES.items()
         }
+        self._active = ActiveOrders(self._parts[ORDER.kind].client, settings)
         self._calls = Calls([one.reader for one in self._parts.values()], settings)
 
     @property
@@ -106,6 +109,12 @@ class TelenorAdapter:
     async def probe(self, write: Write, sent_at: datetime) -> ProbeResult:
         """Look whether a write happened. Spec: Service Ticket API, section 10."""
         return await self._of(write.ticket_kind).prober.probe(write, sent_at)
+
+    async def find_active(self, kind: str, terms: Mapping[str, str]) -> ActiveTicket | None:
+        """Find the active order a problem belongs to. Spec: Service Ticket API, introduction."""
+        if kind != ORDER.kind:
+            raise Unsupported(f"{self._name}: a problem is said on an {ORDER.kind}, not a {kind}")
+        return await self._active.find(terms)
 
     @asynccontextmanager
     async def download(
@@ -244,6 +253,7 @@ def declare(settings: TelenorSettings) -> Features:
             comment_bytes=settings.limits.comment_bytes,
         ),
         statuses=settings.statuses,
+        active_first={INCIDENT.kind: ActiveFirst(kind=ORDER.kind, match=MATCH)},
         lacks={
             tree.kind: frozenset({WriteKind.STATUS})
             for tree in TREES.values()

@@ -174,6 +174,8 @@ class TelenorSettings(_Block):
         unknown_author: author of a comment no activity tells the author of (T14).
         closed_literals: texts of `isClosed`.
         statuses: status literals of both kinds of ticket, as sent; what mappings must name (T9).
+        order_done: statuses in which an order is processed no more, so that a problem with it is an
+            incident; one with a closing date is done whatever its status.
         priorities: accepted priorities; empty: any (T27).
         denied_extensions: file name extensions never uploaded (I11).
     """
@@ -188,6 +190,7 @@ class TelenorSettings(_Block):
     unknown_author: str = "Telenor"
     closed_literals: TelenorClosedLiterals = TelenorClosedLiterals()
     statuses: Labels = ("New", "Solved", "Customer Accepted")
+    order_done: Labels = ("Solved", "Customer Accepted")
     priorities: Labels = ()
     denied_extensions: tuple[str, ...] = _EXECUTABLE
     limits: TelenorLimits = TelenorLimits()
