@@ -35,7 +35,7 @@ def features_of(fixture: Fixture) -> Features:
     """Give a provider's Features with the fixture's login and nothing else set."""
     provider = PROVIDERS[fixture.provider]
     own = provider.settings_model.model_validate(fixture.settings(ANY_URL))
-    return provider.features(own)
+    return provider.features(own).of(fixture.kind)
 
 
 def table(fixtures: Mapping[str, Fixture]) -> str:

@@ -54,7 +54,7 @@ class TestFeatures:
 
     async def test_features_agree_with_themselves_and_the_registry(self, world: World) -> None:
         features = world.features
-        assert features == world.provider.features(world.own)
+        assert features == world.provider.features(world.own).of(world.fixture.kind)
         assert world.fixture.kind in features.kinds
         for kind, feature in features.writes.items():
             assert feature.settle_s >= 0, kind

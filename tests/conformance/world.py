@@ -197,7 +197,7 @@ class World:
 
     @property
     def features(self) -> Features:
-        return self.adapter.features
+        return self.adapter.features.of(self.fixture.kind)
 
     @property
     def secrets(self) -> set[str]:

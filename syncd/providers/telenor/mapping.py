@@ -155,6 +155,8 @@ def fields_of(case: Case, tree: Tree) -> dict[str, Value]:
     for row in tree.fields.values():
         if row.wire in case.told:
             fields[row.name] = _told_text(case.told[row.wire])
+            if row.wire == tree.key_field and marker.bare(case.told[row.wire] or ""):
+                fields[row.name] = None
         elif row.parts and row.wire in case.structures:
             told = case.structures[row.wire] or {}
             parts = {name: told[wire] for name, wire in row.parts.items() if wire in told}
@@ -270,6 +272,13 @@ def carries(case: Case, tree: Tree, key: OperationKey) -> bool:
     if tree.key_field:
         return key in (text.strip() for text in _had(case, tree.key_field))
     return key in own_keys(case, tree)
+
+
+def is_marked(case: Case, tree: Tree) -> bool:
+    """Say whether a ticket carries, or carried, anything where our key stands."""
+    if tree.key_field:
+        return any(text.strip() for text in _had(case, tree.key_field))
+    return bool(own_keys(case, tree))
 
 
 def subjects(case: Case) -> tuple[str, ...]:

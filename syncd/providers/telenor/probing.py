@@ -144,7 +144,7 @@ class CaseProber:
             if mapping.carries(one, self._tree, write.key)
             or (
                 not _is_before(one.created, since)
-                and (self._may_carry(one, write) or self._is_unmarked_of_ours(one, write))
+                and (self._may_carry(one, write) or self._is_rewritten_of_ours(one, write))
             )
         )
         return _Newest(cases=len(seen), candidates=candidates, why_not=why)
@@ -174,7 +174,7 @@ class CaseProber:
             if any(mapping.carries(one, self._tree, write.key) for one in shown):
                 found.append(case)
             elif (
-                not any(mapping.own_keys(one, self._tree) for one in shown)
+                not any(mapping.is_marked(one, self._tree) for one in shown)
                 and not _is_before(case.created, since)
                 and self._is_unmarked_of_ours(case, write)
                 and _had_title(case, write)
@@ -193,8 +193,13 @@ class CaseProber:
 
     def _is_unmarked_of_ours(self, case: Case, write: Write) -> bool:
         """Say whether it was made under a name we send and shows no marker, ours or another's."""
-        if mapping.own_keys(case, self._tree):
-            return False
+        return not mapping.is_marked(case, self._tree) and self._is_by_us(case, write)
+
+    def _is_rewritten_of_ours(self, case: Case, write: Write) -> bool:
+        """Say whether it may be ours with another text in the key's place: read whole, it tells."""
+        return not mapping.own_keys(case, self._tree) and self._is_by_us(case, write)
+
+    def _is_by_us(self, case: Case, write: Write) -> bool:
         caller = write.fields.get("caller")
         names = [self._settings.user_name, *([caller] if isinstance(caller, str) else [])]
         return any(mapping.is_same_user(case.created_by, name) for name in names if name)

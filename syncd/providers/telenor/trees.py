@@ -185,7 +185,7 @@ ORDER = Tree(
             source="section 7; section 10: it always holds syncd's own key",
         ),
         _CATEGORY,
-        _field("product_id", "productId", "line", _BOTH),
+        _field("product_id", "productId", "label", _BOTH),
         _field("product_name", "productName", "line", _BOTH),
         _field("installation_address", "installationAddress", "address", _BOTH),
         _ORGANIZATION,
