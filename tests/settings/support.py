@@ -28,6 +28,7 @@ class Folder:
             "CREDENTIALS_DIRECTORY": str(self.credentials),
             "TELENOR_SECRET": "s3cret-one",
             "TELENOR_PASSWORD": "s3cret-two",
+            "DLR_SECRET": "s3cret-three",
         }
 
     def edit(self, file: str, old: str, new: str) -> None:
