@@ -29,6 +29,7 @@ class Folder:
             "TELENOR_SECRET": "s3cret-one",
             "TELENOR_PASSWORD": "s3cret-two",
             "DLR_SECRET": "s3cret-three",
+            "SIP_TOKEN": "s3cret-four",
         }
 
     def edit(self, file: str, old: str, new: str) -> None:
