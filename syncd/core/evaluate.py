@@ -219,6 +219,15 @@ def inputs(expression: Expression, derive: Mapping[str, Expression]) -> frozense
     return _expand(names, derive)
 
 
+def condition_inputs(condition: Condition, derive: Mapping[str, Expression]) -> frozenset[str]:
+    """Name the fields of a ticket that a condition asks about."""
+    match condition:
+        case FieldTest():
+            return _expand({condition.field}, derive)
+        case AllOf(parts) | AnyOf(parts) | NotAny(parts):
+            return frozenset[str]().union(*(condition_inputs(each, derive) for each in parts))
+
+
 def _expand(names: set[str], derive: Mapping[str, Expression]) -> frozenset[str]:
     plain = {name for name in names if name not in derive}
     for name in names - plain:

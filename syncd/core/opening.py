@@ -16,6 +16,7 @@ from syncd.core.evaluate import (
 )
 from syncd.core.fields import fit, is_empty, is_writable, rest_said, written_value
 from syncd.core.items import ItemDraft, carry_attachment, carry_comment, withheld
+from syncd.core.leaving import birth_slots
 from syncd.core.rules import LongPolicy, MappingRules, OpeningRules, StatusEffect
 from syncd.core.slots import STATUS, Slots
 from syncd.core.state import (
@@ -129,6 +130,7 @@ def _birth(
             own = view.ticket.number if reference.value == "number" else str(view.ticket.id)
             birth.fields[reference.field] = own
     _status(rules, view, traits[target], target, birth)
+    birth.slots |= birth_slots(rules, opening, view)
     return birth
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from syncd.core.evaluate import View, examine, view_of, with_derived, without
+from syncd.core.evaluate import View, view_of, with_derived
 from syncd.core.fields import changed_slots, has_stale_input, plan_directed, plan_paired
 from syncd.core.items import HELD_RECHECK_S, ItemDraft, plan_items
+from syncd.core.leaving import NO_LONGER, has_left, plan_leaving, why_detached
 from syncd.core.opening import plan_birth, plan_opening
-from syncd.core.rules import NoLonger, Reference
+from syncd.core.rules import Reference
 from syncd.core.slots import (
     SETTLING_RECHECK_S,
     STATUS,
@@ -57,6 +58,7 @@ def plan_link(state: LinkState) -> Plan:
     plan_directed(slots, draft)
     plan_paired(slots, draft)
     plan_status(slots, draft)
+    plan_leaving(slots, draft)
     _plan_references(slots, draft)
     items = plan_items(slots)
     if state.is_fresh and len(views) == len(Side):
@@ -130,6 +132,7 @@ def _with_moves(state: LinkState, moves: list[BaselineMove]) -> LinkState:
 def _replacing(slots: Slots) -> Slots:
     """Set aside the unsent writes that newer changes replace."""
     changed = changed_slots(slots) | ({STATUS} if has_status_changed(slots) else frozenset())
+    changed |= {NO_LONGER} if has_left(slots) else frozenset()
     return replace(slots, superseded=replaced(slots, changed))
 
 
@@ -179,7 +182,7 @@ def _gather(slots: Slots, draft: Draft, items: ItemDraft) -> Plan:
         notes=tuple(draft.notes),
         recheck_s=min(waits, default=None),
         stale=stale,
-        detach=_detach(slots),
+        detach=why_detached(slots),
     )
 
 
@@ -217,17 +220,3 @@ def _is_stale_view(slots: Slots, side: Side, view: View) -> bool:
         if isinstance(value, str) and slots.is_stale(side, paired.slot, value):
             return True
     return False
-
-
-def _detach(slots: Slots) -> str:
-    """Say why the link ends, where `no_longer: detach` holds; empty when it stays."""
-    for target in Side:
-        opening = slots.state.rules.opening(target)
-        view = slots.views.get(target.other)
-        if opening is None or view is None or slots.state.origin is not target.other:
-            continue
-        # A ticket that is being closed still belongs to its partner, which is to be closed as well.
-        when = without(opening.when, frozenset({STATUS, "phase"}))
-        if opening.no_longer is NoLonger.DETACH and not examine(when, view)[0]:
-            return f"it no longer matches {opening.place}"
-    return ""

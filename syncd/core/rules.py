@@ -234,6 +234,8 @@ class StatusEffect(StrEnum):
     NOTHING = "nothing"
     SET = "set"
     SAY = "say"
+    CANCEL = "cancel"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,10 +244,11 @@ class StatusAction:
 
     Attributes:
         effect: what to do.
-        status: for SET: the label to set.
+        status: for SET and CANCEL: the label the target has then.
         fields: for SET: further fields that go with it (`with:`), templates over the source ticket.
-        only_from: for SET: the target's status must be one of these; None: any.
-        otherwise: for SET with only_from unmet.
+        cancel_reason: for CANCEL: why; empty where the provider takes no reason.
+        only_from: the target's status must be one of these; None: any.
+        otherwise: what is done with only_from unmet.
         kind: for SAY: the kind of comment.
         place: where it stands.
     """
@@ -253,6 +256,7 @@ class StatusAction:
     effect: StatusEffect = StatusEffect.NOTHING
     status: str = ""
     fields: Mapping[str, Template] = field(default_factory=dict)
+    cancel_reason: str = ""
     only_from: tuple[str, ...] | None = None
     otherwise: "StatusAction | None" = None
     kind: CommentKind = CommentKind.COMMENT
@@ -355,6 +359,7 @@ class NoLonger(StrEnum):
 
     KEEP = "keep"
     DETACH = "detach"
+    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -384,6 +389,7 @@ class OpeningRules:
         no_longer: what happens when a linked ticket stops matching.
         active: looked for before a create is sent; None: the vendor has no such rule, or it is
             ignored.
+        cancel: for `no_longer: cancel`: how the partner is cancelled.
         ask_after_s: a create delayed longer than this waits for a person; None: never.
         place: where it stands.
     """
@@ -393,6 +399,7 @@ class OpeningRules:
     fixed: Mapping[str, Expression] = field(default_factory=dict)
     exclusive: str = ""
     no_longer: NoLonger = NoLonger.KEEP
+    cancel: StatusAction = StatusAction()
     ask_after_s: float | None = None
     active: ActiveRule | None = None
     place: Place = Place()

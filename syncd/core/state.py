@@ -206,6 +206,8 @@ class Reason(StrEnum):
     FIELD_CHANGED = "field_changed"
     STATUS_FOLLOWS = "status_follows"
     STATUS_SAID = "status_said"
+    CANCELLED = "cancelled"
+    DELETED = "deleted"
     CHANGE_SAID = "change_said"
     REST_SAID = "rest_said"
     COMMENTED = "commented"

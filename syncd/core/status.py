@@ -1,5 +1,6 @@
 """The status of both sides: tables of what each label does on the other (MAPPING.md, status)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncd.core.evaluate import View, as_text
@@ -9,6 +10,12 @@ from syncd.core.state import FoundConflict, PlannedOperation, Rank, Reason, Side
 from syncd.model.ids import Side
 from syncd.model.operation import CommentDraft, WriteKind
 from syncd.model.ticket import MISSING, Missing, Value
+
+SETTING = (StatusEffect.SET, StatusEffect.CANCEL)
+"""What leaves the target with a status that the rule names."""
+
+ENDING = (StatusEffect.CANCEL, StatusEffect.DELETE)
+"""What is done also to a target whose status is not known yet: delivery reads it first."""
 
 CLOSING_PHASES = ("resolved", "closed")
 """Setting a status of these phases comes after all comments and attachments (R6)."""
@@ -60,7 +67,8 @@ def plan_status(slots: Slots, draft: Draft) -> None:
             draft.account(side, STATUS, status_of(view))
         return
     moves = [_move(rules, slots, side) for side in changed]
-    settings = [move for move in moves if move.action.effect is StatusEffect.SET]
+    decisive = (*SETTING, StatusEffect.DELETE)
+    settings = [move for move in moves if move.action.effect in decisive]
     if len(settings) == len(Side):
         _resolve(rules, slots, draft, settings)
         return
@@ -83,9 +91,11 @@ def action_for(rules: StatusRules, target: Side, label: str, target_label: str) 
     """Return what a label does on `target`, whose own status is `target_label`."""
     table, unknown = rules.toward(target)
     action = table.get(label, unknown)
-    if action.effect is not StatusEffect.SET or action.only_from is None:
+    if action.only_from is None or target_label in action.only_from:
         return action
-    if action.status == target_label or target_label in action.only_from:
+    if action.effect in SETTING and action.status == target_label:
+        return action
+    if action.effect in ENDING and not target_label:
         return action
     return action.otherwise or StatusAction(place=action.place)
 
@@ -103,8 +113,8 @@ def _agree(rules: StatusRules, slots: Slots) -> bool:
     itsm, vendor = (status_of(slots.views[side]) for side in (Side.ITSM, Side.VENDOR))
     there = rules.to_vendor.get(itsm, StatusAction())
     here = rules.to_itsm.get(vendor, StatusAction())
-    follows = there.effect is StatusEffect.SET and there.status == vendor
-    return follows or (here.effect is StatusEffect.SET and here.status == itsm)
+    follows = there.effect in SETTING and there.status == vendor
+    return follows or (here.effect in SETTING and here.status == itsm)
 
 
 def _resolve(rules: StatusRules, slots: Slots, draft: Draft, moves: list[_Move]) -> None:
@@ -140,11 +150,18 @@ def _carry(slots: Slots, draft: Draft, move: _Move, overruled: Value | Missing =
     match move.action.effect:
         case StatusEffect.NOTHING:
             draft.account(move.source, STATUS, move.label)
-        case StatusEffect.SET if target_view and status_of(target_view) == move.action.status:
+        case StatusEffect.SET | StatusEffect.CANCEL if (
+            target_view and status_of(target_view) == move.action.status
+        ):
             draft.account(move.source, STATUS, move.label)
             draft.account(target, STATUS, move.action.status)
         case StatusEffect.SET:
             draft.early.append(_set(slots, move, overruled))
+        case StatusEffect.CANCEL:
+            slot = _status_move(move, overruled)
+            draft.early.append(cancel(slots, move.source, move.action, {STATUS: slot}))
+        case StatusEffect.DELETE:
+            draft.early.append(_delete(move))
         case StatusEffect.SAY:
             draft.early.append(_say(slots, move))
 
@@ -162,15 +179,55 @@ def _set(slots: Slots, move: _Move, overruled: Value | Missing) -> PlannedOperat
         kind=WriteKind.STATUS,
         reason=Reason.STATUS_FOLLOWS,
         fields=fields,
-        slots={
-            STATUS: SlotMove(
-                source=move.source,
-                source_value=move.label,
-                target_value=move.action.status,
-                overruled=overruled,
-            )
-        },
+        slots={STATUS: _status_move(move, overruled)},
         rank=closing_rank(move.action.status, slots.state.traits[target]),
+        only_from=move.action.only_from,
+        place=str(move.action.place),
+    )
+
+
+def _status_move(move: _Move, overruled: Value | Missing) -> SlotMove:
+    return SlotMove(
+        source=move.source,
+        source_value=move.label,
+        target_value=move.action.status,
+        overruled=overruled,
+    )
+
+
+def cancel(
+    slots: Slots, source: Side, action: StatusAction, moves: Mapping[str, SlotMove]
+) -> PlannedOperation:
+    """Plan the write that cancels the partner of a ticket of `source`.
+
+    The status it leaves is ours: seen there, it is no news for the ticket it came from.
+    """
+    shown = status_of(slots.views[source])
+    status = SlotMove(source=source, source_value=shown, target_value=action.status)
+    # As the provider writes it: the mapping's label may be the connection's own spelling.
+    label = slots.state.traits[source.other].features.cancelled_status
+    fields: dict[str, Value] = {STATUS: label or action.status}
+    if action.cancel_reason:
+        fields["cancel_reason"] = action.cancel_reason
+    return PlannedOperation(
+        target=source.other,
+        kind=WriteKind.STATUS,
+        reason=Reason.CANCELLED,
+        fields=fields,
+        slots={STATUS: status, **moves},
+        rank=Rank.CLOSING,
+        only_from=action.only_from,
+        place=str(action.place),
+    )
+
+
+def _delete(move: _Move) -> PlannedOperation:
+    return PlannedOperation(
+        target=move.source.other,
+        kind=WriteKind.DELETE,
+        reason=Reason.DELETED,
+        slots={STATUS: SlotMove(source=move.source, source_value=move.label)},
+        rank=Rank.CLOSING,
         only_from=move.action.only_from,
         place=str(move.action.place),
     )
@@ -187,16 +244,21 @@ def closing_rank(label: str, traits: SideTraits) -> Rank:
 
 
 def _say(slots: Slots, move: _Move) -> PlannedOperation:
-    view = slots.views[move.source]
+    number = slots.views[move.source].ticket.number
+    text = f"{number}: status is now {as_text(move.label)}"
+    told = SlotMove(source=move.source, source_value=move.label)
+    return say(move.source.other, text, move.action, {STATUS: told})
+
+
+def say(
+    target: Side, text: str, action: StatusAction, moves: Mapping[str, SlotMove]
+) -> PlannedOperation:
+    """Plan the comment that stands for a status the other side cannot be given."""
     return PlannedOperation(
-        target=move.source.other,
+        target=target,
         kind=WriteKind.COMMENT,
         reason=Reason.STATUS_SAID,
-        comment=CommentDraft(
-            body=f"{view.ticket.number}: status is now {as_text(move.label)}",
-            author="",
-            kind=move.action.kind,
-        ),
-        slots={STATUS: SlotMove(source=move.source, source_value=move.label)},
-        place=str(move.action.place),
+        comment=CommentDraft(body=text, author="", kind=action.kind),
+        slots=dict(moves),
+        place=str(action.place),
     )

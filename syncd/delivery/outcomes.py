@@ -22,8 +22,8 @@ from syncd.core.retry import (
 )
 from syncd.model.errors import ensure
 from syncd.model.features import WriteFeature
-from syncd.model.ids import ConnectionName
-from syncd.model.operation import OperationState, ParkReason, Receipt, Write
+from syncd.model.ids import ConnectionName, TicketId
+from syncd.model.operation import OperationState, ParkReason, Receipt, Write, WriteKind
 from syncd.model.outbox import ClaimedOperation, Outcome, OutcomeKind, SaidInstead
 from syncd.ports.errors import (
     CircuitOpen,
@@ -166,6 +166,9 @@ def after_error(
     Spec: DESIGN R3, R11; STYLE section 6.
     """
     failure = failure_of(error)
+    if failure is Failure.NOT_FOUND and _is_deleted(op, progress):
+        receipt = Receipt(ticket_id=op.write.ticket_id or TicketId(""))
+        return applied(op, progress, receipt, terms)
     rule = meaning(progress.stage, failure)
     outcome = _blank(progress, terms, error)
     if rule.action is Action.UNKNOWN:
@@ -182,6 +185,12 @@ def after_error(
         failure=failure,
         error=error,
     )
+
+
+def _is_deleted(op: ClaimedOperation, progress: Progress) -> bool:
+    """Whether "not found" is what a delete wants: there is nothing left (R3)."""
+    is_asked = progress.stage in (Stage.SEND, Stage.LOOK)
+    return op.write.kind is WriteKind.DELETE and is_asked
 
 
 def after_interruption(progress: Progress, terms: Terms) -> Verdict:

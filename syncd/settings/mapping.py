@@ -156,6 +156,10 @@ class ActionBlock(Block):
 
     say: ActionWord | None = Field(default=None, description="the same as the word alone")
     set: Text | None = Field(default=None, description="the status to set")
+    do: Literal["cancel", "delete"] | None = Field(
+        default=None, description="done instead: the other ticket is cancelled, or deleted"
+    )
+    reason: Text | None = Field(default=None, description="why it is cancelled")
     with_: dict[str, Text] = Field(
         default_factory=dict, alias="with", description="field: template, written along"
     )
@@ -203,6 +207,21 @@ class ActiveOrderBlock(Block):
     then: Literal["comment"] = "comment"
 
 
+class NoLongerBlock(Block):
+    """What happens when a linked ticket stops matching: a word, or how it is cancelled."""
+
+    then: Literal["keep", "detach", "cancel"] | None = Field(
+        default=None, description="the same as the word alone"
+    )
+    do: Literal["cancel"] | None = Field(default=None, description="the partner is cancelled")
+    reason: Text | None = Field(default=None, description="why it is cancelled")
+    only_from: Texts | None = Field(default=None, description="only while the target is in these")
+    else_: ActionWord | None = Field(default=None, alias="else", description="what else is done")
+
+
+_LEAVING: JsonSchemaValue = {"enum": ["keep", "detach", "cancel"]}
+
+
 class OpeningBlock(Block):
     """When a ticket gets a partner."""
 
@@ -211,7 +230,7 @@ class OpeningBlock(Block):
         default_factory=dict, description="fields of the new ticket: constants, or expressions"
     )
     exclusive: Word | None = Field(default=None, description="two mappings with this word: park")
-    no_longer: Literal["keep", "detach"] = "keep"
+    no_longer: Annotated[NoLongerBlock, ShortFor("then", _LEAVING)] = NoLongerBlock(then="keep")
     ask_after: Duration | None = Field(
         default=None, description="a creation delayed longer waits for a person"
     )

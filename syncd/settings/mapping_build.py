@@ -120,12 +120,6 @@ def _note_later_words(reading: Reading) -> None:
         if isinstance(reading.document.node(path), Map):
             reading.add(path, f"an account by table (from, one_of) {NOT_YET}")
             reading.document.broken.add(path)
-    for target in Side:
-        path = ("open", f"to_{target}", "no_longer")
-        node = reading.document.node(path)
-        if getattr(node, "text", "") == "cancel":
-            reading.add(path, f"`cancel` {NOT_YET}; accepted: keep, detach")
-            reading.document.broken.add(path)
 
 
 def _check_connection_names(reading: Reading, around: Surroundings) -> None:

@@ -10,7 +10,6 @@ from syncd.core.rules import (
     Expression,
     FieldRule,
     LongPolicy,
-    NoLonger,
     OpeningRules,
     PairedField,
     Reference,
@@ -26,6 +25,7 @@ from syncd.settings.mapping import (
     PairBlock,
     ReferenceBlock,
 )
+from syncd.settings.mapping_actions import build_leaving
 from syncd.settings.mapping_scope import Scope
 from syncd.settings.mapping_values import build_condition, build_expression, produced
 from syncd.settings.problems import Path, listed, shown
@@ -305,12 +305,14 @@ def build_opening(scope: Scope, block: OpeningBlock | None, target: Side) -> Ope
         if expression is not None and info is not None:
             _check_produced(scope, expression, below, target, info=info)
             fixed[name] = expression
+    no_longer, cancel = build_leaving(scope, block.no_longer, (*path, "no_longer"), target)
     return OpeningRules(
         target_side=target,
         when=build_condition(scope, block.when, (*path, "when"), target.other),
         fixed=fixed,
         exclusive=block.exclusive or "",
-        no_longer=NoLonger(block.no_longer),
+        no_longer=no_longer,
+        cancel=cancel,
         ask_after_s=block.ask_after,
         place=scope.place(path),
     )

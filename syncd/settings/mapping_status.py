@@ -7,12 +7,9 @@ from syncd.core.rules import (
     CommentRules,
     CommentTest,
     StatusAction,
-    StatusEffect,
     StatusRules,
 )
-from syncd.core.template import Template
 from syncd.model.ids import Side
-from syncd.model.ticket import CommentKind
 from syncd.settings.mapping import (
     ActionBlock,
     AttachmentsBlock,
@@ -21,6 +18,7 @@ from syncd.settings.mapping import (
     MappingBlock,
     StatusTableBlock,
 )
+from syncd.settings.mapping_actions import build_action
 from syncd.settings.mapping_fields import STATUS, check_status_conflict
 from syncd.settings.mapping_scope import Scope
 from syncd.settings.problems import Path, quoted, shown
@@ -70,8 +68,8 @@ def _table(
         if source.statuses:
             _check_row_label(scope, label, below, target.other)
         scope.spell(target.other, STATUS, label, below)
-        made[label] = _action(scope, row, below, target)
-    return made, _action(scope, block.unknown, (*path, "unknown"), target)
+        made[label] = build_action(scope, row, below, target)
+    return made, build_action(scope, block.unknown, (*path, "unknown"), target)
 
 
 def _check_row_label(scope: Scope, label: str, path: Path, side: Side) -> None:
@@ -82,59 +80,6 @@ def _check_row_label(scope: Scope, label: str, path: Path, side: Side) -> None:
     elif label not in facts.statuses:
         said = f"no status {shown(label)}; {facts.name} lists {quoted(facts.statuses)}"
         scope.add_key(path, said)
-
-
-def _action(scope: Scope, block: ActionBlock, path: Path, target: Side) -> StatusAction:
-    if (block.say is None) == (block.set is None):
-        scope.add(path, "accepted: nothing, comment, work_note, closure_note, or {set: …}")
-        return StatusAction()
-    if block.set is None:
-        for key, given in (("with", block.with_), ("only_from", block.only_from)):
-            if given:
-                scope.add_key((*path, key), f"`{key}` belongs to `set`")
-        return _said(scope, block.say or "nothing", path, target)
-    if block.else_ is not None and block.only_from is None:
-        scope.add_key((*path, "else"), "`else` belongs to `only_from`")
-    for label, where in (
-        (block.set, (*path, "set")),
-        *((label, (*path, "only_from")) for label in block.only_from or ()),
-    ):
-        scope.label(target, STATUS, label, where)
-        scope.spell(target, STATUS, label, where)
-    otherwise = None
-    if block.else_ is not None:
-        otherwise = _said(scope, block.else_, (*path, "else"), target)
-    scope.writable(target, STATUS, (*path, "set"), ("status",), key=False)
-    return StatusAction(
-        effect=StatusEffect.SET,
-        status=block.set,
-        fields=_along(scope, block.with_, (*path, "with"), target),
-        only_from=block.only_from,
-        otherwise=otherwise,
-        place=scope.place(path),
-    )
-
-
-def _said(scope: Scope, word: str, path: Path, target: Side) -> StatusAction:
-    place = scope.place(path)
-    if word == "nothing":
-        return StatusAction(place=place)
-    kind = CommentKind(word)
-    scope.can_say(target, kind, path)
-    return StatusAction(effect=StatusEffect.SAY, kind=kind, place=place)
-
-
-def _along(
-    scope: Scope, texts: Mapping[str, str], path: Path, target: Side
-) -> Mapping[str, Template]:
-    made: dict[str, Template] = {}
-    for name, text in texts.items():
-        below = (*path, name)
-        scope.writable(target, name, below, ("status",))
-        template = scope.template(text, below, target.other)
-        if template is not None:
-            made[name] = template
-    return made
 
 
 # --- comments ------------------------------------------------------------------------------------

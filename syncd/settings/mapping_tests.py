@@ -52,6 +52,7 @@ class Expected:
     Attributes:
         nothing: no write at all.
         opened: a ticket is created there; None: not said.
+        deleted: the ticket there is deleted.
         fields: field -> value that must be written; others may be written too.
         comments: texts that must be said there, each as a whole, with their kind; None: any.
         files: names of attachments that must be uploaded.
@@ -59,6 +60,7 @@ class Expected:
 
     nothing: bool = False
     opened: bool | None = None
+    deleted: bool = False
     fields: Mapping[str, Value] = field(default_factory=dict)
     comments: tuple[tuple[CommentKind | None, str], ...] = ()
     files: tuple[str, ...] = ()

@@ -19,6 +19,8 @@ W = TypeVar("W", CommentKind, Visibility)
 _SIDES = [str(side) for side in Side]
 _COMMENT_KEYS = ["body", "author", "kind", "visibility"]
 _FILE_KEYS = ["name", "size", "type"]
+_WORDS = ("nothing", "opened", "not_opened", "deleted")
+"""What `expect` may say of a side in one word."""
 _SAID: Mapping[str, CommentKind | None] = {
     "comment": None,
     "comments": None,
@@ -118,7 +120,8 @@ class _TestReader:
 
     def _field(self, name: str, value: object, below: Path, side: Side) -> dict[str, Value]:
         facts = self._scope.facts[side]
-        if name not in facts.fields and name != "number":
+        more = ("number", "cancel_reason") if facts.traits.features.cancel_reasons else ("number",)
+        if name not in facts.fields and name not in more:
             known = [*facts.fields, "comment", "attachment"]
             close = nearest(name, known) or ";"
             said = f"{facts.name} has no field {shown(name)}{close} accepted: {listed(known)}"
@@ -183,13 +186,14 @@ class _TestReader:
             return None
 
     def _expected(self, value: object, below: Path, side: Side) -> Expected:
-        if value in ("nothing", "opened", "not_opened"):
+        if value in _WORDS:
             return Expected(
                 nothing=value == "nothing",
+                deleted=value == "deleted",
                 opened={"opened": True, "not_opened": False}.get(str(value)),
             )
         if not isinstance(value, Mapping):
-            self._add(below, "accepted: nothing, opened, not_opened, or a block of fields")
+            self._add(below, f"accepted: {listed(_WORDS)}, or a block of fields")
             return Expected()
         fields: dict[str, Value] = {}
         comments: list[tuple[CommentKind | None, str]] = []

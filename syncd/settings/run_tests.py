@@ -243,9 +243,7 @@ def _failures(
         for operation in operations:
             yield f"nothing was expected; {_told(operation)}"
         return
-    opened = any(operation.kind is WriteKind.CREATE for operation in operations)
-    if expected.opened is not None and opened is not expected.opened:
-        yield "no ticket would be opened" if expected.opened else "a ticket would be opened"
+    yield from _wrong_ends(expected, {one.kind for one in operations})
     written = {name: value for one in operations for name, value in one.fields.items()}
     for name, wanted in expected.fields.items():
         if name not in written:
@@ -258,6 +256,14 @@ def _failures(
     for file_name in expected.files:
         if file_name not in uploaded:
             yield f"{file_name} is not uploaded; uploaded: {', '.join(uploaded) or 'nothing'}"
+
+
+def _wrong_ends(expected: Expected, kinds: set[WriteKind]) -> Iterator[str]:
+    opened = WriteKind.CREATE in kinds
+    if expected.opened is not None and opened is not expected.opened:
+        yield "no ticket would be opened" if expected.opened else "a ticket would be opened"
+    if expected.deleted and WriteKind.DELETE not in kinds:
+        yield "the ticket would not be deleted"
 
 
 def _unsaid(

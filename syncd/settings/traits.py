@@ -100,6 +100,11 @@ class Facts:
         """The connection's name."""
         return str(self.connection.name)
 
+    @property
+    def provider(self) -> str:
+        """The provider's name."""
+        return self.connection.provider
+
     def canonical(self, name: str, label: str) -> str:
         """Give a label as it must be written."""
         return self.spelling.written(name, label)

@@ -237,6 +237,8 @@ def apply_receipt(effects: Effects, row: Row, receipt: Receipt, told: Told) -> b
     _move_baselines(effects, row, receipt, told.now)
     _complete_pair(effects, row, receipt)
     effects.writes.add(_WROTE, {"row": target_row, "now": told.now})
+    if row.kind == WriteKind.DELETE:
+        _end_link(effects, row, told.now)
     decide_about_source(effects, row, told.now)
     effects.lanes.add(row.lane)
     note(effects, row, "operation.applied", told, target_row=target_row)
@@ -289,6 +291,22 @@ def _park_taken(effects: Effects, row: Row, receipt: Receipt, now: datetime) -> 
         },
     )
     note(effects, row, "operation.parked", Told(now=now, detail=detail))
+
+
+def _end_link(effects: Effects, row: Row, now: datetime) -> None:
+    """End the link of a ticket we deleted; what it knows stays, also what is due elsewhere."""
+    tx = effects.tx
+    rest = (_o.link == row.link, _o.target == row.target, _o.id != row.id)
+    tx.run(
+        sa.update(t.operation)
+        .where(*rest, t.state_in(*t.REPLACEABLE))
+        .values(state=OperationState.DISCARDED, settled_at=now, detail="its ticket was deleted")
+    )
+    ended = {"tombstone_at": now, "phase": LinkPhase.REMOVED}
+    c = t.link.c
+    if tx.run(sa.update(t.link).where(c.id == row.link, c.tombstone_at.is_(None)).values(ended)):
+        detail = "its ticket was deleted, as the mapping says"
+        note(effects, row, "link.removed", Told(now=now, detail=detail))
 
 
 # --- baselines -------------------------------------------------------------------------------

@@ -35,9 +35,6 @@ from syncd.store.records import Line, PlanContext
 from syncd.store.settling import settle_seen
 from syncd.store.tx import Tx
 
-REPLACEABLE = (OperationState.WAITING, OperationState.READY, OperationState.PARKED)
-"""States in which a newer operation may take the place of an older one."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Home:
@@ -151,7 +148,7 @@ def _supersede(
         return set()
     o = t.operation.c
     mine = (o.link == home.link_id, tx.among(o.id, superseded))
-    found = tx.rows(sa.select(o.id, o.lane, o.kind).where(*mine, t.state_in(*REPLACEABLE)))
+    found = tx.rows(sa.select(o.id, o.lane, o.kind).where(*mine, t.state_in(*t.REPLACEABLE)))
     ensure(len(found) == len(set(superseded)), "only unsent operations are replaced")
     tx.run(
         sa.update(t.operation)

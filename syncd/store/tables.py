@@ -36,6 +36,8 @@ HEAD = tuple(state for state in OperationState if state in HEAD_STATES)
 IN_FLIGHT = (OperationState.CLAIMED, OperationState.SENDING)
 DUE = (OperationState.READY, OperationState.UNKNOWN)
 OPEN = tuple(state for state in OperationState if state in OPEN_STATES)
+REPLACEABLE = (OperationState.WAITING, OperationState.READY, OperationState.PARKED)
+"""States in which a newer operation may take the place of an older one."""
 UNSETTLED = (*OPEN, OperationState.PARKED)
 
 

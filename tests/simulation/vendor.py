@@ -518,6 +518,9 @@ class Vendor:
             key = AttachmentId(self._next("a"))
             case.files[key] = (write.attachment.name, body, self.clock.now(), US)
             return replace(receipt, attachment_id=key)
+        if write.kind is WriteKind.DELETE:
+            case.removed = True
+            return receipt
         case.fields |= write.fields
         return replace(receipt, fields=dict(write.fields))
 
@@ -542,7 +545,7 @@ class Vendor:
                 if other == name and len(body) == size and at >= sent_at
             ]
         as_sent = all(case.fields.get(name) == value for name, value in write.fields.items())
-        return [receipt] if as_sent else []
+        return [receipt] if as_sent and write.kind is not WriteKind.DELETE else []
 
 
 _WITHOUT_EFFECT = frozenset(

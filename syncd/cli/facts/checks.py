@@ -140,7 +140,7 @@ def _statuses(rules: MappingRules, side: Side) -> Iterator[str]:
 
 def _named(action: StatusAction | None) -> Iterator[str]:
     while action is not None:
-        if action.effect is StatusEffect.SET:
+        if action.effect in (StatusEffect.SET, StatusEffect.CANCEL):
             yield action.status
             yield from action.only_from or ()
         action = action.otherwise
