@@ -56,7 +56,7 @@ def _settle(tx: Tx, settings: Settings, *, prefix: str, now: datetime) -> Instan
             revision=rules.revision,
             now=now,
             was=rules.was,
-            sides=[(rules.connection(side), rules.kind(side)) for side in Side],
+            sides=[(name, rules.kind(side)) for side in Side for name in rules.connections(side)],
         )
     lost = mappings.orphans(tx, list(settings.mappings), list(settings.connections))
     if lost:

@@ -67,7 +67,7 @@ def _kind(settings: "Settings", name: "ConnectionName", wanted: str | None) -> s
         rules.kind(side)
         for rules in settings.mappings.values()
         for side in Side
-        if rules.connection(side) == name
+        if name in rules.connections(side)
     } or set(known)
     if len(used) > 1:
         raise CommandRefused(f"say which kind of ticket: --kind {' or --kind '.join(sorted(used))}")

@@ -8,9 +8,11 @@ from syncd.cli import finding, stores, writing
 from syncd.cli.frame import FINE, Cli, command, group
 from syncd.cli.show.lines import line
 from syncd.model.errors import CommandRefused
-from syncd.model.ids import LinkRow, Side
+from syncd.model.ids import ConnectionName, LinkRow, Side
 
 if TYPE_CHECKING:
+    from syncd.core.rules import MappingRules
+    from syncd.settings.values import Settings
     from syncd.store.database import Database
 
 
@@ -60,17 +62,43 @@ async def add(
     rules = settings.mappings[finding.need_mapping(settings, mapping)]
     arguments: dict[str, object] = {"mapping": rules.name}
     for side, word in ((Side.ITSM, itsm_number), (Side.VENDOR, vendor_number)):
-        connection = rules.connection(side)
+        connection = rules.itsm
+        if side is Side.VENDOR:
+            connection = await _vendor(settings, rules, word)
         arguments |= {
             f"{side}_connection": connection,
             f"{side}_kind": rules.kind(side),
-            f"{side}_ticket": word,
+            f"{side}_ticket": word.removeprefix(f"{connection}/"),
             f"{side}_watched": features_of(settings, connection).reading is Reading.WATCH,
         }
     told = await writing.carry_out(settings, "link.add", arguments)
     text = f"{itsm_number} and {vendor_number} are partners now; both are read at once"
     cli.out.show(told, [line(text)])
     return FINE
+
+
+async def _vendor(settings: "Settings", rules: "MappingRules", word: str) -> "ConnectionName":
+    """Say on which of a mapping's vendor connections a ticket is.
+
+    Raises:
+        CommandRefused: the mapping has several, and not exactly one of them knows the ticket.
+    """
+    from syncd.store import tickets
+
+    accepted = rules.connections(Side.VENDOR)
+    if len(accepted) == 1:
+        return accepted[0]
+    account, _, number = word.partition("/")
+    if number and account in accepted:
+        return ConnectionName(account)
+    async with stores.looking(settings) as db:
+        rows = await db.read(tickets.find_anywhere, word)
+        known = (await db.read(tickets.load_tickets, rows)).values()
+    found = sorted({each.connection for each in known} & set(accepted))
+    if len(found) == 1:
+        return found[0]
+    said = f"{word} may be of {', '.join(accepted)}; say which: {accepted[0]}/{word}"
+    raise CommandRefused(said)
 
 
 async def adopt(

@@ -92,7 +92,11 @@ async def _live(
             read, gone = await _read(db, adapters, record)
             if gone:
                 yield facts.Drifted(
-                    link_id=record.id, mapping=record.mapping, numbers={}, gone=gone
+                    link_id=record.id,
+                    mapping=record.mapping,
+                    vendor=record.vendor,
+                    numbers={},
+                    gone=gone,
                 )
                 continue
             found = await db.read(facts.compare, record.id, config, stores.now(), read)

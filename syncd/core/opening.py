@@ -35,7 +35,7 @@ from syncd.core.state import (
     SlotMove,
 )
 from syncd.core.status import closing_rank, status_of
-from syncd.model.ids import LinkRow, OperationKey, Side
+from syncd.model.ids import ConnectionName, LinkRow, OperationKey, Side
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Missing, Ticket, Value
 
@@ -108,6 +108,29 @@ def plan_birth(
     return Opening(plan=plan, target=source.other)
 
 
+def at_account(rules: MappingRules, ticket: Ticket, itsm: SideTraits) -> MappingRules:
+    """Give the rules for the vendor connection that an ITSM ticket's partner belongs to.
+
+    A ticket that names none of them gets the rules as they are: `plan_birth` tells the problem.
+    """
+    if rules.choose is None:
+        return rules
+    view = source_view(rules, ticket, Side.ITSM, itsm)
+    return rules.at(ConnectionName(as_text(evaluate(rules.choose, view))))
+
+
+def _wrong_account(rules: MappingRules, view: View) -> str:
+    """Say what is wrong with the vendor connection a ticket names; empty when it is this one."""
+    if rules.choose is None:
+        return ""
+    named = as_text(evaluate(rules.choose, view))
+    if named == rules.vendor:
+        return ""
+    accepted, place = ", ".join(rules.one_of), rules.choose.place
+    said = f"account {named!r} is none of {accepted}" if named else f"account missing ({accepted})"
+    return f"{said} ({place})"
+
+
 def source_view(rules: MappingRules, ticket: Ticket, source: Side, traits: SideTraits) -> View:
     """Look at a ticket that has no partner yet."""
     derive = rules.derive if source is Side.ITSM else {}
@@ -118,6 +141,9 @@ def _birth(
     rules: MappingRules, opening: OpeningRules, view: View, traits: Mapping[Side, SideTraits]
 ) -> _Birth:
     birth, target = _Birth(), opening.target_side
+    if target is Side.VENDOR and (wrong := _wrong_account(rules, view)):
+        birth.problems.append(wrong)
+        return birth
     _directed_fields(rules, view, traits[target], target, birth)
     _paired_fields(rules, view, traits[target], target, birth)
     for name, expression in opening.fixed.items():

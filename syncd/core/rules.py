@@ -448,7 +448,11 @@ class MappingRules:
         mode: whether it writes.
         itsm: the ITSM connection.
         itsm_kind: kind of ticket there.
-        vendor: the vendor connection.
+        vendor: the vendor connection; where it is chosen by ticket, the one these rules were
+            checked against.
+        choose: what names the vendor connection of an ITSM ticket; None: it is always `vendor`.
+        one_of: the vendor connections it may name; empty where nothing is chosen.
+        variants: the rules for each of them; empty in the variants themselves.
         vendor_kind: kind of ticket there.
         tell_problems: kind of comment on the ITSM ticket for what it lacks; None: not told.
         derive: names computed first, over the ITSM ticket; in order.
@@ -471,6 +475,9 @@ class MappingRules:
     itsm_kind: str
     vendor: ConnectionName
     vendor_kind: str
+    choose: Expression | None = None
+    one_of: tuple[ConnectionName, ...] = ()
+    variants: Mapping[ConnectionName, "MappingRules"] = field(default_factory=dict, repr=False)
     was: MappingName | None = None
     tell_problems: CommentKind | None = None
     derive: Mapping[str, Expression] = field(default_factory=dict)
@@ -485,6 +492,18 @@ class MappingRules:
     attachments: Mapping[Side, AttachmentRules] = field(default_factory=dict)
     revision: str = ""
     place: Place = Place()
+
+    def at(self, vendor: ConnectionName) -> "MappingRules":
+        """Return the rules for one vendor connection; these where it is none that is chosen."""
+        return self.variants.get(vendor, self)
+
+    def each(self) -> tuple["MappingRules", ...]:
+        """Return the rules for every vendor connection."""
+        return tuple(self.variants.values()) or (self,)
+
+    def connections(self, side: Side) -> tuple[ConnectionName, ...]:
+        """Return every connection that may be on a side."""
+        return (self.itsm,) if side is Side.ITSM else self.one_of or (self.vendor,)
 
     def connection(self, side: Side) -> ConnectionName:
         """Return the connection on a side."""

@@ -79,7 +79,10 @@ def candidates(tx: Tx, subject: Subject, decider: Decider) -> list[Candidate]:
         found = _match(rules, source, ticket, decider.config)
         if found is not None:
             by_edit = _is_by_edit(tx, subject, rules, source, decider.config)
-            found_all.append(Candidate(rules=rules, source=source, found=found, is_by_edit=by_edit))
+            chosen = decider.config.opening_rules(rules, ticket, source)
+            found_all.append(
+                Candidate(rules=chosen, source=source, found=found, is_by_edit=by_edit)
+            )
     return found_all
 
 
@@ -87,6 +90,7 @@ def _match(
     rules: MappingRules, source: Side, ticket: Ticket, config: IntakeConfig
 ) -> Opening | NotOpened | None:
     """Give the opening, or what the ticket lacks; None when it does not match."""
+    rules = config.opening_rules(rules, ticket, source)
     found = plan_opening(rules, ticket, source, config.traits_of(rules))
     return found if isinstance(found, Opening) or found.problems else None
 

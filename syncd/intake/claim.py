@@ -48,7 +48,7 @@ def claim_created(tx: Tx, stored: StoredTicket, decider: Decider) -> Standing:
 
 def _is_made_here(tx: Tx, stored: StoredTicket, owner: KeyOwner, decider: Decider) -> bool:
     """Whether the create writes to this ticket's connection; else a person quotes its marker."""
-    rules = decider.config.mappings.get(links.get(tx, owner.link_id).mapping)
+    rules = decider.config.link_rules(links.get(tx, owner.link_id))
     if rules is None:
         return True
     here = (rules.connection(owner.target), rules.kind(owner.target))

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from syncd.core.opening import at_account
 from syncd.core.rules import MappingRules
 from syncd.core.state import SideTraits
 from syncd.model.ids import ConnectionName, MappingName, Side
+from syncd.model.ticket import Ticket
 from syncd.ports.adapter import Adapter
+from syncd.store.records import LinkRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +61,12 @@ class IntakeConfig:
 
     def sides(self, connection: ConnectionName, kind: str) -> list[tuple[MappingRules, Side]]:
         """List the mappings that have this connection and kind of ticket on a side."""
-        found: list[tuple[MappingRules, Side]] = []
-        for rules in self.mappings.values():
-            found.extend(
-                (rules, side)
-                for side in Side
-                if rules.connection(side) == connection and rules.kind(side) == kind
-            )
-        return found
+        return [
+            (rules if side is Side.ITSM else rules.at(connection), side)
+            for rules in self.mappings.values()
+            for side in Side
+            if connection in rules.connections(side) and rules.kind(side) == kind
+        ]
 
     def kinds(self, connection: ConnectionName) -> tuple[str, ...]:
         """List the kinds of ticket that any mapping uses of a connection."""
@@ -75,7 +76,7 @@ class IntakeConfig:
                     rules.kind(side)
                     for rules in self.mappings.values()
                     for side in Side
-                    if rules.connection(side) == connection
+                    if connection in rules.connections(side)
                 }
             )
         )
@@ -87,3 +88,14 @@ class IntakeConfig:
     def traits_for(self, connection: ConnectionName, kind: str) -> SideTraits:
         """Return the traits of a connection's tickets of one kind."""
         return self.kind_traits.get((connection, kind)) or self.traits[connection]
+
+    def opening_rules(self, rules: MappingRules, ticket: Ticket, source: Side) -> MappingRules:
+        """Return the rules for the vendor connection that a ticket's partner belongs to."""
+        if source is Side.VENDOR:
+            return rules
+        return at_account(rules, ticket, self.traits_for(rules.itsm, rules.itsm_kind))
+
+    def link_rules(self, link: LinkRecord) -> MappingRules | None:
+        """Return the rules of a link, for the vendor connection it was opened on."""
+        rules = self.mappings.get(link.mapping)
+        return rules if rules is None else rules.at(link.vendor)

@@ -147,7 +147,7 @@ def decide_link(tx: Tx, link_id: LinkRow, decider: Decider) -> Decision:
     """Decide about one link and store the plan."""
     links.lock_links(tx, [link_id])
     parts = links.load_link(tx, link_id)
-    rules = decider.config.mappings.get(parts.link.mapping)
+    rules = decider.config.link_rules(parts.link)
     if rules is None:
         return Decision()
     if parts.gone:
@@ -284,7 +284,7 @@ class Preview:
 def preview_link(tx: Tx, link_id: LinkRow, config: IntakeConfig, now: datetime) -> Preview | None:
     """Decide about a link without storing anything; None when its mapping is not configured."""
     parts = links.load_link(tx, link_id)
-    rules = config.mappings.get(parts.link.mapping)
+    rules = config.link_rules(parts.link)
     if rules is None or not parts.tickets or _was_never_opened(parts):
         return None
     return Preview(link_id=link_id, plan=plan_link(link_state(parts, rules, config, now)))

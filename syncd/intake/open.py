@@ -189,6 +189,10 @@ def reconsider_opening(tx: Tx, parts: LinkParts, rules: MappingRules, decider: D
     ticket = parts.tickets.get(source)
     if ticket is None or rules.mode is MappingMode.DRY_RUN:
         return Decision()
+    base = decider.config.mappings[rules.name]
+    rules = decider.config.opening_rules(base, ticket, source)
+    if source is Side.ITSM and rules.vendor != parts.link.vendor:
+        links.set_partner(tx, parts.link.id, (rules.vendor, rules.vendor_kind))
     found = plan_opening(rules, ticket, source, decider.config.traits_of(rules))
     if isinstance(found, Opening):
         if not _is_within_pace(tx, parts.link.rows[source], rules, decider):

@@ -333,8 +333,23 @@ class AttachmentsBothBlock(Block):
 # --- the file ------------------------------------------------------------------------------------
 
 
+class AccountBlock(ExpressionBlock):
+    """The vendor connection a ticket names: an expression over it, and what it may give."""
+
+    one_of: Annotated[list[Word], Field(min_length=1)] = Field(
+        description="the connections it may name"
+    )
+
+
+class VendorBlock(Block):
+    """`vendor:`."""
+
+    connection: Word | AccountBlock
+    kind: Word | None = Field(default=None, description="kind of ticket, where there are several")
+
+
 class SideBlock(Block):
-    """`itsm:` or `vendor:`."""
+    """`itsm:`."""
 
     connection: Word
     kind: Word | None = Field(default=None, description="kind of ticket, where there are several")
@@ -372,7 +387,7 @@ class MappingBlock(Block):
     was: Word | None = Field(default=None, description="its former name")
     mode: MappingMode
     itsm: SideBlock
-    vendor: SideBlock
+    vendor: VendorBlock
     problems: ProblemsBlock | None = None
     derive: dict[str, Expression] = Field(default_factory=dict)
     open: OpenBlock = OpenBlock()

@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from syncd.core.rules import MappingRules, Place
+from syncd.core.rules import Expression, MappingRules, Place
 from syncd.model.ids import ConnectionName, MappingName, Side
 from syncd.registry import Provider
 from syncd.settings.connections import Connections
-from syncd.settings.mapping import MappingBlock, SideBlock
+from syncd.settings.mapping import MappingBlock
 from syncd.settings.mapping_active import with_active
 from syncd.settings.mapping_fields import (
     build_derive,
@@ -20,16 +20,18 @@ from syncd.settings.mapping_fields import (
 from syncd.settings.mapping_scope import Scope
 from syncd.settings.mapping_status import build_attachments, build_comments, build_status
 from syncd.settings.mapping_tests import MappingTest
+from syncd.settings.mapping_values import build_expression, produced
 from syncd.settings.problems import Mark, Path, listed, nearest, shown
 from syncd.settings.read_tests import build_tests
 from syncd.settings.tables import Tables
 from syncd.settings.traits import Facts, facts_of
-from syncd.settings.validate import NOT_YET, Cuts, Reading, validate_rest
-from syncd.settings.yaml_nodes import Map
+from syncd.settings.validate import Cuts, Reading, validate_rest
 
 REVISION_CHARS = 12
 """Characters of a revision."""
 
+
+_ACCOUNT: Path = ("vendor", "connection")
 
 _RULE_DEPTH = {
     "derive": 2,
@@ -87,7 +89,6 @@ def build_mapping(
     before = len(reading.problems)
     if not reading.document.readable or reading.document.is_broken(()):
         return None
-    _note_later_words(reading)
     cuts = Cuts(depth=_RULE_DEPTH, instead={"mapping": stem, "mode": "paused"})
     block = validate_rest(MappingBlock, reading, cuts)
     if block is None:
@@ -98,28 +99,29 @@ def build_mapping(
         reading.add(("mapping",), said)
     if block.was == block.mapping:
         reading.add(("was",), "the name it has now; accepted: a former one")
-    facts = _both_sides(reading, block, around)
-    if facts is None:
+    candidates = _all_sides(reading, block, around)
+    if not candidates:
         return None
-    scope = Scope(reading=reading, facts=facts, tables=around.tables)
-    rules = _rules(scope, block, digest)
-    tests = build_tests(scope, block, rules)
+    scopes = [Scope(reading=reading, facts=facts, tables=around.tables) for facts in candidates]
+    variants = [_rules(scope, block, digest) for scope in scopes]
+    rules = _joined(variants)
+    tests = build_tests(scopes[0], block, rules)
     if len(reading.problems) > before:
         return None
     labels = {
-        (facts[side].connection.name, name, label): reading.document.mark(path)
+        (scope.facts[side].connection.name, name, label): reading.document.mark(path)
+        for scope in reversed(scopes)
         for (side, name, label), path in scope.labels.items()
     }
     return BuiltMapping(rules=rules, tests=tests, labels=labels)
 
 
-def _note_later_words(reading: Reading) -> None:
-    """Say of words of a later version that they are known, and not read yet."""
-    for side in Side:
-        path: Path = (str(side), "connection")
-        if isinstance(reading.document.node(path), Map):
-            reading.add(path, f"an account by table (from, one_of) {NOT_YET}")
-            reading.document.broken.add(path)
+def _joined(variants: list[MappingRules]) -> MappingRules:
+    """Make one mapping of the rules for each vendor connection it may use."""
+    first = variants[0]
+    if first.choose is None:
+        return first
+    return replace(first, variants={each.vendor: each for each in variants})
 
 
 def _check_connection_names(reading: Reading, around: Surroundings) -> None:
@@ -128,6 +130,11 @@ def _check_connection_names(reading: Reading, around: Surroundings) -> None:
         text = getattr(reading.document.node(path), "text", None)
         if isinstance(text, str):
             _connection_exists(reading, text, path, around)
+    listed_there = getattr(reading.document.node((*_ACCOUNT, "one_of")), "items", ())
+    for at, item in enumerate(listed_there):
+        text = getattr(item, "text", None)
+        if isinstance(text, str):
+            _connection_exists(reading, text, (*_ACCOUNT, "one_of", at), around)
 
 
 def _connection_exists(reading: Reading, name: str, path: Path, around: Surroundings) -> bool:
@@ -140,39 +147,70 @@ def _connection_exists(reading: Reading, name: str, path: Path, around: Surround
     return False
 
 
-def _both_sides(
+def _all_sides(
     reading: Reading, block: MappingBlock, around: Surroundings
-) -> dict[Side, Facts] | None:
-    """Learn about both connections; None where one is wrong, which is told where it stands."""
-    found: dict[Side, Facts] = {}
-    for side, one in ((Side.ITSM, block.itsm), (Side.VENDOR, block.vendor)):
-        _connection_exists(reading, one.connection, (str(side), "connection"), around)
-        facts = _facts(reading, one, side, around)
-        if facts is not None:
-            found[side] = facts
-    if block.itsm.connection == block.vendor.connection:
-        reading.add(("vendor", "connection"), "both sides are the same connection")
-        return None
-    return found if len(found) == len(Side) else None
+) -> list[dict[Side, Facts]]:
+    """Learn about both connections, for each one the vendor's may be.
+
+    Returns:
+        None of them where one is wrong, which is told where it stands.
+    """
+    itsm = _facts(reading, block.itsm.connection, block.itsm.kind, ("itsm", "connection"), around)
+    vendor = block.vendor.connection
+    names: list[tuple[str, Path]] = [(vendor, _ACCOUNT)] if isinstance(vendor, str) else []
+    if not isinstance(vendor, str):
+        names = [(name, (*_ACCOUNT, "one_of", at)) for at, name in enumerate(vendor.one_of)]
+    found: list[dict[Side, Facts]] = []
+    seen: set[str] = {block.itsm.connection}
+    for name, path in names:
+        facts = _facts(reading, name, block.vendor.kind, path, around)
+        if name in seen:
+            is_itsm = name == block.itsm.connection
+            said = (
+                "both sides are the same connection" if is_itsm else f"{shown(name)} stands twice"
+            )
+            reading.add(path, said)
+        elif itsm is not None and facts is not None:
+            found.append({Side.ITSM: itsm, Side.VENDOR: facts})
+        seen.add(name)
+    return found if len(found) == len(names) else []
 
 
-def _facts(reading: Reading, block: SideBlock, side: Side, around: Surroundings) -> Facts | None:
-    connection = around.connections.made.get(ConnectionName(block.connection))
+def _facts(
+    reading: Reading, name: str, kind: str | None, path: Path, around: Surroundings
+) -> Facts | None:
+    _connection_exists(reading, name, path, around)
+    connection = around.connections.made.get(ConnectionName(name))
     if connection is None:
         return None
     provider = around.providers[connection.provider]
     kinds = sorted(provider.features(connection.options).kinds)
-    if block.kind is None and len(kinds) > 1:
+    side = Side(str(path[0]))
+    if kind is None and len(kinds) > 1:
         said = f"`kind` is missing; accepted: {listed(kinds)}"
         reading.add((str(side),), said)
         return None
-    kind = block.kind or kinds[0]
+    kind = kind or kinds[0]
     if kind not in kinds:
         close = nearest(kind, kinds) or ";"
         said = f"{connection.provider} has no {shown(kind)}{close} accepted: {listed(kinds)}"
         reading.add((str(side), "kind"), said)
         return None
     return facts_of(side, connection, kind, provider)
+
+
+def _choice(scope: Scope, block: MappingBlock) -> Expression | None:
+    """Check and build what names the vendor connection; None where it is always the same."""
+    if isinstance(block.vendor.connection, str):
+        return None
+    expression = build_expression(scope, block.vendor.connection, _ACCOUNT, Side.ITSM)
+    accepted = block.vendor.connection.one_of
+    if expression is not None:
+        for text, where, given in produced(scope, expression, _ACCOUNT):
+            if text not in accepted:
+                close = nearest(text, accepted) or ";"
+                scope.add(where, f"{given}{shown(text)}{close} accepted: {listed(accepted)}")
+    return expression
 
 
 def _rules(scope: Scope, block: MappingBlock, digest: bytes) -> MappingRules:
@@ -184,6 +222,8 @@ def _rules(scope: Scope, block: MappingBlock, digest: bytes) -> MappingRules:
     to_itsm = build_opening(scope, block.open.to_itsm, Side.ITSM)
     references = build_references(scope, block)
     fields = build_fields(scope, block)
+    account = block.vendor.connection
+    one_of = () if isinstance(account, str) else tuple(map(ConnectionName, account.one_of))
     return MappingRules(
         name=MappingName(block.mapping),
         was=None if block.was is None else MappingName(block.was),
@@ -192,6 +232,8 @@ def _rules(scope: Scope, block: MappingBlock, digest: bytes) -> MappingRules:
         itsm_kind=facts[Side.ITSM].kind,
         vendor=facts[Side.VENDOR].connection.name,
         vendor_kind=facts[Side.VENDOR].kind,
+        choose=_choice(scope, block),
+        one_of=one_of,
         tell_problems=None if block.problems is None else block.problems.tell_itsm,
         derive=derive,
         open_to_vendor=with_active(scope, block.open.to_vendor, to_vendor, fields),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
+from syncd.core.opening import at_account
 from syncd.core.plan import plan_link, plan_opening
 from syncd.core.rules import MappingRules
 from syncd.core.state import (
@@ -59,11 +60,23 @@ def run_tests(
     settings: Settings, providers: Mapping[str, Provider] = PROVIDERS
 ) -> tuple[TestOutcome, ...]:
     """Run the tests of every mapping."""
-    return tuple(
-        run_test(test, settings.mappings[name], mapping_traits(settings, name, providers))
-        for name, tests in settings.tests.items()
-        for test in tests
-    )
+    outcomes = []
+    for name, tests in settings.tests.items():
+        itsm = mapping_traits(settings, name, providers)[Side.ITSM]
+        for test in tests:
+            rules = _account(test, settings.mappings[name], itsm)
+            traits = mapping_traits(settings, name, providers, rules.vendor)
+            outcomes.append(run_test(test, rules, traits))
+    return tuple(outcomes)
+
+
+def _account(test: MappingTest, rules: MappingRules, itsm: SideTraits) -> MappingRules:
+    """Give the rules for the vendor connection that the test's ITSM ticket names."""
+    given = test.given.get(Side.ITSM)
+    if given is None:
+        return rules
+    news = Happening() if test.linked else test.when.get(Side.ITSM, Happening())
+    return at_account(rules, _changed(_ticket(Side.ITSM, given, rules), news), itsm)
 
 
 def run_test(

@@ -140,10 +140,20 @@ def facts_of(side: Side, connection: ConnectionSettings, kind: str, provider: Pr
 
 
 def mapping_traits(
-    settings: Settings, name: MappingName, providers: Mapping[str, Provider]
+    settings: Settings,
+    name: MappingName,
+    providers: Mapping[str, Provider],
+    vendor: ConnectionName | None = None,
 ) -> dict[Side, SideTraits]:
-    """Give what the core must know of both connections of a mapping, without any network."""
-    rules = settings.mappings[name]
+    """Give what the core must know of both connections of a mapping, without any network.
+
+    Args:
+        settings: with the mapping.
+        name: the mapping.
+        providers: by name.
+        vendor: the vendor connection, where the mapping has several; None: the first.
+    """
+    rules = settings.mappings[name].at(vendor or settings.mappings[name].vendor)
     found: dict[Side, SideTraits] = {}
     for side in Side:
         connection = settings.connections[rules.connection(side)]

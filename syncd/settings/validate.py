@@ -30,7 +30,6 @@ LATER: Mapping[str, str] = {
     "zone_by": "`zone` by table",
     "relay": "`relay`",
     "close_when": "`close_when`",
-    "one_of": "an account by table",
 }
 """Words of the format that a later version reads, with how they are called in a problem."""
 

@@ -49,13 +49,18 @@ _COLUMN = {Side.ITSM: _c.itsm_ticket, Side.VENDOR: _c.vendor_ticket}
 
 # Built once: putting a statement together costs several times as much as carrying it out.
 _P = sa.bindparam
-_LINK = sa.select(t.link).where(_c.id == _P("link"))
+_t = t.ticket.c
+# The connection of the vendor's ticket, or of the one to be made.
+_VENDOR = sa.func.coalesce(
+    sa.select(_t.connection).where(_t.id == _c.vendor_ticket).scalar_subquery(),
+    _c.partner_connection,
+).label("vendor_name")
+_LINK = sa.select(t.link, _VENDOR).where(_c.id == _P("link"))
 _LINKS_OF = (
-    sa.select(t.link)
+    sa.select(t.link, _VENDOR)
     .where(sa.or_(_c.itsm_ticket == _P("row"), _c.vendor_ticket == _P("row")))
     .order_by(_c.id)
 )
-_t = t.ticket.c
 # A gone ticket has lost its digest, and gets it back with the first read after that.
 _IS_GONE = sa.or_(
     _t.gone_at.is_not(None), sa.and_(_t.snapshot.is_not(None), _t.digest.is_(None))
@@ -108,6 +113,7 @@ def _record(found: Row) -> LinkRecord:
         origin=Side(found.origin),
         phase=LinkPhase(found.phase),
         created_at=found.created_at,
+        vendor=ConnectionName(found.vendor_name),
         added_by=found.added_by,
         pause=pause_of(found),
         tombstone_at=found.tombstone_at,
@@ -510,6 +516,12 @@ def count_opened_since(
     return int(tx.scalar(query.where(~told) if unless_told else query) or 0)
 
 
+def set_partner(tx: Tx, link_id: LinkRow, partner: tuple[ConnectionName, str]) -> None:
+    """Say on which connection a link's partner is to be made; nothing is planned there yet."""
+    values = {"partner_connection": partner[0], "partner_kind": partner[1]}
+    tx.run(sa.update(t.link).where(_c.id == link_id).values(values))
+
+
 def note_opened(tx: Tx, link_id: LinkRow, now: datetime) -> None:
     """Note that a link that waited for its ticket's correction is being opened now."""
     tx.run(sa.update(t.link).where(_c.id == link_id).values(created_at=now))
@@ -534,6 +546,7 @@ def overview(tx: Tx, *, mapping: MappingName | None = None) -> list[LinkOverview
     query = (
         sa.select(
             t.link,
+            _VENDOR,
             itsm.c.number.label("itsm_number"),
             itsm.c.connection.label("itsm_connection"),
             vendor.c.number.label("vendor_number"),

@@ -223,6 +223,10 @@ class LinkPhase(StrEnum):
     REMOVED = "removed"
 
 
+NOWHERE = ConnectionName("")
+"""No connection is known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkRecord:
     """A link without its contents.
@@ -230,6 +234,7 @@ class LinkRecord:
     Attributes:
         rows: ticket by side; a side without a ticket yet is absent.
         origin: the side that was there first.
+        vendor: the vendor's connection, fixed once a partner is planned there.
         added_by: the operator who paired existing tickets; empty when a mapping opened it.
     """
 
@@ -239,6 +244,7 @@ class LinkRecord:
     origin: Side
     phase: LinkPhase
     created_at: datetime
+    vendor: ConnectionName = NOWHERE
     added_by: str = ""
     pause: Pause | None = None
     tombstone_at: datetime | None = None

@@ -16,8 +16,8 @@ from syncd.core.rules import (
 from syncd.model.ids import Side
 from syncd.store import links
 from syncd.store.records import LinkPhase
-from tests.simulation.traits import Fate
 from tests.intake.world import World, rules
+from tests.simulation.traits import Fate
 from tests.support.mappings import NOTHING
 
 CANCEL = StatusAction(effect=StatusEffect.CANCEL, status="Closed")

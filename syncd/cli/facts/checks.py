@@ -46,7 +46,12 @@ class Result:
 
 def notes(settings: Settings) -> tuple[str, ...]:
     """Say what is worth knowing of a configuration."""
-    used = {rules.connection(side) for rules in settings.mappings.values() for side in Side}
+    used = {
+        name
+        for rules in settings.mappings.values()
+        for side in Side
+        for name in rules.connections(side)
+    }
     found = [
         f"connection {name} is used by no mapping"
         for name in settings.connections
@@ -69,11 +74,12 @@ def expectation(settings: Settings, name: ConnectionName) -> Expectation:
     kinds: set[str] = set()
     for rules in settings.mappings.values():
         for side in Side:
-            if rules.connection(side) == name:
+            if name in rules.connections(side):
+                here = rules if side is Side.ITSM else rules.at(name)
                 kinds.add(rules.kind(side))
-                for field, value in _sent(rules, side):
+                for field, value in _sent(here, side):
                     values.setdefault(field, set()).add(value)
-                statuses |= set(_statuses(rules, side))
+                statuses |= set(_statuses(here, side))
     return Expectation(
         values={field: frozenset(each) for field, each in values.items()},
         statuses=frozenset(statuses),

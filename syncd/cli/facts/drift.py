@@ -16,7 +16,7 @@ from syncd.core.slots import STATUS
 from syncd.core.state import Baseline, BaselineState, FoundConflict, LinkState, PlannedOperation
 from syncd.intake import IntakeConfig
 from syncd.intake.decide import link_state
-from syncd.model.ids import LinkRow, MappingName, OperationKey, Side
+from syncd.model.ids import ConnectionName, LinkRow, MappingName, OperationKey, Side
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import MISSING, Missing, Ticket, Value
 from syncd.store import links
@@ -56,6 +56,7 @@ class Drifted:
     """A link whose tickets differ.
 
     Attributes:
+        vendor: the vendor connection.
         fields: what would be written.
         conflicts: fields of which the mapping says no winner.
         unseen: live only: writes that follow from changes not read yet.
@@ -65,6 +66,7 @@ class Drifted:
     link_id: LinkRow
     mapping: MappingName
     numbers: Mapping[Side, str]
+    vendor: ConnectionName
     fields: tuple[DriftedField, ...] = ()
     conflicts: tuple[FoundConflict, ...] = ()
     unseen: tuple[PlannedOperation, ...] = ()
@@ -103,7 +105,7 @@ def compare(
     """
     keys = [key for ticket in (live or {}).values() for key in _keys(ticket)]
     parts = links.load_link(tx, link_id, lookup_keys=keys)
-    rules = config.mappings.get(parts.link.mapping)
+    rules = config.link_rules(parts.link)
     tickets = {**parts.tickets, **(live or {})}
     if rules is None or len(tickets) < len(Side):
         return None
@@ -118,6 +120,7 @@ def compare(
         link_id=link_id,
         mapping=rules.name,
         numbers=parts.numbers,
+        vendor=parts.link.vendor,
         fields=tuple(
             each
             for operation in wanted.operations

@@ -201,7 +201,7 @@ def _matches(story: reports.Explanation, config: IntakeConfig) -> dict[MappingNa
     found: dict[MappingName, Matching] = {}
     for each in story.links:
         link = each.link
-        rules = config.mappings.get(link.mapping)
+        rules = config.link_rules(link)
         opened_here = link.rows.get(link.origin) == story.ticket.row and not link.added_by
         if rules is None or snapshot is None or not opened_here:
             continue
@@ -254,6 +254,7 @@ def judge(
     if ticket.snapshot is None:
         why = "it was not read yet"
         return NotLinked(mapping=rules.name, mode=rules.mode, place=place, why=why)
+    rules = config.opening_rules(rules, ticket.snapshot, source)
     result = plan_opening(rules, ticket.snapshot, source, config.traits_of(rules))
     if isinstance(result, NotOpened):
         return NotLinked(

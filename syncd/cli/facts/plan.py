@@ -10,7 +10,7 @@ from syncd.core.rules import MappingMode
 from syncd.core.state import FoundConflict, NotOpened, PlannedOperation
 from syncd.intake import IntakeConfig
 from syncd.intake.decide import preview_link
-from syncd.model.ids import LinkRow, MappingName, Side, TicketRow
+from syncd.model.ids import ConnectionName, LinkRow, MappingName, Side, TicketRow
 from syncd.store import links, mappings, operations, tickets
 from syncd.store.database import Tx
 from syncd.store.records import LinkPhase, LinkRecord, MappingRecord, OperationRecord, StoredTicket
@@ -34,6 +34,7 @@ class Foreseen:
 
     Attributes:
         mapping, mode: whose it is; only a live mapping sends.
+        vendor: the vendor connection it concerns.
         numbers: the tickets' numbers, ITSM first; a partner not there yet is absent.
         opens: a partner would be opened.
         operations: what would be planned.
@@ -44,6 +45,7 @@ class Foreseen:
 
     mapping: MappingName
     mode: MappingMode
+    vendor: ConnectionName
     numbers: tuple[str, ...]
     opens: bool = False
     operations: tuple[PlannedOperation, ...] = ()
@@ -118,6 +120,7 @@ def _of_link(tx: Tx, record: LinkRecord, config: IntakeConfig, now: datetime) ->
     return Foreseen(
         mapping=rules.name,
         mode=rules.mode,
+        vendor=record.vendor,
         numbers=tuple(stored[record.rows[side]].number for side in Side if side in record.rows),
         operations=preview.plan.operations,
         conflicts=preview.plan.conflicts,
@@ -132,9 +135,10 @@ def _unlinked(tx: Tx, config: IntakeConfig, scope: Scope) -> Iterator[StoredTick
         yield from tickets.load_tickets(tx, [scope.ticket]).values()
         return
     wanted = {
-        rules.connection(side)
+        name
         for rules in config.mappings.values()
         for side in Side
+        for name in rules.connections(side)
         if scope.mapping in (None, rules.name) and rules.opening(side.other) is not None
     }
     for name in sorted(wanted):
@@ -160,11 +164,13 @@ def _openings(
         dry = rules.mode is not MappingMode.LIVE
         if not judged.would_open and not (dry and judged.why.startswith("it matches, but the")):
             continue
-        found = plan_opening(rules, stored.snapshot, source, config.traits_of(rules))
+        here = config.opening_rules(rules, stored.snapshot, source)
+        found = plan_opening(here, stored.snapshot, source, config.traits_of(here))
         if not isinstance(found, NotOpened):
             yield Foreseen(
                 mapping=rules.name,
                 mode=rules.mode,
+                vendor=here.vendor,
                 numbers=(stored.number,),
                 opens=True,
                 operations=found.plan.operations,

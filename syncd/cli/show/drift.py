@@ -6,7 +6,6 @@ from rich.text import Text
 
 from syncd.cli.facts.drift import Drifted, DriftedField
 from syncd.cli.show.lines import Part, columns, line
-from syncd.cli.show.plan import connections_of
 from syncd.cli.text import count, value
 from syncd.model.ids import ConnectionName, Side
 from syncd.settings.values import Settings
@@ -26,7 +25,8 @@ def lines(found: Sequence[Drifted], settings: Settings, *, compared: int, live: 
     """Say it to people."""
     made: list[Text] = []
     for each in found:
-        made += _link(each, connections_of(settings, each.mapping))
+        itsm = settings.mappings[each.mapping].itsm
+        made += _link(each, {Side.ITSM: itsm, Side.VENDOR: each.vendor})
     what = "as they are now" if live else "as last read"
     text = f"{count(compared, 'link')} compared {what}; {len(found)} differ"
     made += [line(text), line((LIMITS, "dim"))]

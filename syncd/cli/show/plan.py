@@ -10,7 +10,7 @@ from syncd.cli.show.operations import state_of
 from syncd.cli.text import count, value
 from syncd.core.rules import MappingMode
 from syncd.core.state import PlannedOperation
-from syncd.model.ids import ConnectionName, MappingName, Side
+from syncd.model.ids import ConnectionName, Side
 from syncd.settings.values import Settings
 
 QUEUED_MAX = 20
@@ -47,14 +47,9 @@ def lines(planned: Planned, settings: Settings) -> list[Text]:
             made.append(line(f"and {len(planned.queued) - QUEUED_MAX} more", indent=2))
         made.append(line())
     for each in planned.foreseen:
-        made += foreseen(each, connections_of(settings, each.mapping))
+        itsm = settings.mappings[each.mapping].itsm
+        made += foreseen(each, {Side.ITSM: itsm, Side.VENDOR: each.vendor})
     return [*made, _sum(planned)]
-
-
-def connections_of(settings: Settings, name: MappingName) -> Mapping[Side, ConnectionName]:
-    """Give a mapping's connection on each side."""
-    rules = settings.mappings[name]
-    return {side: rules.connection(side) for side in Side}
 
 
 def foreseen(each: Foreseen, names: Mapping[Side, ConnectionName]) -> list[Text]:
