@@ -216,19 +216,20 @@ def inputs(expression: Expression, derive: Mapping[str, Expression]) -> frozense
             names = set().union(*(inputs(option, derive) for option in options))
         case Constant():
             pass
-    return _expand(names, derive)
+    return inputs_of(names, derive)
 
 
 def condition_inputs(condition: Condition, derive: Mapping[str, Expression]) -> frozenset[str]:
     """Name the fields of a ticket that a condition asks about."""
     match condition:
         case FieldTest():
-            return _expand({condition.field}, derive)
+            return inputs_of({condition.field}, derive)
         case AllOf(parts) | AnyOf(parts) | NotAny(parts):
             return frozenset[str]().union(*(condition_inputs(each, derive) for each in parts))
 
 
-def _expand(names: set[str], derive: Mapping[str, Expression]) -> frozenset[str]:
+def inputs_of(names: set[str] | frozenset[str], derive: Mapping[str, Expression]) -> frozenset[str]:
+    """Name the fields of the source ticket that some names, derived ones too, depend on."""
     plain = {name for name in names if name not in derive}
     for name in names - plain:
         # A derived name depends on those derived before it only, so this ends.

@@ -25,7 +25,7 @@ def changed_inputs(slots: Slots, rule: FieldRule, view: View) -> bool | None:
     others = {
         name
         for name, value in now.items()
-        if not _is_ours(slots, side, name, value) and not _is_before_ours(slots, side, name, value)
+        if not is_ours(slots, side, name, value) and not is_before_ours(slots, side, name, value)
     }
     if not isinstance(before, Mapping):
         return None
@@ -36,10 +36,10 @@ def has_stale_input(slots: Slots, rule: FieldRule, view: View) -> bool:
     """Whether one of a rule's inputs shows what stood there before our write (R1)."""
     now = fingerprint(view, inputs(rule.expression, slots.state.rules.derive))
     side = rule.target_side.other
-    return any(_is_before_ours(slots, side, name, value) for name, value in now.items())
+    return any(is_before_ours(slots, side, name, value) for name, value in now.items())
 
 
-def _is_ours(slots: Slots, side: Side, name: str, told: str) -> bool:
+def is_ours(slots: Slots, side: Side, name: str, told: str) -> bool:
     """Whether a field shows what we wrote there, or are just writing (R5)."""
     for slot in _slots_writing(slots, side, name):
         writers = slots.carriers(slot, source=side.other)
@@ -52,7 +52,8 @@ def _is_ours(slots: Slots, side: Side, name: str, told: str) -> bool:
     return False
 
 
-def _is_before_ours(slots: Slots, side: Side, name: str, told: str) -> bool:
+def is_before_ours(slots: Slots, side: Side, name: str, told: str) -> bool:
+    """Whether a field shows what stood there before our write (R1)."""
     for slot in _slots_writing(slots, side, name):
         baseline = slots.baseline(side, slot)
         if baseline is None or isinstance(baseline.previous, Missing):

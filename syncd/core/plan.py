@@ -7,6 +7,7 @@ from syncd.core.evaluate import View, view_of, with_derived
 from syncd.core.fields import changed_slots, has_stale_input, plan_directed, plan_paired
 from syncd.core.items import HELD_RECHECK_S, ItemDraft, plan_items
 from syncd.core.leaving import NO_LONGER, has_left, plan_leaving, why_detached
+from syncd.core.notes import changed_notes, plan_notes
 from syncd.core.opening import plan_birth, plan_opening
 from syncd.core.rules import Reference
 from syncd.core.slots import (
@@ -59,6 +60,7 @@ def plan_link(state: LinkState) -> Plan:
     plan_paired(slots, draft)
     plan_status(slots, draft)
     plan_leaving(slots, draft)
+    plan_notes(slots, draft)
     _plan_references(slots, draft)
     items = plan_items(slots)
     if state.is_fresh and len(views) == len(Side):
@@ -132,6 +134,7 @@ def _with_moves(state: LinkState, moves: list[BaselineMove]) -> LinkState:
 def _replacing(slots: Slots) -> Slots:
     """Set aside the unsent writes that newer changes replace."""
     changed = changed_slots(slots) | ({STATUS} if has_status_changed(slots) else frozenset())
+    changed |= changed_notes(slots)
     changed |= {NO_LONGER} if has_left(slots) else frozenset()
     return replace(slots, superseded=replaced(slots, changed))
 

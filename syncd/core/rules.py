@@ -351,6 +351,27 @@ class AttachmentRules:
     place: Place = Place()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteRule:
+    """One note that goes out when any of some fields changed on the other side.
+
+    Attributes:
+        slot: its name in baselines: `notes.to_itsm.business_hours+expenses`.
+        target_side: the side that is told.
+        when_changed: fields of the other side, or derived names.
+        kind: the kind of comment it becomes.
+        text: a template over the other side's ticket.
+        place: where it stands.
+    """
+
+    slot: str
+    target_side: Side
+    when_changed: tuple[str, ...]
+    kind: CommentKind
+    text: Template
+    place: Place = Place()
+
+
 # --- opening ---------------------------------------------------------------------------------
 
 
@@ -465,6 +486,7 @@ class MappingRules:
         status: status tables; None: status is not carried.
         comments: by the side written; absent: not carried that way.
         attachments: by the side written; absent: not carried that way.
+        notes: what is said when fields change.
         revision: digest of the file and tables it came from.
         place: the file.
     """
@@ -490,6 +512,7 @@ class MappingRules:
     status: StatusRules | None = None
     comments: Mapping[Side, CommentRules] = field(default_factory=dict)
     attachments: Mapping[Side, AttachmentRules] = field(default_factory=dict)
+    notes: tuple[NoteRule, ...] = ()
     revision: str = ""
     place: Place = Place()
 

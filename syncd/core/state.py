@@ -206,6 +206,7 @@ class Reason(StrEnum):
     FIELD_CHANGED = "field_changed"
     STATUS_FOLLOWS = "status_follows"
     STATUS_SAID = "status_said"
+    NOTED = "noted"
     CANCELLED = "cancelled"
     DELETED = "deleted"
     CHANGE_SAID = "change_said"

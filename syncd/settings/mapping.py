@@ -330,6 +330,21 @@ class AttachmentsBothBlock(Block):
     to_itsm: AttachmentsBlock | None = None
 
 
+class NoteBlock(Block):
+    """One note that goes out when any of some fields changed on the other side."""
+
+    when_changed: Texts = Field(description="fields of the other side")
+    as_: CommentKind = Field(default=CommentKind.COMMENT, alias="as")
+    text: Text = Field(description="a template over the other side's fields")
+
+
+class NotesBlock(Block):
+    """`notes:`."""
+
+    to_vendor: list[NoteBlock] = Field(default_factory=list)
+    to_itsm: list[NoteBlock] = Field(default_factory=list)
+
+
 # --- the file ------------------------------------------------------------------------------------
 
 
@@ -396,6 +411,7 @@ class MappingBlock(Block):
     status: StatusBlock | None = None
     comments: CommentsBothBlock = CommentsBothBlock()
     attachments: AttachmentsBothBlock = AttachmentsBothBlock()
+    notes: NotesBlock = NotesBlock()
     tests: list[TestBlock] = Field(default_factory=list)
 
 

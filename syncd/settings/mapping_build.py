@@ -17,6 +17,7 @@ from syncd.settings.mapping_fields import (
     build_paired,
     build_references,
 )
+from syncd.settings.mapping_notes import build_notes
 from syncd.settings.mapping_scope import Scope
 from syncd.settings.mapping_status import build_attachments, build_comments, build_status
 from syncd.settings.mapping_tests import MappingTest
@@ -41,6 +42,7 @@ _RULE_DEPTH = {
     "status": 3,
     "comments": 2,
     "attachments": 2,
+    "notes": 3,
 }
 """Per section of the file, how deep one rule lies: `fields.to_vendor.title`."""
 
@@ -245,6 +247,7 @@ def _rules(scope: Scope, block: MappingBlock, digest: bytes) -> MappingRules:
         status=build_status(scope, block),
         comments=build_comments(scope, block),
         attachments=build_attachments(scope, block),
+        notes=build_notes(scope, block),
         revision=_revision(scope, digest),
         place=Place(scope.reading.document.file, 1),
     )

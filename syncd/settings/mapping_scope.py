@@ -10,6 +10,7 @@ from jinja2 import nodes
 from syncd.core.rules import Place
 from syncd.core.template import Template, compile_template
 from syncd.model.ids import Side
+from syncd.model.operation import WriteKind
 from syncd.model.ticket import CommentKind, FieldInfo
 from syncd.settings.patterns import compile_pattern
 from syncd.settings.problems import Path, listed, nearest, quoted, shown
@@ -123,7 +124,12 @@ class Scope:
     def can_say(self, side: Side, kind: CommentKind, path: Path) -> None:
         """Check that a kind of comment can be written on a side."""
         facts = self.facts[side]
-        kinds = facts.traits.features.comment_kinds
+        features = facts.traits.features
+        if WriteKind.COMMENT not in features.writes:
+            said = f"{facts.name} ({facts.provider}) takes no comments; accepted: leave it out"
+            self.add(path, said)
+            return
+        kinds = features.comment_kinds
         if kind not in kinds:
             accepted = listed(sorted(str(each) for each in kinds))
             self.add(path, f"{facts.name} takes no {kind}; accepted: {accepted}")
