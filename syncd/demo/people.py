@@ -8,8 +8,10 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from syncd.demo.automation import Automation, ticket_fields
 from syncd.demo.judge import GROUP, ORGANIZATION, SHARE_WORD, SKIPPED_WORD
 from syncd.sandbox import SmartOpsSandbox, TelenorSandbox
 
@@ -66,10 +68,19 @@ class People:
         desk: the ITSM.
         carrier: the vendor.
         seed: of what they do.
+        automation: what raises tickets besides; None: nothing does.
     """
 
-    def __init__(self, desk: SmartOpsSandbox, carrier: TelenorSandbox, seed: int) -> None:
+    def __init__(
+        self,
+        desk: SmartOpsSandbox,
+        carrier: TelenorSandbox,
+        seed: int,
+        *,
+        automation: Automation | None = None,
+    ) -> None:
         self._desk = desk
+        self._automation = automation
         self._carrier = carrier
         self._seed = seed
         suffix = random.Random(f"{seed}:tokens")
@@ -86,6 +97,8 @@ class People:
         lives: list[Callable[[Life], Awaitable[None]]] = [self._private_life]
         both = (self._desk_life, self._carrier_life)
         lives += [both[place % 2] for place in range(count)]
+        if self._automation is not None:
+            lives += [partial(self._raised_life, self._automation)] * max(2, count // 3)
         gap_s = seconds * 0.5 / len(lives)
         async with asyncio.TaskGroup() as group:
             for place, live in enumerate(lives):
@@ -127,6 +140,29 @@ class People:
         fields = self._carrier_fields(life) | {"organizationNumber": ORGANIZATION}
         life.carrier_ticket = self._carrier.person_creates(fields, self._carrier_name(life))
         await self._work(life)
+
+    async def _raised_life(self, automation: Automation, life: Life) -> None:
+        """A ticket of the automation that the vendor gets, works on and solves."""
+        fields = ticket_fields(
+            self._title(life), f"{life.token()} seen by the monitoring", life.chance
+        )
+        key = f"{self._suffix}-{life.place}"
+        raised = await automation.raise_ticket(fields, key)
+        acts: list[Act] = [
+            self.carrier_comments_twice,
+            self.carrier_attaches,
+            self.carrier_replies_by_machine,
+            self.carrier_solves,
+            self.carrier_accepts,
+        ]
+        for number, act in enumerate(acts):
+            if not await self._pause(life, 1.5):
+                return
+            if not life.carrier_ticket and act is not acts[0]:
+                continue
+            await automation.say(raised, life.remark(), f"{key}-{number}")
+            if life.carrier_ticket:
+                act(life)
 
     async def _private_life(self, life: Life) -> None:
         """A ticket of each side that is nobody else's business."""

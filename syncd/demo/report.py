@@ -26,6 +26,7 @@ class Result:
         doubts: operations in doubt, as the operator settled them.
         parked: what still waits for a person, a line each.
         is_settled: whether everything ended in time.
+        raised: tickets that the automation raised by calling the daemon.
         troubles: what else went wrong: the daemon ended by itself, …
         folder: of configuration, store and log.
         resumed: how often the operator resumed a connection.
@@ -42,6 +43,7 @@ class Result:
     is_settled: bool = False
     kills: int = 0
     resumed: int = 0
+    raised: int = 0
     settled_after_s: float = 0.0
     troubles: list[str] = field(default_factory=list)
     is_kept: bool = False
@@ -75,6 +77,7 @@ def document(result: Result) -> dict[str, object]:
         "faults": result.options.faults,
         "kills": result.kills,
         "resumed": result.resumed,
+        "raised": result.raised,
         "doubts": [str(each) for each in result.doubts],
         "waiting": list(result.parked),
         "findings": [str(each) for each in verdict.findings],
@@ -156,7 +159,7 @@ def _numbers(result: Result, console: Console) -> None:
         )
     lines.append(
         f"Seed {result.seed}, {options.seconds:g} s, faults {'on' if options.faults else 'off'},"
-        f" daemon killed {result.kills} times;"
+        f" daemon killed {result.kills} times; {result.raised} tickets raised through its gateway;"
         f" all quiet {result.settled_after_s:.1f} s after the last act."
     )
     for line in lines:

@@ -107,6 +107,7 @@ class _Show:
         self.stage.says("starting the daemon")
         await made.daemon.start()
         watch = asyncio.create_task(self._watch(clerk))
+        asking = asyncio.create_task(made.automation.watch())
         try:
             await self._act()
             ended_at = self._now_s()
@@ -114,15 +115,17 @@ class _Show:
             settled_after_s = self._now_s() - ended_at
         finally:
             self.is_over = True
-            watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watch
+            for task in (watch, asking):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        await made.automation.look()
         self.stage.says("counting")
         shown = await clerk.shown()
         return Result(
             options=self.options,
             seed=self.seed,
-            verdict=judge(made.desk.record, made.carrier.record, shown),
+            verdict=judge(made.itsm_record, made.carrier.record, shown),
             folder=made.folder,
             doubts=clerk.doubts,
             parked=await clerk.parked(),
@@ -130,7 +133,8 @@ class _Show:
             kills=self.kills,
             resumed=clerk.resumed,
             settled_after_s=settled_after_s,
-            troubles=[*self.troubles, *made.daemon.crashes()],
+            raised=len(made.automation.raised),
+            troubles=[*self.troubles, *made.automation.troubles, *made.daemon.crashes()],
         )
 
     async def _act(self) -> None:
@@ -138,7 +142,8 @@ class _Show:
         if self.options.faults:
             self.world.misbehave()
         self.stage.says(f"people act for {self.options.seconds:g} s")
-        people = People(self.world.desk, self.world.carrier, self.seed)
+        made = self.world
+        people = People(made.desk, made.carrier, self.seed, automation=made.automation)
         await asyncio.gather(people.act(self.options.seconds), self._kill())
         self.world.behave()
 
@@ -226,10 +231,10 @@ class _Show:
         pulse, made = self.stage.pulse, self.world
         is_asking = pulse is not None and pulse.parked + pulse.conflicts > 0
         shown = await clerk.shown() if is_asking else ()
-        return judge(made.desk.record, made.carrier.record, shown).count(Fate.LOST) == 0
+        return judge(made.itsm_record, made.carrier.record, shown).count(Fate.LOST) == 0
 
     def _effects(self) -> int:
-        records = (self.world.desk.record, self.world.carrier.record)
+        records = (self.world.itsm_record, self.world.carrier.record)
         return sum(event["what"] in EFFECTS for record in records for event in record)
 
     def _now_s(self) -> float:

@@ -4,7 +4,7 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +12,24 @@ from string import Template
 
 import orjson
 
+from syncd.demo.automation import Automation
 from syncd.demo.daemon import Daemon, DemoFailed
 from syncd.demo.options import DemoOptions
+from syncd.demo.realm import Realm
 from syncd.sandbox import (
     SmartOpsSandbox,
     SmartOpsSandboxSettings,
     TelenorSandbox,
     TelenorSandboxSettings,
 )
+from syncd.sandbox.record import Event
 
 SETUP = Path(__file__).parent / "setup"
 """The configuration, as files of this package."""
 CONNECTION = "servicedesk"
 """The ITSM's name in it."""
+AUTOMATION = "automation"
+"""The name of the connection that is served."""
 RING_TRIES, RING_RETRY_S = 600, 0.5
 """The ITSM's webhook rings until it is heard, also while the daemon is down."""
 
@@ -55,6 +60,7 @@ class World:
         folder: configuration, store and log.
         desk: the ITSM.
         carrier: the vendor.
+        automation: what raises tickets by calling the daemon.
         daemon: what keeps them in step.
         is_kept: the folder stays when all is over: somebody wants to look, or it failed.
     """
@@ -62,6 +68,7 @@ class World:
     folder: Path
     desk: SmartOpsSandbox
     carrier: TelenorSandbox
+    automation: Automation
     daemon: Daemon
     is_kept: bool = False
 
@@ -70,10 +77,15 @@ class World:
         self.desk.faults.rates(FAULTS | DESK_FAULTS, delay_s=SLOW_S, lag_s=LAG_S)
         self.carrier.faults.rates(FAULTS | CARRIER_FAULTS, delay_s=SLOW_S, lag_s=LAG_S)
 
+    @property
+    def itsm_record(self) -> list[Event]:
+        """What happened on the ITSM's side: at the desk, and to the automation's tickets."""
+        return [*self.desk.record, *self.automation.record]
+
     def save_records(self) -> None:
         """Write what both systems recorded beside the rest, one event a line."""
-        for name, sandbox in (("itsm", self.desk), ("vendor", self.carrier)):
-            lines = (orjson.dumps(event, default=str) for event in sandbox.record)
+        for name, record in (("itsm", self.itsm_record), ("vendor", self.carrier.record)):
+            lines = (orjson.dumps(event, default=str) for event in record)
             (self.folder / f"{name}-record.jsonl").write_bytes(b"\n".join(lines) + b"\n")
 
     def behave(self) -> None:
@@ -104,10 +116,13 @@ async def world(options: DemoOptions, seed: int) -> AsyncIterator[World]:
         )
     )
     port = _free_port()
+    issuer = Realm()
+    automation = Automation(issuer, f"http://127.0.0.1:{port}/smartops/{AUTOMATION}")
     made = World(
         folder=folder,
         desk=desk,
         carrier=carrier,
+        automation=automation,
         daemon=Daemon(
             config=folder / "config" / "syncd.yaml",
             port=port,
@@ -117,8 +132,9 @@ async def world(options: DemoOptions, seed: int) -> AsyncIterator[World]:
         is_kept=options.keep,
     )
     try:
-        async with desk, carrier:
-            _write_config(folder, port, desk.base_url, carrier.base_url)
+        async with desk, carrier, issuer, automation:
+            urls = {"itsm_url": desk.base_url, "vendor_url": carrier.base_url, "issuer": issuer.url}
+            _write_config(folder, port, urls)
             ring = f"http://127.0.0.1:{port}/notify/{CONNECTION}"
             desk.notify_to(ring, words["SYNCD_DEMO_NOTIFY_TOKEN"])
             try:
@@ -142,16 +158,11 @@ _SECRETS = (
 )
 
 
-def _write_config(folder: Path, port: int, desk_url: str, carrier_url: str) -> None:
+def _write_config(folder: Path, port: int, urls: Mapping[str, str]) -> None:
     config = folder / "config"
     shutil.copytree(SETUP, config)
     main = config / "syncd.yaml"
-    words = {
-        "folder": str(folder),
-        "port": str(port),
-        "itsm_url": desk_url,
-        "vendor_url": carrier_url,
-    }
+    words = {"folder": str(folder), "port": str(port), **urls}
     text = Template(main.read_text(encoding="utf-8")).substitute(words)
     main.write_text(text, encoding="utf-8")
 

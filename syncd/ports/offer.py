@@ -93,8 +93,8 @@ class OfferLimits:
     notes: int = 50
     file_bytes: int = 25 * 1024 * 1024
     files: int = 100
-    requests_per_s: float = 50.0
-    burst: int = 200
+    requests_per_s: float = 300.0
+    burst: int = 1000
     request_s: float = 20.0
 
 

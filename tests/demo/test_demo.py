@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -10,18 +11,24 @@ from pathlib import Path
 
 import pytest
 
+from syncd.demo.automation import NAME, Automation, ticket_fields
 from syncd.demo.clerk import find_effect
 from syncd.demo.daemon import Pulse, parse_metrics, pulse_of
-from syncd.demo.evidence import Side
 from syncd.demo.judge import judge
 from syncd.demo.options import DemoOptions
 from syncd.demo.people import People
+from syncd.demo.realm import Realm
 from syncd.demo.report import Result, document
 from syncd.demo.verdict import Fate
 from syncd.demo.world import world
+from syncd.model.ids import OperationKey, TicketId
+from syncd.model.ticket import CommentKind
+from syncd.ports.served import NoteDraft, ServedChange
 from syncd.sandbox import SmartOpsSandbox, TelenorSandbox
 from syncd.settings.load import load
 from syncd.settings.secrets import SecretSource
+from tests.gateway.served import NAME as SERVED
+from tests.gateway.served import PREFIX, office
 
 METRICS = """# HELP syncd_operations Operations in the outbox
 syncd_operations{connection="servicedesk",state="ready"} 2.0
@@ -39,8 +46,8 @@ syncd_connection_paused{connection="telenor-no"} 0.0
 async def test_its_configuration_loads() -> None:
     async with world(DemoOptions(seed=1), 1) as made:
         settings = load(made.daemon.config, secrets=SecretSource(environ=made.daemon.secrets))
-    assert sorted(settings.connections) == ["servicedesk", "telenor-no"]
-    assert len(settings.mappings) == 1
+    assert sorted(settings.connections) == ["automation", "servicedesk", "telenor-no"]
+    assert len(settings.mappings) == 2
     assert not made.folder.exists()
 
 
@@ -128,7 +135,8 @@ def test_everything_people_do_arrives_once() -> None:
     assert found["violations"] == 0
     did = found["did"]
     assert isinstance(did, dict)
-    assert did["tickets"] == {f"to_{side}": 1 for side in Side}
+    assert found["raised"] == 2
+    assert did["tickets"] == {"to_itsm": 1, "to_vendor": 1 + 2}
     assert min(did["comments"].values()) > 0
     assert did["attachments"]["to_itsm"] > 0
 
@@ -157,3 +165,33 @@ def test_a_stopped_demo_leaves_no_daemon_behind(how: signal.Signals, tmp_path: P
         assert demo.wait(60) != 0
     # Its folder is removed only when the daemon is over.
     assert not list(tmp_path.glob("syncd-demo-*"))
+
+
+async def test_the_automation_raises_once_and_takes_down_what_the_vendor_does_once(
+    tmp_path: Path,
+) -> None:
+    async with office(tmp_path) as gateway:
+        realm = Realm()
+        realm.token = lambda: gateway.issuer.token(preferred_username=NAME)  # type: ignore[method-assign]
+        url = f"http://127.0.0.1:{gateway.gateway.port}{PREFIX}"
+        async with Automation(realm, url) as automation:
+            fields = ticket_fields("T0101-abc down", "T0103-abc seen", random.Random(1))
+            raised = await automation.raise_ticket(fields, "k")
+            assert await automation.raise_ticket(fields, "k") == raised
+            await automation.say(raised, "T0102-abc any news?", "n")
+            note = NoteDraft(kind=CommentKind.WORK_NOTE, author="Telenor", body="T0201-abc soon")
+            change = ServedChange(by="syncd", fields={"ticketStatus": "In Progress"}, notes=[note])
+            await gateway.tickets.write(
+                SERVED, TicketId(raised.sys_id), change, key=OperationKey("a-1")
+            )
+            for _ in range(2):
+                await automation.look()
+    seen = [(each["what"], each["actor"]) for each in automation.record[1:]]
+    assert seen == [
+        ("ticket_created", "person"),
+        ("comment_added", "person"),
+        ("status_changed", "client"),
+        ("comment_added", "client"),
+    ]
+    assert not automation.troubles
+    assert judge(automation.record[1:], []).count(Fate.LOST) == 1

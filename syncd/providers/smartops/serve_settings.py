@@ -148,8 +148,8 @@ class SmartOpsServeLimits(_Frozen):
     notes: int = Field(default=50, ge=1)
     file_bytes: int = Field(default=25 * 1024 * 1024, ge=1024)
     files: int = Field(default=100, ge=1)
-    requests_per_s: float = Field(default=50.0, gt=0)
-    burst: int = Field(default=200, ge=1)
+    requests_per_s: float = Field(default=300.0, gt=0)
+    burst: int = Field(default=1000, ge=1)
     request: Seconds = Field(default=20.0, gt=0, le=120)
 
     def value(self) -> OfferLimits:
