@@ -124,9 +124,7 @@ class Plant:
             adapters=self.adapters,
             traits=self.traits,
             kind_traits=self.kind_traits,
-            poll_every_s={
-                name: connection.poll.every_s for name, connection in settings.connections.items()
-            },
+            paces={name: connection.poll.pace for name, connection in settings.connections.items()},
             revision=settings.revision,
         )
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from syncd.core.opening import at_account
+from syncd.core.pacing import WatchPace
 from syncd.core.rules import MappingRules
 from syncd.core.state import SideTraits
+from syncd.model.features import Reading
 from syncd.model.ids import ConnectionName, MappingName, Side
 from syncd.model.ticket import Ticket
 from syncd.ports.adapter import Adapter
@@ -24,7 +26,9 @@ class IntakeOptions:
         retry_s: first pause after a failed read; doubles up to `retry_max_s`.
         retry_max_s: longest pause after failed reads.
         gone_after: reads in a row answered "not found" that make a ticket gone (R8).
-        closed_factor: closed tickets are watched this many times more rarely.
+        round_s: reading what is due of one connection takes a round no longer than about this:
+            what is asked for meanwhile waits for the next.
+        reads_min: tickets read in one round however slow the connection is.
         idle_s: longest pause between two drains without a wake-up.
     """
 
@@ -35,8 +39,12 @@ class IntakeOptions:
     retry_s: float = 5.0
     retry_max_s: float = 900.0
     gone_after: int = 3
-    closed_factor: int = 20
+    round_s: float = 5.0
+    reads_min: int = 8
     idle_s: float = 1.0
+
+
+_PACE = WatchPace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +56,7 @@ class IntakeConfig:
         adapters: by connection.
         traits: by connection, over all its kinds of ticket.
         kind_traits: by connection and kind, where kinds differ; absent: as the connection.
-        poll_every_s: by connection: how often a watched ticket is read.
+        paces: by connection: how its tickets are watched.
         revision: of the configuration.
     """
 
@@ -56,8 +64,17 @@ class IntakeConfig:
     adapters: Mapping[ConnectionName, Adapter]
     traits: Mapping[ConnectionName, SideTraits]
     kind_traits: Mapping[tuple[ConnectionName, str], SideTraits] = field(default_factory=dict)
-    poll_every_s: Mapping[ConnectionName, float] = field(default_factory=dict)
+    paces: Mapping[ConnectionName, WatchPace] = field(default_factory=dict)
     revision: str = ""
+
+    def is_watched(self, connection: ConnectionName) -> bool:
+        """Whether a connection's tickets are read one by one, each in its turn."""
+        traits = self.traits.get(connection)
+        return traits is not None and traits.features.reading is Reading.WATCH
+
+    def pace(self, connection: ConnectionName) -> WatchPace:
+        """Give how a connection's tickets are watched."""
+        return self.paces.get(connection, _PACE)
 
     def sides(self, connection: ConnectionName, kind: str) -> list[tuple[MappingRules, Side]]:
         """List the mappings that have this connection and kind of ticket on a side."""

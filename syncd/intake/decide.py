@@ -21,7 +21,7 @@ from syncd.intake.records import Decider, Decision, Snapshot
 from syncd.model.ids import LinkRow, Side, TicketRow
 from syncd.model.operation import OperationState, WriteKind
 from syncd.model.ticket import Ticket
-from syncd.store import journal, links, tickets
+from syncd.store import journal, links, tickets, watching
 from syncd.store.records import (
     DueRead,
     Line,
@@ -64,6 +64,7 @@ def ingest(tx: Tx, read: Snapshot, decider: Decider) -> tuple[SaveResult, Decisi
         tickets.read_failed(tx, due.row, now=decider.now, retry_at=later, error=error)
     if result is not SaveResult.CHANGED:
         return result, Decision()
+    _warm_partners(tx, due, decider)
     journal.append(
         tx,
         Line(
@@ -90,6 +91,17 @@ def _save(
         started_at=read.started_at,
         refuse=refuse,
     )
+
+
+def _warm_partners(tx: Tx, due: DueRead, decider: Decider) -> None:
+    """Have watched partners of a ticket that changed be read soon: an answer may follow."""
+    config = decider.config
+    watched = {name: config.pace(name) for name in config.traits if config.is_watched(name)}
+    if watched:
+        soon = {
+            name: decider.now + timedelta(seconds=pace.every_s) for name, pace in watched.items()
+        }
+        watching.warm_partners(tx, due.row, soon)
 
 
 def _is_older(due: DueRead, ticket: Ticket, known: Ticket) -> bool:

@@ -1,11 +1,12 @@
 """Reading one ticket: what its answer, or the lack of one, means (DESIGN R1, R8)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncd.core.evaluate import phase_of
+from syncd.core.pacing import WatchPace, next_read_at
 from syncd.core.slots import STATUS
 from syncd.core.state import SideTraits
 from syncd.intake.config import IntakeOptions
@@ -126,9 +127,11 @@ def retry_at(result: ReadResult, now: datetime, options: IntakeOptions) -> datet
     return now + timedelta(seconds=max(pause_s, result.retry_after_s or 0.0))
 
 
-def next_poll_at(
-    ticket: Ticket, traits: SideTraits, now: datetime, *, every_s: float, options: IntakeOptions
-) -> datetime:
-    """Say when a watched ticket is read again; a closed one more rarely."""
+def next_turn(
+    ticket: Ticket, traits: SideTraits, pace: WatchPace, *, now: datetime, jitter: float
+) -> Callable[[datetime], datetime | None]:
+    """Say when a watched ticket is read again, as soon as it is known when it last changed."""
     is_closed = phase_of(ticket.get(STATUS), traits) == "closed"
-    return now + timedelta(seconds=every_s * (options.closed_factor if is_closed else 1))
+    return lambda active_at: next_read_at(
+        pace, active_at=active_at, now=now, is_closed=is_closed, jitter=jitter
+    )

@@ -8,6 +8,7 @@ from syncd.intake.config import IntakeConfig
 from syncd.model.ids import CorrelationId, OperationKey
 from syncd.model.ticket import Ticket
 from syncd.store.records import DueRead
+from syncd.store.watching import Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +19,14 @@ class Snapshot:
         due: as it was noted before the read.
         ticket: what came of it.
         started_at: when the read began.
-        next_poll_at: its next turn; None: only when something is seen.
+        next_poll_at: its next turn, or what tells it from when the ticket was last active; None:
+            only when something is seen.
     """
 
     due: DueRead
     ticket: Ticket
     started_at: datetime
-    next_poll_at: datetime | None
+    next_poll_at: Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,26 +17,34 @@ from syncd.intake.reading import (
     ReadResult,
     broken,
     failed,
-    next_poll_at,
+    next_turn,
     retry_at,
 )
 from syncd.intake.records import Decider, Decision, Snapshot
+from syncd.model.features import Limits
 from syncd.model.features import Reading as FeatureReading
 from syncd.model.ids import ConnectionName, CorrelationId, OperationKey, TicketRow
 from syncd.model.ticket import Ticket
 from syncd.ports.clock import Clock, IdSource
 from syncd.ports.errors import CredentialsRejected, OddAnswer, RemoteContext, RemoteError
-from syncd.store import connections, feeds, inbox, journal, tickets
+from syncd.store import connections, feeds, inbox, journal, leases, tickets
 from syncd.store.database import Database
 from syncd.store.errors import StoreUnavailable
 from syncd.store.records import ITS_TURN, DueRead, InboxItem, Line, SaveResult
 from syncd.store.tx import Tx
+from syncd.store.watching import Turn
 
 KEY_CHARS = 12
 """Random characters of an operation key, after the instance's prefix."""
 
 CORRELATION_CHARS = 8
 """Characters of a correlation id."""
+
+OWNER_CHARS = 16
+"""Characters of the name under which one process of several reads."""
+
+READ_LEASE_S = 120.0
+"""Longest time, in seconds, that a process which died keeps the others from reading."""
 
 _ANOTHER = "the answer is of ticket {}, which was not asked for"
 
@@ -135,6 +143,7 @@ class Intake:
         self._wake = wake or asyncio.Event()
         self._delivery_wake = delivery_wake or asyncio.Event()
         self._missing = Missing(self._options.gone_after)
+        self._owner = ports.ids.token(OWNER_CHARS)
         self._log = structlog.get_logger("syncd.intake")
 
     def reload(self, config: IntakeConfig) -> None:
@@ -296,11 +305,35 @@ class Intake:
 
     async def _read_due(self, config: IntakeConfig, connection: ConnectionName) -> Round:
         db, clock = self._ports.db, self._ports.clock
+        limits = config.traits[connection].features.limits
         due = await db.read(
-            tickets.due_reads, connection, now=clock.now(), limit=self._options.reads_per_round
+            tickets.due_reads, connection, now=clock.now(), limit=self._most_reads(limits)
         )
-        if not due:
+        if not due or not await self._may_read(connection):
             return Round()
+        try:
+            return await self._read_all(config, connection, due)
+        finally:
+            if db.is_shared:
+                await db.write(leases.give_back, f"read/{connection}", self._owner)
+
+    def _most_reads(self, limits: Limits) -> int:
+        """Give how many reads a round may take: a slow connection must not hold up the others."""
+        options = self._options
+        in_time = int(limits.requests_per_s * options.round_s)
+        return min(options.reads_per_round, max(options.reads_min, in_time))
+
+    async def _may_read(self, connection: ConnectionName) -> bool:
+        """Say whether this process reads what is due: of several, one does at a time."""
+        db, now = self._ports.db, self._ports.clock.now()
+        if not db.is_shared:
+            return True
+        until = now + timedelta(seconds=READ_LEASE_S)
+        return await db.write(leases.take, f"read/{connection}", self._owner, now=now, until=until)
+
+    async def _read_all(
+        self, config: IntakeConfig, connection: ConnectionName, due: list[DueRead]
+    ) -> Round:
         limit = asyncio.Semaphore(config.traits[connection].features.limits.concurrency)
         results = await _all(self._read(config, each, limit) for each in due)
         gone = self._missing.judge(connection, [result for result, _ in results])
@@ -374,15 +407,12 @@ class Intake:
     def _much_later(self, now: datetime) -> datetime:
         return now + timedelta(seconds=self._options.retry_max_s)
 
-    def _next_turn(
-        self, config: IntakeConfig, due: DueRead, ticket: Ticket, now: datetime
-    ) -> datetime | None:
+    def _next_turn(self, config: IntakeConfig, due: DueRead, ticket: Ticket, now: datetime) -> Turn:
         """Say when a ticket is read again without being seen in between; None: not at all."""
         traits = config.traits[due.connection]
-        if traits.features.reading is FeatureReading.WATCH:
-            every_s = config.poll_every_s.get(due.connection, 60.0)
-            every_s *= 0.9 + 0.2 * self._ports.ids.jitter()
-            return next_poll_at(ticket, traits, now, every_s=every_s, options=self._options)
+        if config.is_watched(due.connection):
+            pace, jitter = config.pace(due.connection), self._ports.ids.jitter()
+            return next_turn(ticket, traits, pace, now=now, jitter=jitter)
         # A feed may be fresher than the ticket it names: read once more when that has settled.
         settle_s = traits.features.settle_s
         if settle_s > 0 and due.cause != ITS_TURN:

@@ -15,7 +15,7 @@ from syncd.settings.daemon import ConnectionBlock
 from syncd.settings.problems import Mark, Path, listed, nearest, quoted, shown
 from syncd.settings.types import check_url
 from syncd.settings.validate import Reading, unknown_key, validate
-from syncd.settings.values import POLL_JITTER, ConnectionSettings, ExpectNews, PollSettings
+from syncd.settings.values import ConnectionSettings, ExpectNews
 from syncd.settings.yaml_nodes import Entry, Map, Scalar
 from syncd.transport.options import Timeouts
 
@@ -225,14 +225,13 @@ def _check_urls(node: Map, path: Path, reading: Reading, *, plain_ok: bool) -> N
 def _value(
     name: str, block: ConnectionBlock, options: BaseModel, like: str | None, mark: Mark
 ) -> ConnectionSettings:
-    poll, news, limits = block.poll, block.expect_news, block.timeouts
-    jitter = poll.every * POLL_JITTER if poll.jitter is None else poll.jitter
+    news, limits = block.expect_news, block.timeouts
     return ConnectionSettings(
         name=ConnectionName(name),
         provider=block.provider,
         base_url=block.base_url.rstrip("/"),
         options=options,
-        poll=PollSettings(every_s=poll.every, jitter_s=jitter),
+        poll=block.poll.value(),
         notify_token=block.notify.token if block.notify else None,
         values=block.values,
         phases=block.phases,

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from syncd.core.pacing import WatchPace
 from syncd.model.secret import Secret
 from syncd.settings.types import (
     AbsolutePath,
@@ -19,7 +20,13 @@ from syncd.settings.types import (
     Word,
     Zone,
 )
-from syncd.settings.values import HttpSettings, LogSettings, StoreSettings
+from syncd.settings.values import (
+    POLL_JITTER,
+    HttpSettings,
+    LogSettings,
+    PollSettings,
+    StoreSettings,
+)
 
 
 class Block(BaseModel):
@@ -102,6 +109,35 @@ class PollBlock(Block):
 
     every: Duration = Field(default=60.0, description="time between reads")
     jitter: Pause | None = Field(default=None, description="random part; a tenth where not said")
+    hot: Pause = Field(
+        default=1_800.0, description="so long after its last change a watched ticket is hot"
+    )
+    cold: Duration = Field(
+        default=3_600.0, description="longest time between reads of an open watched ticket"
+    )
+    closed_for: Pause = Field(
+        default=2 * 86_400.0, description="so long a closed ticket is watched like an open one"
+    )
+    closed_every: Duration = Field(
+        default=43_200.0, description="time between reads of a closed ticket from then on"
+    )
+    closed_stop: Pause = Field(
+        default=30 * 86_400.0, description="after so long without a change it is read no more"
+    )
+
+    def value(self) -> PollSettings:
+        """Give the value handed out."""
+        jitter_s = self.every * POLL_JITTER if self.jitter is None else self.jitter
+        pace = WatchPace(
+            every_s=self.every,
+            hot_s=self.hot,
+            cold_s=self.cold,
+            closed_for_s=self.closed_for,
+            closed_every_s=self.closed_every,
+            closed_stop_s=self.closed_stop,
+            spread=jitter_s / self.every,
+        )
+        return PollSettings(every_s=self.every, jitter_s=jitter_s, pace=pace)
 
 
 class NotifyBlock(Block):

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from syncd.core.pacing import WatchPace
 from syncd.core.rules import MappingRules, Place
 from syncd.model.ids import ConnectionName, MappingName
 from syncd.model.secret import Secret
@@ -55,10 +56,16 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollSettings:
-    """How often a connection is read: every `every_s`, give or take up to `jitter_s`."""
+    """How often a connection is read: every `every_s`, give or take up to `jitter_s`.
+
+    Attributes:
+        every_s, jitter_s: between two polls of a feed or list, or two reads of a hot ticket.
+        pace: how tickets are watched where there is no feed and no list.
+    """
 
     every_s: float = POLL_EVERY_S
     jitter_s: float = POLL_EVERY_S * POLL_JITTER
+    pace: WatchPace = field(default_factory=WatchPace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

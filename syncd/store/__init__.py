@@ -25,7 +25,7 @@ One module per subject; records.py has the values returned, errors.py the errors
     mappings     sync, first_live, live_since, pause, resume, paused, orphans, overview
     feeds        load_cursor, save_poll, poll_failed, rewind, known_ids, overview
     tickets      sight, find, find_anywhere, ensure_ticket, due_reads, due_read, next_due,
-                 save_read, read_failed, hasten, set_watched, decide_due, set_decide_due,
+                 save_read, read_failed, hasten, decide_due, set_decide_due,
                  decide_by, load_tickets, mark_stray, known_rows, counts
     merging      one ticket known under two rows
     links        links_of, get, lock_links, lock_tickets, load_link, own_keys, pairs_of,
@@ -43,6 +43,7 @@ One module per subject; records.py has the values returned, errors.py the errors
     credentials  save, load, forget, names
     served       create, update, find, show_as, write, written, changed, forget_calls_before
     serving      StoredTickets, StoredCredentials: the ports of ports/served.py
+    watching     turn_of, warm_partners, set_watched: tickets that are read in their turn
     leases       take, give_back
     reports      status, explain, metrics, latency
     spool        Spool: save, source, size, drop_unused; in_use

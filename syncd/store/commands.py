@@ -23,6 +23,7 @@ from syncd.store import (
     meta,
     operations,
     tickets,
+    watching,
 )
 from syncd.store import tables as t
 from syncd.store.records import Line
@@ -136,7 +137,7 @@ def _ticket_of_side(tx: Tx, arguments: Arguments, side: Side, now: datetime) -> 
     if found is None:
         return tickets.ensure_ticket(tx, connection, kind, number=word, now=now, watched=watched)
     if watched:
-        tickets.set_watched(tx, found, True, now)
+        watching.set_watched(tx, found, True, now)
     return found
 
 
@@ -233,7 +234,7 @@ def watch(tx: Tx, arguments: Arguments, actor: str, now: datetime) -> object:
         found = tickets.find(tx, connection, number=number)
         if found is None:
             raise CommandRefused(f"{number} is not known on {connection}")
-        tickets.set_watched(tx, found, False)
+        watching.set_watched(tx, found, False)
         row = found
     else:
         row = tickets.ensure_ticket(tx, connection, kind, number=number, now=now, watched=True)

@@ -23,6 +23,10 @@ from syncd.store.merging import merge_known_by_number, merge_rows
 from syncd.store.records import ITS_TURN, DueRead, Line, SaveResult, StoredTicket, TicketCounts
 from syncd.store.tx import Row, Tx
 from syncd.store.types import Instant, sooner
+from syncd.store.watching import Turn, turn_of
+
+TURNS_SHARE = 4
+"""One in so many of the tickets read in a round is one whose turn it is, if any is."""
 
 CHUNK = 5_000
 """Tickets compared at once: bounds memory and one parameter's size."""
@@ -70,6 +74,7 @@ _FOR_SAVE = sa.select(
     _c.read_failures,
     _c.gone_at,
     _c.decide_due_at,
+    _c.read_at,
     (~_NOT_IN_FLIGHT).label("in_flight"),
 ).where(_c.id == _P("row"))
 
@@ -309,13 +314,18 @@ def _learn(
 def due_reads(tx: Tx, connection: ConnectionName, *, now: datetime, limit: int) -> list[DueRead]:
     """Return tickets to be read now: what was seen or asked for first, then those whose turn it is.
 
+    Each has waited longest of its sort, so that none starves behind many hot ones; and however
+    much was seen, a part of each answer is kept for those whose turn it is.
+
     Left out: tickets that are gone, and those with a write claimed or being sent.
     """
     values = {"connection": connection, "now": now, "most": limit}
-    found = {row.id: row for row in tx.rows(_DUE_SEEN, values)}
-    if len(found) < limit:
-        for row in tx.rows(_DUE_TURN, values):
-            found.setdefault(row.id, row)
+    seen = tx.rows(_DUE_SEEN, values)
+    turns = tx.rows(_DUE_TURN, values)
+    kept = min(len(turns), limit // TURNS_SHARE)
+    found = {row.id: row for row in (*seen[: limit - kept], *turns)}
+    for row in seen:
+        found.setdefault(row.id, row)
     return [_due(connection, row) for row in islice(found.values(), limit)]
 
 
@@ -366,17 +376,6 @@ def hasten(tx: Tx, rows: Collection[TicketRow], at: datetime, *, cause: str = "a
         )
 
 
-def set_watched(
-    tx: Tx, row: TicketRow, watched: bool, next_poll_at: datetime | None = None
-) -> None:
-    """Start or stop polling a ticket by number."""
-    tx.run(
-        sa.update(t.ticket)
-        .where(_c.id == row)
-        .values(watched=watched, next_poll_at=next_poll_at if watched else None)
-    )
-
-
 def decide_due(tx: Tx, *, now: datetime, limit: int) -> list[TicketRow]:
     """Return tickets about which a decision is due, longest waiting first."""
     query = (
@@ -412,7 +411,7 @@ def save_read(
     ticket: Ticket,
     *,
     now: datetime,
-    next_poll_at: datetime | None = None,
+    next_poll_at: Turn = None,
     started_at: datetime | None = None,
     refuse: Callable[[Ticket], bool] | None = None,
 ) -> SaveResult:
@@ -423,7 +422,8 @@ def save_read(
         due: as `due_reads` gave it before the read started.
         ticket: what came of it.
         now: when it came.
-        next_poll_at: its next turn; None: only when something is seen.
+        next_poll_at: its next turn, or what tells it from when something last happened to the
+            ticket or its partners; None: only when something is seen.
         started_at: when the read began; None: now.
         refuse: asked, with what is known, before another content is stored; None: all is believed.
     """
@@ -441,7 +441,9 @@ def save_read(
     if stored.digest is None and not merge_known_by_number(tx, due.row, ticket.number, now=now):
         return _discard(tx, due.row, now)
     text, digest = codec.encode_ticket(ticket)
-    values = _after_read(due, stored, next_poll_at)
+    last_at = stored.read_at if digest == stored.digest else now
+    turn = turn_of(tx, due.row, next_poll_at, last_read_at=last_at, now=now)
+    values = _after_read(due, stored, turn)
     if digest == stored.digest:
         if stored.decide_due_at is not None:
             # What waits to be decided is decided from a state as fresh as this.

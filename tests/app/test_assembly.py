@@ -65,7 +65,7 @@ async def test_every_connection_has_an_adapter_and_what_the_core_must_know(
     assert plant.traits[TELENOR].phases["resolved"] == ("Solved",)
     config = plant.intake_config()
     assert config.revision == settings.revision
-    assert config.poll_every_s[DESK] == 60.0
+    assert config.paces[DESK].every_s == 60.0
 
 
 async def test_connections_with_one_login_share_token_and_budget(

@@ -11,7 +11,7 @@ import aiohttp
 
 from syncd.intake.service import Intake, IntakePorts
 from syncd.model.ids import Side
-from syncd.store import tickets
+from syncd.store import tickets, watching
 from syncd.store.tx import Tx
 from tests.bench import fill, world
 from tests.bench.delivery import quiet_log
@@ -129,7 +129,7 @@ async def _measure_watch(
         for number in numbers:
             row = tickets.find(tx, world.DESK, number=number)
             assert row is not None
-            tickets.set_watched(tx, row, True, here.clock.now())
+            watching.set_watched(tx, row, True, here.clock.now())
 
     ports = IntakePorts(db=here.db, clock=here.clock, ids=here.ids, prefix="bench")
     intake = Intake(ports, here.plant.intake_config())

@@ -9,7 +9,7 @@ from syncd.cli.show import explain as show
 from syncd.model.ids import AttachmentId, CommentId, MappingName, TicketRow
 from syncd.model.operation import ParkReason
 from syncd.model.ticket import Attachment, Comment, CommentKind, Visibility
-from syncd.store import connections, links, mappings, tickets
+from syncd.store import connections, links, mappings, tickets, watching
 from syncd.store.database import Database
 from tests.cli.office import DESK, TELENOR, Office, incident, ticket
 from tests.cli.outcomes import applied, cut_off, parked, too_early
@@ -99,6 +99,16 @@ def test_a_ticket_without_partner_shows_the_first_condition_that_failed(office: 
     ) in text
     assert "WHY   No mapping opens a partner for it, as shown above." in text
     assert "syncd link add telenor-incidents ITSM-NUMBER VENDOR-NUMBER" in text
+
+
+def test_a_watched_ticket_says_when_it_is_read_and_how_closely_it_is_watched(
+    office: Office,
+) -> None:
+    row = office.read(DESK, ticket(assigned_group="Network"))
+    office.writes(watching.set_watched, row, True, office.now + timedelta(days=2))
+    assert "(hot), by itself" in explained(office, row)
+    office.later(86_400)
+    assert "(cold), by itself" in explained(office, row)
 
 
 def test_conditions_that_held_stand_before_the_one_that_failed(office: Office) -> None:

@@ -9,7 +9,7 @@ from syncd.model.ids import TicketId, TicketRow
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Ticket
 from syncd.ports.errors import NotFound, Unreachable
-from syncd.store import tickets
+from syncd.store import tickets, watching
 from syncd.store.records import LinkPhase
 from syncd.store.tx import Tx
 from tests.intake.world import CARRIER, World
@@ -326,7 +326,7 @@ def _only(tx: Tx, row: TicketRow, *, now: datetime) -> None:
     """Make one ticket due and no other."""
     for name in tickets.counts(tx):
         for other in tickets.known_rows(tx, name):
-            tickets.set_watched(tx, other, False)
+            watching.set_watched(tx, other, False)
     tickets.hasten(tx, [row], now)
 
 
@@ -399,28 +399,41 @@ async def test_a_ticket_linked_by_its_number_and_met_in_the_feed_is_one_ticket(
     assert len(await world.db.read(lambda tx: list(tickets.known_rows(tx, CARRIER)))) == 1
 
 
+DAY_S = 86_400.0
+
+
 def _put_off(tx: Tx, row: TicketRow, *, now: datetime) -> None:
     tickets.read_failed(tx, row, now=now, retry_at=now + timedelta(seconds=40), error="later")
 
 
-async def test_a_watched_ticket_is_read_when_its_turn_comes_a_closed_one_rarely(
+async def test_a_watched_ticket_is_read_in_its_turn_a_closed_one_a_while_then_rarely_then_not(
     world: World,
 ) -> None:
-    _, vendor = await world.linked()
+    itsm, vendor = await world.linked()
     await world.settle()
     reads = len(world.desk.reads)
     for _ in range(10):
-        world.clock.advance(61)
+        world.clock.advance(67)
         await world.intake.drain()
     assert len(world.desk.reads) - reads >= 9
     world.carrier.set(vendor, status="Closed")
     await world.settle()
     assert (await world.link()).phase is LinkPhase.CLOSED
-    reads = len(world.desk.reads)
-    for _ in range(10):
-        world.clock.advance(61)
-        await world.intake.drain()
-    assert len(world.desk.reads) - reads <= 1
+
+    async def count(times: int, step_s: float) -> int:
+        reads = len(world.desk.reads)
+        for _ in range(times):
+            world.clock.advance(step_s)
+            await world.intake.drain()
+        return len(world.desk.reads) - reads
+
+    assert await count(5, 67) >= 4
+    await count(1, 2 * DAY_S)
+    assert 1 <= await count(24, 3_600) <= 2
+    await count(2, 30 * DAY_S)
+    assert await count(10, DAY_S) == 0
+    await world.notify(itsm)
+    assert await count(1, 1) == 1
 
 
 async def test_reads_of_one_connection_keep_to_its_limit(world: World) -> None:

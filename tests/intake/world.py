@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import orjson
 
+from syncd.core.pacing import WatchPace
 from syncd.core.retry import RetryPolicy
 from syncd.core.rules import ConflictPolicy, MappingMode, MappingRules
 from syncd.delivery.options import Hooks, Options
@@ -74,7 +75,7 @@ class World:
             mappings={each.name: each for each in self.rules},
             adapters=dict(self.vendors),
             traits={name: vendor.traits() for name, vendor in self.vendors.items()},
-            poll_every_s=dict.fromkeys(self.vendors, 60.0),
+            paces=dict.fromkeys(self.vendors, WatchPace()),
             revision="r1",
         )
         ports = IntakePorts(db=self.db, clock=self.clock, ids=self.ids, prefix="test")

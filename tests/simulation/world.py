@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from syncd.core.pacing import WatchPace
 from syncd.core.retry import RetryPolicy
 from syncd.core.rules import MappingMode
 from syncd.delivery.options import Hooks, Options
@@ -196,7 +197,7 @@ class World:
             mappings={rules.name: rules},
             adapters={NAMES[side]: vendor for side, vendor in self.vendors.items()},
             traits={NAMES[side]: vendor.traits() for side, vendor in self.vendors.items()},
-            poll_every_s=dict.fromkeys(NAMES.values(), 20.0),
+            paces=dict.fromkeys(NAMES.values(), WatchPace(every_s=20.0)),
             revision="r1",
         )
         ports = IntakePorts(db=self.db, clock=self.clock, ids=self.ids, prefix=PREFIX)

@@ -9,7 +9,7 @@ from syncd.model.errors import BrokenInvariant
 from syncd.model.ids import TicketId
 from syncd.model.operation import ParkReason
 from syncd.ports.adapter import Sighting, TicketRef
-from syncd.store import journal, links, tickets
+from syncd.store import journal, links, tickets, watching
 from syncd.store.database import Tx
 from syncd.store.records import LinkPhase, SaveResult
 from tests.store.scene import (
@@ -138,7 +138,7 @@ async def test_a_read_that_started_before_a_commit_is_thrown_away(scene: Scene) 
     assert await scene.db.write(tickets.save_read, due, ticket("case1"), now=NOW) is (
         SaveResult.DISCARDED
     )
-    await scene.db.write(tickets.set_watched, row, False)
+    await scene.db.write(watching.set_watched, row, False)
     await scene.settle(op, parked(ParkReason.REFUSED))
     assert await scene.db.write(tickets.save_read, due, ticket("case1"), now=NOW) is (
         SaveResult.DISCARDED

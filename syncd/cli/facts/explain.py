@@ -7,16 +7,18 @@ from typing import Any
 
 from syncd.cli.facts.operations import WholeOperation, whole
 from syncd.cli.facts.traits import features_of, intake_config
-from syncd.core.evaluate import examine
+from syncd.core.evaluate import examine, phase_of
 from syncd.core.opening import plan_opening, source_view
+from syncd.core.pacing import Warmth, warmth
 from syncd.core.rules import MappingMode, MappingRules
+from syncd.core.slots import STATUS
 from syncd.core.state import NotOpened, TestResult
 from syncd.intake import IntakeConfig
 from syncd.model.features import Reading
 from syncd.model.ids import ConnectionName, MappingName, OperationId, Side, TicketRow
 from syncd.model.operation import HEAD_STATES, OPEN_STATES, OperationState
 from syncd.settings.values import Settings
-from syncd.store import connections, feeds, mappings, reports
+from syncd.store import connections, feeds, mappings, reports, watching
 from syncd.store.database import Tx, read_holder
 from syncd.store.records import FeedRecord, MappingRecord, Pause, StoredTicket
 from syncd.store.reports import LinkFacts
@@ -71,6 +73,7 @@ class Explained:
     Attributes:
         story: as stored: the ticket, its links, its journal.
         reading: how its connection is read.
+        warmth: how closely it is watched; None where it has a feed or a list, or was never read.
         operations: whole, by number: what is open, and the newest others.
         modes: of the mappings of its links; absent where a mapping is not configured any more.
         paused: mappings and connections that are paused, by name.
@@ -82,6 +85,7 @@ class Explained:
 
     story: reports.Explanation
     reading: Reading | None
+    warmth: Warmth | None
     operations: Mapping[OperationId, WholeOperation]
     modes: Mapping[MappingName, MappingMode]
     paused: Mapping[str, Pause]
@@ -148,6 +152,18 @@ def unknown(tx: Tx, settings: Settings, word: str, now: datetime) -> Unknown:
     return Unknown(word=word, places=places, now=now)
 
 
+def _warmth(
+    tx: Tx, settings: Settings, ticket: StoredTicket, config: IntakeConfig, now: datetime
+) -> Warmth | None:
+    name = ticket.connection
+    if not config.is_watched(name) or ticket.snapshot is None:
+        return None
+    at = watching.active_at(tx, ticket.row, ticket.read_at) or now
+    is_closed = phase_of(ticket.snapshot.get(STATUS), config.traits[name]) == "closed"
+    pace = settings.connections[name].poll.pace
+    return warmth(pace, max(0.0, (now - at).total_seconds()), is_closed=is_closed)
+
+
 def _complete_at(read: Sequence[FeedRecord], name: ConnectionName) -> datetime | None:
     times = [each.last_complete_at for each in read if each.connection == name]
     return max((at for at in times if at is not None), default=None)
@@ -162,6 +178,7 @@ def gather(tx: Tx, settings: Settings, row: TicketRow, now: datetime) -> Explain
     return Explained(
         story=story,
         reading=features_of(settings, name).reading if name in settings.connections else None,
+        warmth=_warmth(tx, settings, story.ticket, config, now),
         operations=_operations(tx, settings, story.links),
         modes={
             each.link.mapping: settings.mappings[each.link.mapping].mode

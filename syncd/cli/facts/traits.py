@@ -52,5 +52,6 @@ def intake_config(settings: Settings) -> IntakeConfig:
             for connection in settings.connections.values()
             for key, traits in all_kind_traits(connection, PROVIDERS[connection.provider]).items()
         },
+        paces={name: one.poll.pace for name, one in settings.connections.items()},
         revision=settings.revision,
     )

@@ -12,6 +12,7 @@ from syncd.cli.show.advice import BY_ITSELF, Advice, Way, advise
 from syncd.cli.show.lines import columns, line
 from syncd.cli.show.operations import advised
 from syncd.cli.text import ago, count, time_of, value
+from syncd.core.pacing import Warmth
 from syncd.core.state import ItemPair, PairState, TestResult
 from syncd.model.features import Reading
 from syncd.model.operation import OperationState, WriteKind
@@ -302,8 +303,12 @@ def _nearest(found: Sequence[NotLinked]) -> NotLinked:
 def _next_read(explained: Explained) -> str:
     ticket = explained.ticket
     at = ticket.read_due_at or ticket.next_poll_at
+    how = f" ({explained.warmth})" if explained.warmth else ""
     if at is not None:
-        return f"read {'now' if at <= explained.now else time_of(at, explained.now)}, {BY_ITSELF}"
+        when = "now" if at <= explained.now else time_of(at, explained.now)
+        return f"read {when}{how}, {BY_ITSELF}"
+    if explained.warmth is Warmth.AT_REST:
+        return "read when something names it: it has been closed for long"
     return f"read when its feed tells of it, {BY_ITSELF}"
 
 
