@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from syncd.core.state import ItemKind
 from syncd.delivery.options import Options
 from syncd.delivery.outcomes import Verdict
 from syncd.model.ids import ConnectionName, MappingName, OperationId
 from syncd.model.operation import Receipt, Write
 from syncd.model.outbox import ClaimedOperation
 from syncd.ports.clock import Clock
-from syncd.store import connections, journal, mappings, operations, outbox, tickets
+from syncd.store import connections, journal, links, mappings, operations, outbox, tickets
 from syncd.store.database import Database
 from syncd.store.records import Claim, Line, Recovered
 from syncd.store.tx import Tx
@@ -118,6 +119,15 @@ class Ledger:
         """Read which applied operations are to be looked at once more."""
         return await self._db.read(
             outbox.rechecks_due, now=self._clock.now(), limit=self._options.rechecks_max
+        )
+
+    async def accounted(self, op: ClaimedOperation, kind: ItemKind) -> frozenset[str]:
+        """Read which comments or attachments of the target are known not to be this operation's."""
+        pairs = await self._db.read(links.pairs_of, op.link_id)
+        return frozenset(
+            pair.source_id if pair.origin is op.target else pair.target_id
+            for pair in pairs
+            if pair.kind is kind and pair.key != op.write.key
         )
 
     async def known_effect(self, op: ClaimedOperation) -> Mapping[str, object]:

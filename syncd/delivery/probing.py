@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from syncd.core.file_names import clean
 from syncd.core.retry import Look, Stage, after_look
+from syncd.core.state import ItemKind
 from syncd.delivery import outcomes
 from syncd.delivery.outcomes import Progress, Verdict
 from syncd.delivery.sending import normalised
 from syncd.delivery.tools import Tools
 from syncd.model.errors import BrokenInvariant
-from syncd.model.operation import Finding, ParkReason, ProbeResult
+from syncd.model.operation import Finding, ParkReason, ProbeResult, WriteKind
 from syncd.model.outbox import ClaimedOperation
 from syncd.ports.errors import OddAnswer
 
@@ -59,7 +60,19 @@ async def look(op: ClaimedOperation, tools: Tools, progress: Progress) -> ProbeR
         sent_at = op.sent_at or op.planned_at
         result = await tools.adapters[op.connection].probe(progress.write, sent_at)
     progress.request = f"probe {outcomes.describe(progress.write)}: {result.looked_at}"
-    return result
+    return await _without_known(op, tools, result)
+
+
+async def _without_known(op: ClaimedOperation, tools: Tools, result: ProbeResult) -> ProbeResult:
+    """Leave out what is accounted for otherwise: where no marker tells, files only look alike."""
+    if result.receipt is None or op.write.kind is not WriteKind.ATTACHMENT:
+        return result
+    known = await tools.ledger.accounted(op, ItemKind.ATTACHMENT)
+    effects = [each for each in (result.receipt, *result.others) if each.attachment_id not in known]
+    if not effects:
+        seen = f"{result.looked_at}; what looks like it is another"
+        return ProbeResult(finding=Finding.ABSENT, looked_at=seen)
+    return replace(result, receipt=effects[0], others=tuple(effects[1:]))
 
 
 def _absent(op: ClaimedOperation, tools: Tools, progress: Progress, result: ProbeResult) -> Verdict:

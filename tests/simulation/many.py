@@ -15,26 +15,27 @@ QUIET_LEVEL = 50
 """Nothing below is logged: a story's log would say what its faults were made to cause."""
 
 _template = Path()
+_bug = ""
 
 
-def _begin(template: Path) -> None:
-    global _template  # noqa: PLW0603 - what a process is started with
-    _template = template
+def _begin(template: Path, bug: str) -> None:
+    global _template, _bug
+    _template, _bug = template, bug
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(QUIET_LEVEL))
 
 
 def _play(seed: int) -> Told:
-    return asyncio.run(play(seed, _template))
+    return asyncio.run(play(seed, _template, bug=_bug))
 
 
-def stories(seeds: Sequence[int], template: Path) -> Iterator[Told]:
+def stories(seeds: Sequence[int], template: Path, bug: str = "") -> Iterator[Told]:
     """Play stories and give them as they end, in order of their seeds."""
     if len(seeds) == 1:
-        _begin(template)
+        _begin(template, bug)
         yield _play(seeds[0])
         return
     processes = max(1, len(os.sched_getaffinity(0)))
     with ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=_begin, initargs=(template,)
+        processes, get_context("spawn"), initializer=_begin, initargs=(template, bug)
     ) as pool:
         yield from pool.map(_play, seeds, chunksize=4)

@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.simulation.bugs import planted
 from tests.simulation.checker import Checker, Problem
 from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.world import World
@@ -46,8 +47,14 @@ def name_of(seed: int) -> str:
     return list(SCENARIOS)[seed % len(SCENARIOS)]
 
 
-async def play(seed: int, template: Path) -> Told:
-    """Play one story from its seed alone, on a copy of an empty store, and judge it."""
+async def play(seed: int, template: Path, *, bug: str = "") -> Told:
+    """Play one story from its seed alone, on a copy of an empty store, and judge it.
+
+    Args:
+        seed: decides everything.
+        template: a store with the schema and nothing else.
+        bug: planted while it is played; empty: none.
+    """
     name = name_of(seed)
     home = Path(tempfile.mkdtemp(prefix=f"syncd-story-{seed}-", dir=template.parent))
     shutil.copy(template, home / "syncd.db")
@@ -55,7 +62,8 @@ async def play(seed: int, template: Path) -> Told:
     unrest = ""
     problems: list[Problem] = []
     try:
-        await world.play()
+        with planted(bug):
+            await world.play()
         problems = Checker(world.vendors, world.people, world.scenario.rules, world.shown).judge()
     except Exception as error:  # noqa: BLE001 - whatever broke a story is its verdict
         unrest = f"{type(error).__name__}: {error}"

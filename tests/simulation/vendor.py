@@ -49,6 +49,8 @@ from tests.simulation.traits import Effect, Fate, Profile
 from tests.support.clock import FakeClock
 
 KIND = "ticket"
+SKEW = timedelta(seconds=60)
+"""So far may the daemon's clock be off: what it says of time is believed no better."""
 US = "syncd"
 """The author of what is written through the interface."""
 PHASES = {"open": ("New", "In Progress"), "resolved": ("Resolved", "Solved"), "closed": ("Closed",)}
@@ -542,7 +544,7 @@ class Vendor:
             return [
                 replace(receipt, attachment_id=key)
                 for key, (other, body, at, _) in case.files.items()
-                if other == name and len(body) == size and at >= sent_at
+                if other == name and len(body) == size and at >= sent_at - SKEW
             ]
         as_sent = all(case.fields.get(name) == value for name, value in write.fields.items())
         return [receipt] if as_sent and write.kind is not WriteKind.DELETE else []

@@ -127,6 +127,7 @@ class World:
             each.removes = scenario.removes
         self.told: list[str] = []
         self.acts = self.faults = 0
+        self._off_s = 0.0
         self.shown = Shown()
         self.is_calm = False
         self.steps = 0
@@ -414,7 +415,10 @@ class World:
             case "link" if some:
                 await self.db.write(links.pause, self.random.choice(some), "why", **how)
             case "clock":
-                self.clock.jump(self.random.uniform(-40.0, 40.0))
+                # Off by so much at most, and put right again: no clock drifts without end.
+                off_s = self.random.uniform(-40.0, 40.0)
+                self.clock.jump(off_s - self._off_s)
+                self._off_s = off_s
             case _:
                 await self._resume()
 
