@@ -25,7 +25,9 @@ def changed_inputs(slots: Slots, rule: FieldRule, view: View) -> bool | None:
     others = {
         name
         for name, value in now.items()
-        if not is_ours(slots, side, name, value) and not is_before_ours(slots, side, name, value)
+        if not is_ours(slots, side, name, value)
+        and not is_before_ours(slots, side, name, value)
+        and (rule.relay or not is_of_another_link(slots, view, name))
     }
     if not isinstance(before, Mapping):
         return None
@@ -36,7 +38,21 @@ def has_stale_input(slots: Slots, rule: FieldRule, view: View) -> bool:
     """Whether one of a rule's inputs shows what stood there before our write (R1)."""
     now = fingerprint(view, inputs(rule.expression, slots.state.rules.derive))
     side = rule.target_side.other
+    if not rule.relay and any(_is_held(slots, side, view, name) for name in now):
+        return True
     return any(is_before_ours(slots, side, name, value) for name, value in now.items())
+
+
+def is_of_another_link(slots: Slots, view: View, name: str) -> bool:
+    """Whether a field of a ticket shows what another of its links wrote."""
+    side = next(side for side, each in slots.views.items() if each is view)
+    value = view.get(name)
+    return not isinstance(value, Missing) and slots.is_foreign(side, name, value)
+
+
+def _is_held(slots: Slots, side: Side, view: View, name: str) -> bool:
+    value = view.get(name)
+    return not isinstance(value, Missing) and slots.is_held(side, name, value)
 
 
 def is_ours(slots: Slots, side: Side, name: str, told: str) -> bool:
@@ -83,6 +99,11 @@ def changed_sides(slots: Slots, paired: PairedField) -> frozenset[Side]:
     changed: set[Side] = set()
     for side, value in paired_values(paired, slots.views).items():
         if isinstance(value, Missing) or value == slots.accounted(side, paired.slot):
+            continue
+        name = paired.itsm if side is Side.ITSM else paired.vendor
+        if not paired.relay and (
+            slots.is_foreign(side, name, value) or slots.is_held(side, name, value)
+        ):
             continue
         if not slots.is_stale(side, paired.slot, value) and not slots.is_expected(
             side, paired.slot, value
@@ -227,6 +248,12 @@ def plan_paired(slots: Slots, draft: Draft) -> None:
 def _plan_pair(slots: Slots, draft: Draft, paired: PairedField) -> None:
     values = paired_values(paired, slots.views)
     changed = changed_sides(slots, paired)
+    for side, value in values.items():
+        name = paired.itsm if side is Side.ITSM else paired.vendor
+        if isinstance(value, Missing) or paired.relay or not slots.is_foreign(side, name, value):
+            continue
+        if value != slots.accounted(side, paired.slot):
+            draft.account(side, paired.slot, value)
     if any(slots.is_unsettled(side, paired.slot) for side in changed):
         return  # The target changed while our write is unsettled: decided once that is settled.
     if not changed:

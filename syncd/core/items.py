@@ -10,7 +10,15 @@ from syncd.core.file_names import clean
 from syncd.core.marker import MARKER_CHARS_MAX
 from syncd.core.rules import AttachmentRules, CommentRules, CommentTest
 from syncd.core.slots import Slots, may_have_left
-from syncd.core.state import ItemKind, ItemPair, OpenOperation, PairState, PlannedOperation, Reason
+from syncd.core.state import (
+    ItemKind,
+    ItemPair,
+    LinkState,
+    OpenOperation,
+    PairState,
+    PlannedOperation,
+    Reason,
+)
 from syncd.model.ids import OperationKey, Side
 from syncd.model.operation import (
     AttachmentDraft,
@@ -24,6 +32,8 @@ _Item = TypeVar("_Item", Comment, Attachment)
 
 DIGEST_PLACE = "{sha256}"
 """Stands in a note about an attachment that is not carried; delivery fills in the digest."""
+
+FOREIGN_ITEM = "it came by another link of this ticket"
 
 HELD_RECHECK_S = 30.0
 """How soon something held is looked at again when nothing else wakes the link."""
@@ -64,9 +74,17 @@ def _unknown(slots: Slots, side: Side, kind: ItemKind, items: Iterable[_Item]) -
     known = {
         pair.source_id if pair.origin is side else pair.target_id
         for pair in slots.state.pairs
-        if pair.kind is kind
+        if pair.kind is kind and pair.state is not PairState.FOREIGN
     }
     return (item for item in items if item.id not in known)
+
+
+def is_foreign(state: LinkState, kind: ItemKind, item: str) -> bool:
+    """Whether another link of the ticket wrote a comment or attachment (R10)."""
+    return any(
+        pair.state is PairState.FOREIGN and pair.kind is kind and pair.source_id == item
+        for pair in state.pairs
+    )
 
 
 def _planned(item: tuple[ItemKind, Side, str]) -> ItemPair:
@@ -86,7 +104,9 @@ def _plan_comment(slots: Slots, items: ItemDraft, seen: tuple[Side, View, Commen
     how = slots.state.traits[side].features.writes.get(WriteKind.COMMENT)
     if how is not None and not how.marker and _is_held(slots, items, side, _said_alike(comment)):
         return
-    if slots.state.is_fresh and slots.state.origin is None:
+    if (rules is None or not rules.relay) and is_foreign(slots.state, ItemKind.COMMENT, comment.id):
+        _account(items, side, comment, (PairState.SKIPPED, FOREIGN_ITEM))
+    elif slots.state.is_fresh and slots.state.origin is None:
         _account(items, side, comment, (PairState.HISTORY, "it was there before linking"))
     elif rules is None:
         _account(items, side, comment, (PairState.NOT_CARRIED, "the mapping carries no comments"))
@@ -134,6 +154,9 @@ def _claim_own(slots: Slots, items: ItemDraft, side: Side, comment: Comment) -> 
         if first.id != comment.id:
             _account(items, side, comment, (PairState.DUPLICATE, f"a second effect of {key}"))
             return True
+        rules = slots.state.rules.comments.get(side.other)
+        if owner[0] != slots.state.link_id and rules is not None and rules.relay:
+            return False
         if owner[0] != slots.state.link_id:
             reason = f"it came from link {owner[0]}"
             _account(items, side, comment, (PairState.SKIPPED, reason))
@@ -249,7 +272,7 @@ def _is_held(
     """Whether an unsettled write of ours may have made something new on a side (R5, held)."""
     suspects = [
         operation
-        for operation in slots.state.operations
+        for operation in (*slots.state.operations, *slots.state.others)
         if operation.target is side and may_have_left(operation) and alike(operation)
     ]
     # What waits for a person wakes the link itself when it is settled.
@@ -279,6 +302,10 @@ def carry_attachment(slots: Slots, items: ItemDraft, side: Side, attachment: Att
         _account_file(items, side, attachment, (PairState.HISTORY, "it was there before linking"))
         return
     rules = slots.state.rules.attachments.get(side.other)
+    is_relayed = rules is not None and rules.relay
+    if not is_relayed and is_foreign(slots.state, ItemKind.ATTACHMENT, attachment.id):
+        _account_file(items, side, attachment, (PairState.SKIPPED, FOREIGN_ITEM))
+        return
     draft = AttachmentDraft(
         source_id=attachment.id,
         name=attachment.name,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from syncd.core.evaluate import View, fingerprint, inputs_of
-from syncd.core.fields import is_before_ours, is_ours
+from syncd.core.fields import is_before_ours, is_of_another_link, is_ours
 from syncd.core.rules import NoteRule
 from syncd.core.slots import Draft, Slots
 from syncd.core.state import PlannedOperation, Reason, SlotMove
@@ -57,7 +57,9 @@ def _is_news(slots: Slots, rule: NoteRule, view: View) -> bool:
     theirs = {
         name: value
         for name, value in now.items()
-        if not is_ours(slots, side, name, value) and not is_before_ours(slots, side, name, value)
+        if not is_ours(slots, side, name, value)
+        and not is_before_ours(slots, side, name, value)
+        and not is_of_another_link(slots, view, name)
     }
     if isinstance(before, Mapping):
         return any(name in before and before[name] != value for name, value in theirs.items())

@@ -1,6 +1,6 @@
 """When a ticket gets a partner on the other side, and what that partner starts with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from syncd.core.evaluate import (
     view_of,
 )
 from syncd.core.fields import fit, is_empty, is_writable, rest_said, written_value
-from syncd.core.items import ItemDraft, carry_attachment, carry_comment, withheld
+from syncd.core.items import ItemDraft, carry_attachment, carry_comment, is_foreign, withheld
 from syncd.core.leaving import birth_slots
 from syncd.core.rules import LongPolicy, MappingRules, OpeningRules, StatusEffect
 from syncd.core.slots import STATUS, Slots
@@ -56,7 +56,11 @@ class _Birth:
 
 
 def plan_opening(
-    rules: MappingRules, ticket: Ticket, source: Side, traits: Mapping[Side, SideTraits]
+    rules: MappingRules,
+    ticket: Ticket,
+    source: Side,
+    traits: Mapping[Side, SideTraits],
+    foreign: Sequence[ItemPair] = (),
 ) -> Opening | NotOpened:
     """Decide whether a ticket without a link gets a partner, and what is created.
 
@@ -65,6 +69,7 @@ def plan_opening(
         ticket: the ticket's newest snapshot.
         source: the side it is on.
         traits: both connections.
+        foreign: what the ticket's other links wrote on it.
 
     Returns:
         The opening with everything to be stored, or the tests and problems that prevent it.
@@ -72,7 +77,8 @@ def plan_opening(
     birth = plan_birth(rules, ticket, source, traits)
     if isinstance(birth, NotOpened):
         return birth
-    items = _items(rules, source_view(rules, ticket, source, traits[source]), traits, source)
+    view = source_view(rules, ticket, source, traits[source])
+    items = _items(replace(_unborn(rules, view, traits, source), pairs=tuple(foreign)), view)
     plan = replace(
         birth.plan,
         operations=(*birth.plan.operations, *items.operations),
@@ -273,18 +279,19 @@ def _status(
     )
 
 
-def _items(
-    rules: MappingRules, view: View, traits: Mapping[Side, SideTraits], source: Side
-) -> ItemDraft:
+def _items(state: LinkState, view: View) -> ItemDraft:
     """Carry what the ticket brings: its attachments, and its comments where `history` says so."""
     items = ItemDraft(pairs=[], operations=[], applied=[])
-    slots = Slots(state=_unborn(rules, view, traits, source), views={source: view})
+    source = next(iter(state.tickets))
+    slots, rules = Slots(state=state, views={source: view}), state.rules
     comments = rules.comments.get(source.other)
     met: set[OperationKey] = set()
     for comment in view.ticket.comments:
         reason = "" if comments is None else withheld(comments, comment)
         # The first with a marker is ours; a later one is a person's who quotes it.
-        is_ours = not met.issuperset(comment.keys)
+        is_relayed = comments is not None and comments.relay
+        is_ours = not met.issuperset(comment.keys) and not is_relayed
+        is_ours |= not is_relayed and is_foreign(state, ItemKind.COMMENT, comment.id)
         met.update(comment.keys)
         if comments is not None and comments.history and not reason and not is_ours:
             carry_comment(slots, items, (source, view, comment), comments)

@@ -17,6 +17,7 @@ from syncd.core.slots import (
     FieldWrite,
     Slots,
     directed,
+    forget_written,
     is_unsent,
     replaced,
     settle_provisional,
@@ -55,6 +56,7 @@ def plan_link(state: LinkState) -> Plan:
     draft = Draft()
     settle_provisional(Slots(state=state, views=views), draft)
     state = _with_moves(state, draft.baselines)
+    forget_written(Slots(state=state, views=views), draft)
     slots = _replacing(Slots(state=state, views=views))
     plan_directed(slots, draft)
     plan_paired(slots, draft)

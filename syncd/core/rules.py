@@ -190,6 +190,7 @@ class FieldRule:
         long: for texts over the target's limit.
         changes: for changes after creation.
         place: where it stands.
+        relay: what another link of the ticket wrote is carried as well (R10).
     """
 
     slot: str
@@ -199,6 +200,7 @@ class FieldRule:
     missing_parks: bool = False
     long: LongPolicy = LongPolicy.PARK
     changes: ChangePolicy = ChangePolicy.UPDATE
+    relay: bool = False
     place: Place = Place()
 
 
@@ -214,6 +216,7 @@ class PairedField:
         to_itsm: the reverse.
         conflict: who wins.
         place: where it stands.
+        relay: what another link of the ticket wrote is carried as well (R10).
     """
 
     slot: str
@@ -222,6 +225,7 @@ class PairedField:
     to_vendor: Mapping[str, str] | None = None
     to_itsm: Mapping[str, str] | None = None
     conflict: ConflictPolicy = ConflictPolicy.PARK
+    relay: bool = False
     place: Place = Place()
 
 
@@ -263,6 +267,13 @@ class StatusAction:
     place: Place = Place()
 
 
+class CloseWhen(StrEnum):
+    """When a ticket that several links share is closed."""
+
+    ANY = "any"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRules:
     """Both status tables.
@@ -273,6 +284,8 @@ class StatusRules:
         unknown_to_itsm: for a vendor label not listed.
         unknown_to_vendor: for an ITSM label not listed.
         conflict: who wins when both sides changed and neither follows from the other.
+        relay: what another link of the ticket wrote is carried as well (R10).
+        close_when: a ticket shared by several links is closed when any, or all, partners are.
     """
 
     to_itsm: Mapping[str, StatusAction] = field(default_factory=dict)
@@ -280,6 +293,8 @@ class StatusRules:
     unknown_to_itsm: StatusAction = StatusAction()
     unknown_to_vendor: StatusAction = StatusAction()
     conflict: ConflictPolicy = ConflictPolicy.ITSM
+    relay: bool = False
+    close_when: CloseWhen = CloseWhen.ALL
 
     def toward(self, side: Side) -> tuple[Mapping[str, StatusAction], StatusAction]:
         """Return the table that writes `side` and its action for unknown labels."""
@@ -322,6 +337,7 @@ class CommentRules:
         kind: the kind of comment it becomes.
         history: comments from before linking are carried too.
         place: where it stands.
+        relay: what another link of the ticket wrote is carried as well (R10).
     """
 
     share: tuple[CommentTest, ...] | None = None
@@ -329,6 +345,7 @@ class CommentRules:
     text: Template | None = None
     kind: CommentKind = CommentKind.COMMENT
     history: bool = False
+    relay: bool = False
     place: Place = Place()
 
 
@@ -342,12 +359,14 @@ class AttachmentRules:
         deny: refused extensions.
         otherwise: kind of comment that names what cannot be carried; None: shown as not carried.
         place: where it stands.
+        relay: what another link of the ticket wrote is carried as well (R10).
     """
 
     max_bytes: int | None = None
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     otherwise: CommentKind | None = None
+    relay: bool = False
     place: Place = Place()
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from syncd.core.evaluate import View
 from syncd.core.rules import FieldRule, PairedField
 from syncd.core.state import (
+    WRITTEN,
     Baseline,
     BaselineMove,
     BaselineState,
@@ -137,6 +138,41 @@ class Slots:
         read_at = self.state.read_at.get(side, self.state.now)
         is_before = value == baseline.previous and value != baseline.value
         return is_before and read_at < baseline.written_at + settle
+
+    def is_foreign(self, side: Side, name: str, value: Value) -> bool:
+        """Whether a field shows what another link of the ticket wrote there (R10)."""
+        mark = self.state.baselines.get((side, WRITTEN + name))
+        if mark is None or mark.value is None:
+            return False
+        written = self.state.traits[side].normalise(name, mark.value)
+        return written == value or is_altered(written, value)
+
+    def is_held(self, side: Side, name: str, value: Value) -> bool:
+        """Whether another link may just be writing this value: decided once that is settled."""
+        normalise = self.state.traits[side].normalise
+        return any(
+            other.target is side
+            and may_have_left(other)
+            and name in other.fields
+            and normalise(name, other.fields[name]) == value
+            for other in self.state.others
+        )
+
+
+def forget_written(slots: Slots, draft: Draft) -> None:
+    """Forget what other links wrote in fields that somebody changed since."""
+    for (side, slot), mark in slots.state.baselines.items():
+        view = slots.views.get(side)
+        if not slot.startswith(WRITTEN) or mark.value is None or view is None:
+            continue
+        value = view.get(slot.removeprefix(WRITTEN))
+        settle = timedelta(seconds=slots.state.traits[side].features.settle_s)
+        read_at = slots.state.read_at.get(side, slots.state.now)
+        is_read_since = mark.written_at is None or read_at > mark.written_at + settle
+        if isinstance(value, Missing) or not is_read_since:
+            continue
+        if not slots.is_foreign(side, slot.removeprefix(WRITTEN), value):
+            draft.account(side, slot, None)
 
 
 def is_altered(sent: Value, read: Value) -> bool:

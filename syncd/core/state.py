@@ -39,6 +39,10 @@ MET = "met"
 """The baseline slot that tells that both tickets of a link were once decided about together."""
 
 
+WRITTEN = "written."
+"""Begins the slots that keep, per field of a shared ticket, what another link wrote there last."""
+
+
 class BaselineState(StrEnum):
     """How sure a baseline is."""
 
@@ -78,7 +82,8 @@ class PairState(StrEnum):
     PLANNED: an operation carries it. PAIRED: both ids known. HISTORY: from before linking.
     SKIPPED: the mapping does not share it. NOT_CARRIED: the other side cannot take it. GIVEN_UP:
     discarded by a person. DUPLICATE: a second effect of one of our writes, never given a partner.
-    STRAY: it carries a marker of syncd that nobody here knows.
+    STRAY: it carries a marker of syncd that nobody here knows. FOREIGN: another link of the ticket
+    wrote it; not decided about yet.
     """
 
     PLANNED = "planned"
@@ -89,6 +94,7 @@ class PairState(StrEnum):
     GIVEN_UP = "given_up"
     DUPLICATE = "duplicate"
     STRAY = "stray"
+    FOREIGN = "foreign"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +143,7 @@ class OpenOperation:
     """An operation of this link that is open or parked: it counts as planned (R7).
 
     Attributes:
-        comment, attachment: what it writes.
+        fields, comment, attachment: what it writes.
         slots: baselines that move when it is applied.
         item: the comment or attachment it carries.
         sent: bytes may have left, and nothing proved that they had no effect.
@@ -153,6 +159,7 @@ class OpenOperation:
     item: tuple[ItemKind, Side, str] | None = None
     comment: CommentDraft | None = None
     attachment: AttachmentDraft | None = None
+    fields: Mapping[str, Value] = field(default_factory=dict)
     sent: bool = False
 
 
@@ -173,6 +180,9 @@ class LinkState:
         own_keys: keys of every operation of this store that were looked up for this decision:
             key -> (link, target side); a marker whose key is not here is a stranger's.
         quoted: those of them whose links have nothing to do with these tickets: people quote them.
+        others: open and parked operations of the tickets' other links.
+        siblings: phases of the partners that the ITSM ticket has by other links; empty text where
+            a partner is not there yet or its status in no phase.
         origin: the side the link was opened from; None when people paired existing tickets.
         now: aware UTC instant of the decision.
         read_at: when the read of each snapshot began; absent: now.
@@ -192,6 +202,8 @@ class LinkState:
     now: datetime
     read_at: Mapping[Side, datetime] = field(default_factory=dict)
     quoted: frozenset[OperationKey] = frozenset()
+    others: tuple[OpenOperation, ...] = ()
+    siblings: tuple[str, ...] = ()
 
     @property
     def is_fresh(self) -> bool:

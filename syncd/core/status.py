@@ -3,8 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from syncd.core.evaluate import View, as_text
-from syncd.core.rules import ConflictPolicy, StatusAction, StatusEffect, StatusRules
+from syncd.core.evaluate import View, as_text, phase_of
+from syncd.core.rules import (
+    CloseWhen,
+    ConflictPolicy,
+    StatusAction,
+    StatusEffect,
+    StatusRules,
+)
 from syncd.core.slots import STATUS, Draft, Slots
 from syncd.core.state import FoundConflict, PlannedOperation, Rank, Reason, SideTraits, SlotMove
 from syncd.model.ids import Side
@@ -46,10 +52,18 @@ def _changed(slots: Slots) -> tuple[Side, ...]:
         label = status_of(view)
         if not label or label == slots.accounted(side, STATUS):
             continue
+        if not _is_relayed(slots) and (
+            slots.is_foreign(side, STATUS, label) or slots.is_held(side, STATUS, label)
+        ):
+            continue
         landed = slots.is_expected(side, STATUS, label)
         if not landed and not slots.is_stale(side, STATUS, label):
             found.append(side)
     return tuple(found)
+
+
+def _is_relayed(slots: Slots) -> bool:
+    return slots.state.rules.status is not None and slots.state.rules.status.relay
 
 
 def plan_status(slots: Slots, draft: Draft) -> None:
@@ -58,6 +72,11 @@ def plan_status(slots: Slots, draft: Draft) -> None:
     if rules is None or STATUS in slots.state.conflicts:
         return
     changed = _changed(slots)
+    for side, view in slots.views.items():
+        label = status_of(view)
+        is_theirs = not _is_relayed(slots) and slots.is_foreign(side, STATUS, label)
+        if is_theirs and label != slots.accounted(side, STATUS):
+            draft.account(side, STATUS, label)
     if any(slots.is_unsettled(side, STATUS) for side in changed):
         return  # The target moved while our write is unsettled: decided once that is settled.
     if not changed or _is_new_rule(slots, draft):
@@ -147,6 +166,10 @@ def _resolve(rules: StatusRules, slots: Slots, draft: Draft, moves: list[_Move])
 def _carry(slots: Slots, draft: Draft, move: _Move, overruled: Value | Missing = MISSING) -> None:
     target = move.source.other
     target_view = slots.views.get(target)
+    if waiting := _waits_for_others(slots, move):
+        draft.note("status.waits_for_others", waiting, move.action.place)
+        draft.account(move.source, STATUS, move.label)
+        return
     match move.action.effect:
         case StatusEffect.NOTHING:
             draft.account(move.source, STATUS, move.label)
@@ -164,6 +187,22 @@ def _carry(slots: Slots, draft: Draft, move: _Move, overruled: Value | Missing =
             draft.early.append(_delete(move))
         case StatusEffect.SAY:
             draft.early.append(_say(slots, move))
+
+
+def _waits_for_others(slots: Slots, move: _Move) -> str:
+    """Say why a shared ITSM ticket is not closed yet (`close_when: all`); empty when it is.
+
+    The partner that is closed last closes it.
+    """
+    rules = slots.state.rules.status
+    if rules is None or rules.close_when is CloseWhen.ANY or move.source is not Side.VENDOR:
+        return ""
+    if move.action.effect is not StatusEffect.SET:
+        return ""
+    wanted = phase_of(move.action.status, slots.state.traits[Side.ITSM])
+    enough = CLOSING_PHASES[CLOSING_PHASES.index(wanted) :] if wanted in CLOSING_PHASES else ()
+    waiting = sum(phase not in enough for phase in slots.state.siblings) if enough else 0
+    return f"{move.action.status!r} waits for {waiting} other partner(s)" if waiting else ""
 
 
 def _set(slots: Slots, move: _Move, overruled: Value | Missing) -> PlannedOperation:

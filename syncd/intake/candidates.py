@@ -7,13 +7,13 @@ from datetime import timedelta
 from syncd.core.evaluate import examine
 from syncd.core.opening import plan_opening, source_view
 from syncd.core.rules import MappingMode, MappingRules
-from syncd.core.state import NotOpened, Opening
+from syncd.core.state import ItemPair, NotOpened, Opening
 from syncd.intake.config import IntakeConfig
 from syncd.intake.records import Decider
 from syncd.model.ids import Side
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Ticket
-from syncd.store import journal, mappings, outbox
+from syncd.store import journal, mappings, outbox, sharing
 from syncd.store.records import LinkPhase, LinkRecord, StoredTicket
 from syncd.store.tx import Tx
 
@@ -76,7 +76,8 @@ def candidates(tx: Tx, subject: Subject, decider: Decider) -> list[Candidate]:
         is_taken = rules.name in known or (source is Side.VENDOR and bool(subject.linked))
         if is_taken or not _is_young(tx, rules, ticket):
             continue
-        found = _match(rules, source, ticket, decider.config)
+        foreign = sharing.written_there(tx, stored.row) if subject.linked else ()
+        found = _match(rules, source, ticket, decider.config, foreign)
         if found is not None:
             by_edit = _is_by_edit(tx, subject, rules, source, decider.config)
             chosen = decider.config.opening_rules(rules, ticket, source)
@@ -87,11 +88,15 @@ def candidates(tx: Tx, subject: Subject, decider: Decider) -> list[Candidate]:
 
 
 def _match(
-    rules: MappingRules, source: Side, ticket: Ticket, config: IntakeConfig
+    rules: MappingRules,
+    source: Side,
+    ticket: Ticket,
+    config: IntakeConfig,
+    foreign: Sequence[ItemPair] = (),
 ) -> Opening | NotOpened | None:
     """Give the opening, or what the ticket lacks; None when it does not match."""
     rules = config.opening_rules(rules, ticket, source)
-    found = plan_opening(rules, ticket, source, config.traits_of(rules))
+    found = plan_opening(rules, ticket, source, config.traits_of(rules), foreign)
     return found if isinstance(found, Opening) or found.problems else None
 
 

@@ -218,6 +218,12 @@ def link_state(
         now=now,
         read_at=parts.read_at,
         quoted=parts.quoted,
+        others=parts.others,
+        siblings=tuple(
+            phase_of(each.status, config.traits[each.vendor])
+            for each in parts.siblings
+            if each.vendor in config.traits
+        ),
     )
 
 

@@ -29,7 +29,7 @@ from syncd.intake.candidates import (
 from syncd.intake.records import Decider, Decision
 from syncd.model.ids import ConnectionName, LinkRow, Side, TicketRow
 from syncd.model.operation import CommentDraft, WriteKind
-from syncd.store import journal, links, mappings, tickets
+from syncd.store import journal, links, mappings, sharing, tickets
 from syncd.store.records import Line, LinkParts, PlanContext, StoredTicket
 from syncd.store.tx import Tx
 
@@ -193,7 +193,8 @@ def reconsider_opening(tx: Tx, parts: LinkParts, rules: MappingRules, decider: D
     rules = decider.config.opening_rules(base, ticket, source)
     if source is Side.ITSM and rules.vendor != parts.link.vendor:
         links.set_partner(tx, parts.link.id, (rules.vendor, rules.vendor_kind))
-    found = plan_opening(rules, ticket, source, decider.config.traits_of(rules))
+    foreign = sharing.written_there(tx, parts.link.rows[source]) if source is Side.ITSM else ()
+    found = plan_opening(rules, ticket, source, decider.config.traits_of(rules), foreign)
     if isinstance(found, Opening):
         if not _is_within_pace(tx, parts.link.rows[source], rules, decider):
             return Decision(held=1)

@@ -12,7 +12,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
-from syncd.core.rules import ChangePolicy, ConflictPolicy, LongPolicy, MappingMode
+from syncd.core.rules import ChangePolicy, CloseWhen, ConflictPolicy, LongPolicy, MappingMode
 from syncd.model.ticket import CommentKind
 from syncd.settings.daemon import Block
 from syncd.settings.types import Constant, Duration, Labels, RateText, Size, Text, Texts, Word
@@ -78,6 +78,9 @@ ConstantExpression = Annotated[ExpressionBlock, ShortFor("value", _TEXT)]
 class FieldBlock(ExpressionBlock):
     """A field that is written, and how."""
 
+    relay: bool = Field(
+        default=False, description="also what another link of the ticket wrote there"
+    )
     missing: Literal["park"] | None = Field(default=None, description="park: not sent without it")
     long: LongPolicy = Field(
         default=LongPolicy.PARK, description="comment: what is cut off follows as a comment"
@@ -94,6 +97,9 @@ class PairBlock(Block):
     vendor: Text | None = Field(default=None, description="the field there; the key where not said")
     map: Labels | None = Field(default=None, description="ITSM label: vendor label")
     conflict: ConflictPolicy = Field(default=ConflictPolicy.PARK, description="who wins")
+    relay: bool = Field(
+        default=False, description="also what another link of the ticket wrote there"
+    )
     lossy: bool = Field(default=False, description="two labels may become one")
 
 
@@ -194,6 +200,12 @@ class StatusBlock(Block):
 
     to_itsm: StatusTable
     to_vendor: StatusTable
+    relay: bool = Field(
+        default=False, description="also what another link of the ticket wrote there"
+    )
+    close_when: CloseWhen = Field(
+        default=CloseWhen.ALL, description="of a ticket with several partners: any, or all closed"
+    )
     conflict: ConflictPolicy = Field(default=ConflictPolicy.ITSM, description="who wins")
 
 
@@ -300,6 +312,9 @@ class CommentsBlock(Block):
         default=None, description="a template over author, body, itsm, vendor"
     )
     as_: CommentKind = Field(default=CommentKind.COMMENT, alias="as")
+    relay: bool = Field(
+        default=False, description="also what another link of the ticket wrote there"
+    )
     history: Literal["none", "all"] = Field(
         default="none", description="what was said before linking"
     )
@@ -308,6 +323,9 @@ class CommentsBlock(Block):
 class AttachmentsBlock(Block):
     """Attachments in one direction."""
 
+    relay: bool = Field(
+        default=False, description="also what another link of the ticket wrote there"
+    )
     max_size: Size | None = None
     allow: Texts = Field(default=(), description="accepted extensions; any where empty")
     deny: Texts = Field(default=(), description="refused extensions; `executable` names many")

@@ -109,6 +109,7 @@ def _field(
         missing_parks=block.missing == "park",
         long=block.long,
         changes=block.changes,
+        relay=block.relay,
         place=scope.place(path),
     )
 
@@ -208,6 +209,7 @@ def _paired(scope: Scope, key: str, block: PairBlock, path: Path) -> PairedField
         to_vendor=block.map,
         to_itsm=None if block.map is None else _reversed(scope, block, path, names),
         conflict=block.conflict,
+        relay=block.relay,
         place=scope.place(path),
     )
 

@@ -47,6 +47,8 @@ def build_status(scope: Scope, block: MappingBlock) -> StatusRules | None:
         unknown_to_itsm=unknown_to_itsm,
         unknown_to_vendor=unknown_to_vendor,
         conflict=block.status.conflict,
+        relay=block.status.relay,
+        close_when=block.status.close_when,
     )
 
 
@@ -112,6 +114,7 @@ def _comments(scope: Scope, block: CommentsBlock, path: Path, target: Side) -> C
         text=template,
         kind=block.as_,
         history=block.history == "all",
+        relay=block.relay,
         place=scope.place(path),
     )
 
@@ -161,6 +164,7 @@ def _attachments(
         allow=_extensions(scope, block.allow, (*path, "allow")),
         deny=_extensions(scope, block.deny, (*path, "deny")),
         otherwise=block.else_,
+        relay=block.relay,
         place=scope.place(path),
     )
 

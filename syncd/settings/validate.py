@@ -27,8 +27,6 @@ _PLACEHOLDER = Secret("-")
 LATER: Mapping[str, str] = {
     "closed": "`closed:` (follow_up)",
     "zone_by": "`zone` by table",
-    "relay": "`relay`",
-    "close_when": "`close_when`",
 }
 """Words of the format that a later version reads, with how they are called in a problem."""
 

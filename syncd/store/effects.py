@@ -11,12 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Insert
 
-from syncd.core.state import BaselineState, ItemPair, PairState, SlotMove
+from syncd.core.state import WRITTEN, BaselineState, ItemKind, ItemPair, PairState, SlotMove
 from syncd.model.errors import BrokenInvariant
 from syncd.model.ids import ConnectionName, LinkRow, OperationId, Side, TicketRow
 from syncd.model.operation import OperationState, ParkReason, Receipt, WriteKind
 from syncd.model.ticket import Missing, Value
-from syncd.store import codec, journal, lanes
+from syncd.store import codec, journal, lanes, sharing
 from syncd.store import tables as t
 from syncd.store.bulk import Bulk, Writes
 from syncd.store.records import Line, LinkPhase
@@ -123,12 +123,14 @@ class Effects:
     Attributes:
         writes: gathered statements.
         old: values of baselines before, by (link, side, slot).
+        sharers: live links by ITSM ticket written.
         lanes: queues that may need a new head, once everything else is written.
         lines: for the journal.
     """
 
     writes: Writes
     old: Mapping[tuple[int, str, str], str] = field(default_factory=dict)
+    sharers: Mapping[int, Sequence[int]] = field(default_factory=dict)
     lanes: set[str] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)
 
@@ -164,12 +166,14 @@ def load_rows(tx: Tx, ids: Collection[OperationId]) -> dict[int, Row]:
 def effects_of(tx: Tx, rows: Collection[Row]) -> Effects:
     """Get ready to settle these operations."""
     links = {row.link for row in rows if row.slots != "{}"}
+    on_itsm = {row.target_row for row in rows if row.target == Side.ITSM and row.target_row}
+    sharers = sharing.sharers(tx, on_itsm)
     if not links:
-        return Effects(Writes(tx))
+        return Effects(Writes(tx), sharers=sharers)
     c = t.baseline.c
     query = sa.select(c.link, c.side, c.slot, c.value).where(tx.among(c.link, links))
     old = {(row.link, row.side, row.slot): row.value for row in tx.rows(query)}
-    return Effects(Writes(tx), old)
+    return Effects(Writes(tx), old, sharers)
 
 
 def lock_around(tx: Tx, tickets: Collection[TicketRow], link_ids: Collection[LinkRow]) -> None:
@@ -236,6 +240,7 @@ def apply_receipt(effects: Effects, row: Row, receipt: Receipt, told: Told) -> b
     )
     _move_baselines(effects, row, receipt, told.now)
     _complete_pair(effects, row, receipt)
+    _tell_sharers(effects, row, receipt, told.now)
     effects.writes.add(_WROTE, {"row": target_row, "now": told.now})
     if row.kind == WriteKind.DELETE:
         _end_link(effects, row, told.now)
@@ -381,6 +386,41 @@ def _complete_pair(effects: Effects, row: Row, receipt: Receipt) -> None:
         # Without an id the pair stays PLANNED until the effect is met on the ticket.
         values |= {"target_id": made, "state": PairState.PAIRED}
     effects.writes.add(_PAIR, _pair_of(row) | values)
+
+
+def _tell_sharers(effects: Effects, row: Row, receipt: Receipt, now: datetime) -> None:
+    """Let the ticket's other links know that a link wrote this, so that they do not carry it on."""
+    others = [each for each in effects.sharers.get(row.target_row or 0, ()) if each != row.link]
+    if not others:
+        return
+    fields = codec.load_payload(row.payload)[0]
+    items = {"comment": receipt.comment_id, "attachment": receipt.attachment_id}
+    for link in others:
+        for name, value in fields.items():
+            effects.writes.add(
+                _ACCOUNT_WRITTEN,
+                {
+                    "link": link,
+                    "side": row.target,
+                    "slot": WRITTEN + name,
+                    "value": codec.dump(value),
+                    "state": BaselineState.AGREED,
+                    "previous": None,
+                    "written_at": now,
+                },
+            )
+        pairs = [
+            ItemPair(
+                kind=ItemKind(kind),
+                origin=Side(row.target),
+                source_id=made,
+                state=PairState.FOREIGN,
+                reason=f"by link {row.link}",
+            )
+            for kind, made in items.items()
+            if made
+        ]
+        save_pairs(effects.writes, LinkRow(link), pairs)
 
 
 def forget_pair(effects: Effects, row: Row) -> None:

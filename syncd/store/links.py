@@ -25,9 +25,9 @@ from syncd.model.ids import (
     Side,
     TicketRow,
 )
-from syncd.model.operation import OperationState, ParkReason, WriteKind
+from syncd.model.operation import OperationState, WriteKind
 from syncd.model.ticket import Ticket
-from syncd.store import codec, journal, lanes
+from syncd.store import codec, journal, lanes, sharing
 from syncd.store import tables as t
 from syncd.store.plans import apply_plan
 from syncd.store.records import (
@@ -39,6 +39,7 @@ from syncd.store.records import (
     LinkRecord,
     Pause,
 )
+from syncd.store.sharing import open_operation
 from syncd.store.tx import Row, Tx
 from syncd.store.types import sooner
 
@@ -175,6 +176,7 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         for comment in ticket.comments:
             keys.update(comment.keys)
     owners = own_keys(tx, keys)
+    shared = sharing.around(tx, record)
     return LinkParts(
         link=record,
         tickets=tickets,
@@ -187,6 +189,8 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         conflicts=frozenset(tx.scalars(_FROZEN, {"link": link_id})),
         own_keys={key: (owner.link_id, owner.target) for key, owner in owners.items()},
         quoted=_quoted(tx, record, owners),
+        others=shared.others,
+        siblings=shared.siblings,
     )
 
 
@@ -260,27 +264,7 @@ def pairs_of(tx: Tx, link_id: LinkRow) -> tuple[ItemPair, ...]:
 
 
 def _load_operations(tx: Tx, link_id: LinkRow) -> tuple[OpenOperation, ...]:
-    return tuple(_open_operation(row) for row in tx.rows(_OPERATIONS, {"link": link_id}))
-
-
-def _open_operation(row: Row) -> OpenOperation:
-    item = None
-    if row.item_kind is not None:
-        item = (ItemKind(row.item_kind), Side(row.item_origin), str(row.item_source_id))
-    _, comment, attachment = codec.load_payload(row.payload)
-    return OpenOperation(
-        id=OperationId(row.id),
-        key=OperationKey(row.key),
-        target=Side(row.target),
-        kind=WriteKind(row.kind),
-        state=OperationState(row.state),
-        park_reason=None if row.park_reason is None else ParkReason(row.park_reason),
-        slots=codec.load_slots(row.slots),
-        item=item,
-        comment=comment,
-        attachment=attachment,
-        sent=row.sends > 0,
-    )
+    return tuple(open_operation(row) for row in tx.rows(_OPERATIONS, {"link": link_id}))
 
 
 def own_keys(tx: Tx, keys: Collection[OperationKey]) -> dict[OperationKey, KeyOwner]:

@@ -18,7 +18,7 @@ from syncd.model.ids import (
     TicketRow,
 )
 from syncd.model.operation import OperationState, ParkReason, WriteKind
-from syncd.model.ticket import Ticket, Value
+from syncd.model.ticket import MISSING, Missing, Ticket, Value
 from syncd.ports.adapter import TicketRef
 
 
@@ -263,6 +263,19 @@ class KeyOwner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sibling:
+    """A partner that a link's ITSM ticket has by another link.
+
+    Attributes:
+        vendor: its connection.
+        status: its raw status; MISSING when it was not read or has none.
+    """
+
+    vendor: ConnectionName
+    status: Value | Missing = MISSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkParts:
     """What `core.state.LinkState` is made from, rules, traits and now apart.
 
@@ -278,6 +291,8 @@ class LinkParts:
         operations: open and parked, in the order they were planned.
         conflicts: frozen slots.
         own_keys: keys met in both snapshots (and those asked for) that this store wrote.
+        others: open and parked operations of links that share a ticket with this one.
+        siblings: the ITSM ticket's other partners.
     """
 
     link: LinkRecord
@@ -291,6 +306,8 @@ class LinkParts:
     read_at: Mapping[Side, datetime] = field(default_factory=dict)
     gone: frozenset[Side] = frozenset()
     quoted: frozenset[OperationKey] = frozenset()
+    others: tuple[OpenOperation, ...] = ()
+    siblings: tuple[Sibling, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
