@@ -200,12 +200,22 @@ def replaced(slots: Slots, changed: frozenset[str]) -> frozenset[OperationId]:
 
 
 def settle_provisional(slots: Slots, draft: Draft) -> None:
-    """Compare what was written with what is read back (R5): agreed, or altered by the provider."""
+    """Compare what was written with what is read back (R5): agreed, or altered by the provider.
+
+    What can never be read back is unverified: not agreed, and not sent again.
+    """
     for (side, slot), baseline in slots.state.baselines.items():
         if baseline.state is not BaselineState.PROVISIONAL or side not in slots.views:
             continue
         name = target_field(slots, side, slot)
         value = slots.views[side].get(name) if name else MISSING
+        known = slots.state.traits[side].fields.get(name)
+        if known is not None and not known.readable and isinstance(value, Missing):
+            unverified = BaselineState.UNVERIFIED
+            draft.baselines.append(
+                BaselineMove(side=side, slot=slot, value=baseline.value, state=unverified)
+            )
+            continue
         if isinstance(value, Missing) or slots.is_stale(side, slot, value):
             continue
         if value == baseline.value:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from syncd.core.state import ItemPair
+from syncd.core.state import BaselineState, ItemPair
 from syncd.model.errors import CommandRefused
 from syncd.model.ids import ConnectionName, LinkRow, TicketRow
 from syncd.model.operation import OperationState
@@ -118,15 +118,30 @@ class Status:
     latency: Latency
 
 
+_UNVERIFIED = (
+    sa.select(t.baseline.c.slot)
+    .where(
+        t.baseline.c.link == sa.bindparam("link"),
+        t.baseline.c.state == BaselineState.UNVERIFIED,
+    )
+    .order_by(t.baseline.c.slot)
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkFacts:
-    """A link of an explained ticket: its partner and everything about them."""
+    """A link of an explained ticket: its partner and everything about them.
+
+    Attributes:
+        unverified: slots of fields that were written and can never be read back.
+    """
 
     link: LinkRecord
     partner: StoredTicket | None
     operations: tuple[OperationRecord, ...]
     conflicts: tuple[ConflictRecord, ...]
     pairs: tuple[ItemPair, ...]
+    unverified: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,4 +341,5 @@ def _link_facts(tx: Tx, row: TicketRow, record: LinkRecord) -> LinkFacts:
         operations=tuple(operations.of_link(tx, record.id)),
         conflicts=tuple(list_open(tx, link_id=record.id)),
         pairs=links.pairs_of(tx, record.id),
+        unverified=tuple(tx.scalars(_UNVERIFIED, {"link": record.id})),
     )

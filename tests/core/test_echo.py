@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from syncd.core.rules import Expression, FieldOf, FieldRule, MappingRules, TextOf
+from syncd.core.state import BaselineState
 from syncd.core.template import compile_template
 from syncd.model.ids import Side
 from syncd.model.operation import WriteKind
+from syncd.model.ticket import FieldInfo
 from tests.core.test_plan import linked, only
 from tests.support.link_world import LinkWorld
 from tests.support.mappings import mapping, traits
@@ -97,3 +99,20 @@ def test_a_person_who_changes_a_ticket_before_we_read_what_we_made_is_heard() ->
     vendor = world.tickets[Side.VENDOR]
     assert vendor.get("title") == "as we call it"
     assert "description" not in vendor.fields  # nobody wrote it, so nobody changed it
+
+
+def test_a_field_that_cannot_be_read_back_is_unverified_and_not_sent_again() -> None:
+    blind = traits()
+    hidden = FieldInfo(name="title", writable=frozenset({"create", "update"}), readable=False)
+    blind = replace(blind, fields={**blind.fields, "title": hidden})
+    world = linked(side_traits={Side.ITSM: traits(), Side.VENDOR: blind})
+    world.sets(Side.ITSM, "title", "Link up")
+    world.plans()
+    assert world.delivers(Side.VENDOR)
+    fields = dict(world.tickets[Side.VENDOR].fields)
+    assert fields.pop("title") == "Link up"
+    world.tickets[Side.VENDOR] = replace(world.tickets[Side.VENDOR], fields=fields)
+    assert not world.plans().operations
+    baseline = world.baselines[Side.VENDOR, "to_vendor.title"]
+    assert (baseline.value, baseline.state) == ("Link up", BaselineState.UNVERIFIED)
+    assert world.plans().is_empty

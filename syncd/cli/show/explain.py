@@ -168,6 +168,10 @@ def _not_carried(facts: LinkFacts, ticket: StoredTicket) -> list[Text]:
         for reason, pairs in by_reason.items():
             text = f"{_items(pairs, facts, ticket)}: {reason or 'no reason kept'}"
             made.append(line((f"{word}  ", "bold"), text))
+    if facts.unverified:
+        names = ", ".join(slot.rpartition(".")[2] for slot in facts.unverified)
+        text = f"{names}: written, and can never be read back there"
+        made.append(line(("UNVERIFIED  ", "bold"), text))
     return made
 
 
