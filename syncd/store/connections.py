@@ -13,9 +13,18 @@ from syncd.store import tables as t
 from syncd.store.links import pause_of
 from syncd.store.records import ConnectionPin, ConnectionRecord, Line, Pause
 from syncd.store.tx import Row, Tx
-from syncd.store.types import moment
+from syncd.store.types import Instant
 
 _c = t.connection.c
+_P = sa.bindparam
+_NOTE_NEWS = (
+    sa.update(t.connection)
+    .where(
+        _c.name == _P("which"),
+        sa.or_(_c.last_news_at.is_(None), _c.last_news_at <= _P("stale_at", type_=Instant())),
+    )
+    .values(last_news_at=_P("at", type_=Instant()))
+)
 
 
 def pin(tx: Tx, pinned: ConnectionPin) -> None:
@@ -140,8 +149,7 @@ def note_news(
         but_once_in: news so soon after other news costs no write; many callers at once would
             otherwise wait for one another.
     """
-    stale = sa.or_(_c.last_news_at.is_(None), _c.last_news_at <= moment(now - but_once_in))
-    tx.run(sa.update(t.connection).where(_c.name == name, stale).values(last_news_at=now))
+    tx.run(_NOTE_NEWS, {"which": name, "at": now, "stale_at": now - but_once_in})
 
 
 def overview(tx: Tx) -> list[ConnectionRecord]:

@@ -9,13 +9,21 @@ processes from carrying out one key twice. The row of the served ticket is locke
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
 from syncd.model.errors import BrokenInvariant, ensure
-from syncd.model.ids import AttachmentId, CommentId, ConnectionName, OperationKey, TicketId
+from syncd.model.ids import (
+    AttachmentId,
+    CommentId,
+    ConnectionName,
+    OperationKey,
+    TicketId,
+    TicketRow,
+)
 from syncd.model.ticket import CommentKind
 from syncd.ports.adapter import Sighting, TicketRef
 from syncd.ports.served import (
@@ -35,7 +43,7 @@ from syncd.ports.served import (
 from syncd.store import connections, journal, tickets
 from syncd.store import tables as t
 from syncd.store.records import Line
-from syncd.store.tx import Row, Tx
+from syncd.store.tx import Row, Tx, insert_into
 
 STATUS_KEY = "ticketStatus"
 """The contract's name of the status (section 2 of the SmartOps contract)."""
@@ -45,7 +53,54 @@ NEWS_EVERY = timedelta(seconds=10)
 """How exactly it is known when a connection was last heard."""
 
 _c = t.served_ticket.c
+_P = sa.bindparam
 _Parts = tuple[int | None, int | None]
+_Told = tuple[TicketRow | None, str]
+
+_KNOWN = sa.select(t.served_call).where(
+    t.served_call.c.connection == _P("connection"),
+    t.served_call.c.caller == _P("caller"),
+    t.served_call.c.key == _P("key"),
+)
+_BY_SYS_ID = sa.select(t.served_ticket).where(
+    _c.connection == _P("connection"), _c.sys_id == _P("word")
+)
+_BY_NUMBER = sa.select(t.served_ticket).where(
+    _c.connection == _P("connection"), _c.number == _P("word")
+)
+_BY_SHOWN = (
+    sa.select(t.served_ticket)
+    .where(_c.connection == _P("connection"), _c.shown_number == _P("word"))
+    .limit(2)
+)
+_LOCK = _BY_SYS_ID.with_for_update()
+_NOTES = (
+    sa.select(t.served_note).where(t.served_note.c.ticket == _P("row")).order_by(t.served_note.c.id)
+)
+_FILES = (
+    sa.select(t.served_file).where(t.served_file.c.ticket == _P("row")).order_by(t.served_file.c.id)
+)
+
+
+@cache
+def _insert(table: sa.Table, names: tuple[str, ...], *, is_postgres: bool) -> sa.Executable:
+    """Build an INSERT once that adds a row unless it is in the way of another."""
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in names}
+    insert = insert_into(table, is_postgres=is_postgres).values(values)
+    return insert.on_conflict_do_nothing().returning(table.c.id)
+
+
+@cache
+def _update(names: tuple[str, ...]) -> sa.Executable:
+    """Build an UPDATE of a served ticket once."""
+    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
+    return sa.update(t.served_ticket).where(_c.id == _P("row")).values(values)
+
+
+def _add(tx: Tx, table: sa.Table, values: Mapping[str, Any]) -> int | None:
+    """Add a row; None when another is in its way."""
+    made = tx.scalar(_insert(table, tuple(values), is_postgres=tx.is_postgres), values)
+    return None if made is None else int(made)
 
 
 # --- requests ------------------------------------------------------------------------------------
@@ -73,7 +128,7 @@ def create(
             ticket = _make(tx, request.connection, change, sys_id=sys_id, rules=rules, now=now)
             _settle_call(tx, call, _add_items(tx, ticket, change, now, key=None))
             made = _need(tx, request.connection, sys_id)
-            _tell(tx, made, "ticket.raised", request, change, now=now)
+            _tell(tx, made, _make_known(tx, made, request, change), "ticket.raised")
             return Applied(ticket=made)
     return _repeated(tx, request, known)
 
@@ -103,7 +158,7 @@ def update(
             _settle_call(tx, call, parts)
             ticket = _need(tx, request.connection, sys_id)
             if changed:
-                _tell(tx, ticket, "ticket.updated_by_caller", request, change, now=now)
+                _tell(tx, ticket, _make_due(tx, ticket, request, change), "ticket.updated")
             return Applied(ticket=ticket, file_id=_file_id(parts[1]))
     return _repeated(tx, request, known)
 
@@ -117,7 +172,7 @@ def _known(tx: Tx, request: ServedRequest, now: datetime) -> Row | None:
     c = t.served_call.c
     mine = (c.connection == request.connection, c.caller == request.caller)
     if request.key:
-        found = tx.first(sa.select(t.served_call).where(*mine, c.key == request.key))
+        found = _called(tx, request.connection, request.caller, request.key)
         if found is not None and found.fingerprint != request.fingerprint:
             raise KeyReused("this Idempotency-Key came before with another request")
         return found
@@ -145,11 +200,11 @@ def _claim(tx: Tx, request: ServedRequest, sys_id: TicketId, now: datetime) -> i
         "sys_id": sys_id,
         "at": now,
     }
-    if not request.key:
-        return tx.insert_id(t.served_call, values)
-    insert = tx.insert(t.served_call).values(values).on_conflict_do_nothing()
-    made = tx.scalar(insert.returning(t.served_call.c.id))
-    return None if made is None else int(made)
+    return _add(tx, t.served_call, values)
+
+
+def _called(tx: Tx, connection: ConnectionName, caller: str, key: str) -> Row | None:
+    return tx.first(_KNOWN, {"connection": connection, "caller": caller, "key": key})
 
 
 def _settle_call(tx: Tx, call: int, parts: _Parts) -> None:
@@ -165,26 +220,42 @@ def _repeated(tx: Tx, request: ServedRequest, known: Row | None) -> Applied:
     return Applied(ticket=ticket, is_repeat=True, file_id=_file_id(known.file))
 
 
-def _tell(
-    tx: Tx,
-    ticket: ServedTicket,
-    event: str,
-    request: ServedRequest,
-    change: ServedChange,
-    *,
-    now: datetime,
-) -> None:
-    """Make the ticket known to the engine and due, and say in the journal why."""
-    detail = f"by {change.by} from {request.source}" if request.source else f"by {change.by}"
+def _make_known(
+    tx: Tx, ticket: ServedTicket, request: ServedRequest, change: ServedChange
+) -> _Told:
+    """Make a new ticket known to the engine, and due."""
+    told = _told(request, change)
+    values = tickets.new_values(
+        ticket.connection, SERVED_KIND, ticket.sys_id, ticket.number,
+        now=ticket.updated_at, watched=False,
+    ) | {"list_digest": digest_of(ticket.version), "cause": told}  # fmt: skip
+    row = _add(tx, t.ticket, values)
+    ensure(row is not None, "a random sysId is nobody else's")
+    return None if row is None else TicketRow(row), told
+
+
+def _make_due(tx: Tx, ticket: ServedTicket, request: ServedRequest, change: ServedChange) -> _Told:
+    """Have the engine look at a changed ticket."""
+    told = _told(request, change)
     ref = TicketRef(kind=SERVED_KIND, id=ticket.sys_id, number=ticket.number)
-    seen = Sighting(ref=ref, digest=digest_of(ticket.version), seen=detail)
-    tickets.sight(tx, ticket.connection, SERVED_KIND, [seen], now=now)
-    connections.note_news(tx, ticket.connection, now, but_once_in=NEWS_EVERY)
+    seen = Sighting(ref=ref, digest=digest_of(ticket.version), seen=told)
+    tickets.sight(tx, ticket.connection, SERVED_KIND, [seen], now=ticket.updated_at)
     row = tickets.find(tx, ticket.connection, external_id=ticket.sys_id, kind=SERVED_KIND)
-    if change.extra:
-        detail += f"; not mapped: {', '.join(sorted(change.extra))}"
+    return row, told
+
+
+def _told(request: ServedRequest, change: ServedChange) -> str:
+    told = f"by {change.by} from {request.source}" if request.source else f"by {change.by}"
+    return told + (f"; not mapped: {', '.join(sorted(change.extra))}" if change.extra else "")
+
+
+def _tell(tx: Tx, ticket: ServedTicket, known: _Told, event: str) -> None:
+    """Note that the connection was heard, and say in the journal what was done."""
+    row, told = known
+    at = ticket.updated_at
+    connections.note_news(tx, ticket.connection, at, but_once_in=NEWS_EVERY)
     journal.append(
-        tx, Line(at=now, event=event, detail=detail, connection=ticket.connection, ticket=row)
+        tx, Line(at=at, event=event, detail=told, connection=ticket.connection, ticket=row)
     )
 
 
@@ -230,12 +301,7 @@ def write(
 
 def written(tx: Tx, connection: ConnectionName, key: OperationKey) -> Written | None:
     """Say what an operation came to; None: it was never carried out."""
-    c = t.served_call.c
-    found = tx.first(
-        sa.select(t.served_call).where(
-            c.connection == connection, c.caller == "", c.key == str(key)
-        )
-    )
+    found = _called(tx, connection, "", str(key))
     if found is None:
         return None
     return Written(
@@ -264,14 +330,13 @@ def find(
     tx: Tx, connection: ConnectionName, *, sys_id: str = "", number: str = ""
 ) -> ServedTicket | None:
     """Find a ticket by what is named; else by that text as the other, where that is one ticket."""
-    by_id = _c.sys_id
     # What we told first belongs to us for ever; a vendor's number may be any text.
-    ways = [by_id == sys_id] if sys_id else [_c.number == number, _c.shown_number == number]
-    if not (sys_id or number):
+    ways = (_BY_SYS_ID, _BY_NUMBER, _BY_SHOWN) if sys_id else (_BY_NUMBER, _BY_SHOWN, _BY_SYS_ID)
+    word = sys_id or number
+    if not word:
         return None
-    ways += [_c.number == sys_id, _c.shown_number == sys_id] if sys_id else [by_id == number]
     for way in ways:
-        rows = tx.rows(sa.select(t.served_ticket).where(_c.connection == connection, way).limit(2))
+        rows = tx.rows(way, {"connection": connection, "word": word})
         if len(rows) == 1:
             return _ticket(tx, rows[0])
     return None
@@ -306,18 +371,14 @@ def forget_calls_before(tx: Tx, at: datetime) -> int:
 
 
 def _need(tx: Tx, connection: ConnectionName, sys_id: str) -> ServedTicket:
-    row = tx.first(
-        sa.select(t.served_ticket).where(_c.connection == connection, _c.sys_id == sys_id)
-    )
+    row = tx.first(_BY_SYS_ID, {"connection": connection, "word": sys_id})
     if row is None:
         raise NoServedTicket(f"no served ticket {sys_id} on {connection}")
     return _ticket(tx, row)
 
 
 def _ticket(tx: Tx, row: Row) -> ServedTicket:
-    n, f = t.served_note, t.served_file
-    notes = tx.rows(sa.select(n).where(n.c.ticket == row.id).order_by(n.c.id))
-    files = tx.rows(sa.select(f).where(f.c.ticket == row.id).order_by(f.c.id))
+    notes, files = tx.rows(_NOTES, {"row": row.id}), tx.rows(_FILES, {"row": row.id})
     return ServedTicket(
         connection=ConnectionName(row.connection),
         sys_id=TicketId(row.sys_id),
@@ -373,8 +434,7 @@ def _file_id(row: int | None) -> AttachmentId | None:
 
 
 def _lock(tx: Tx, connection: ConnectionName, sys_id: TicketId) -> Row:
-    query = sa.select(t.served_ticket).where(_c.connection == connection, _c.sys_id == sys_id)
-    row = tx.first(query.with_for_update())
+    row = tx.first(_LOCK, {"connection": connection, "word": sys_id})
     if row is None:
         raise NoServedTicket(f"no served ticket {sys_id} on {connection}")
     return row
@@ -408,11 +468,13 @@ def _make(
         "closed_by": "",
     }
     values |= _phase("", fields[STATUS_KEY], change.by, rules=rules, now=now)
-    made = tx.insert_id(t.served_ticket, values)
+    made = _add(tx, t.served_ticket, values)
+    if made is None:
+        raise BrokenInvariant("a random sysId is nobody else's")
+    # Its own row's number, which is never given twice: no served ticket is ever removed.
     number = f"{rules.number_prefix}{made:0{NUMBER_DIGITS}d}"
-    tx.run(
-        sa.update(t.served_ticket).where(_c.id == made).values(number=number, shown_number=number)
-    )
+    given = {"row": made, "new_number": number, "new_shown_number": number}
+    tx.run(_update(("number", "shown_number")), given)
     return made
 
 
@@ -440,7 +502,8 @@ def _change(
     # Clocks of two processes may differ a little: the time of a change never runs backwards.
     at = max(now, row.changed_at)
     values |= {"changed_at": at, "changed_by": change.by, "version": row.version + 1}
-    tx.run(sa.update(t.served_ticket).where(_c.id == row.id).values(values))
+    given = {f"new_{name}": value for name, value in values.items()}
+    tx.run(_update(tuple(values)), {"row": row.id} | given)
     return True, _add_items(tx, row.id, change, at, key=key)
 
 
@@ -471,7 +534,7 @@ def _add_items(
             "at": now,
             "key": key,
         }
-        note = tx.insert_id(t.served_note, values)
+        note = _add(tx, t.served_note, values)
     for body in change.files:
         values = {
             "ticket": ticket,
@@ -483,7 +546,7 @@ def _add_items(
             "at": now,
             "key": key,
         }
-        file = tx.insert_id(t.served_file, values)
+        file = _add(tx, t.served_file, values)
     return note, file
 
 

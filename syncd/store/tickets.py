@@ -155,7 +155,7 @@ def _sight_chunk(
         tx.run(
             insert,
             [
-                _new(connection, kind, seen.ref.id, seen.ref.number, now=now, watched=watched)
+                new_values(connection, kind, seen.ref.id, seen.ref.number, now=now, watched=watched)
                 | {"list_digest": seen.digest, "cause": seen.seen}
                 for seen in fresh
             ],
@@ -189,7 +189,7 @@ def _move(
     )
 
 
-def _new(
+def new_values(
     connection: ConnectionName,
     kind: str,
     external_id: TicketId | None,
@@ -198,6 +198,7 @@ def _new(
     now: datetime,
     watched: bool,
 ) -> dict[str, Any]:
+    """Give the row of a ticket that is not known yet; due now."""
     return {
         "connection": connection,
         "kind": kind,
@@ -264,7 +265,7 @@ def ensure_ticket(
         if by_number is not None and _may_be(tx, by_number, external_id):
             found = by_number
     if found is None:
-        values = _new(connection, kind, external_id, number, now=now, watched=watched)
+        values = new_values(connection, kind, external_id, number, now=now, watched=watched)
         if watched:
             values["next_poll_at"] = now
         insert = tx.insert(t.ticket).values(values).on_conflict_do_nothing()

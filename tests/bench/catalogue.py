@@ -1,4 +1,4 @@
-"""Every row of DESIGN section 10, in its order."""
+"""Every row of DESIGN section 10, in its order, and creates through the gateway."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ async def _later(setting: Setting) -> list[Row]:
 
 def benches() -> Sequence[Bench]:
     """Import and list all benches."""
-    from tests.bench import attachments, daemon, delivery, latency, polls, quiet
+    from tests.bench import attachments, daemon, delivery, latency, polls, quiet, served
 
     return [
         *delivery.benches(),
@@ -25,5 +25,6 @@ def benches() -> Sequence[Bench]:
         *latency.benches(),
         *daemon.benches(),
         *attachments.benches(),
+        *served.benches(),
         Bench(rows=("four-processes", "quiet-poll-other-providers"), run=_later),
     ]

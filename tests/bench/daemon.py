@@ -39,7 +39,7 @@ class Life:
 
 
 @contextlib.asynccontextmanager
-async def _running(path: Path) -> AsyncIterator[tuple[int, float]]:
+async def running(path: Path) -> AsyncIterator[tuple[int, float]]:
     """Run `syncd run` until the block ends; gives its pid and the seconds until it was ready."""
     port_file = path.with_name("port")
     port_file.unlink(missing_ok=True)
@@ -76,7 +76,7 @@ async def _until_ready(running: asyncio.subprocess.Process, port_file: Path, pat
 
 
 async def _live(path: Path, rest_s: float) -> Life:
-    async with _running(path) as (pid, ready_s):
+    async with running(path) as (pid, ready_s):
         await asyncio.sleep(rest_s)
         return Life(ready_s=ready_s, resident_mb=process.resident_mb(pid))
 
