@@ -14,7 +14,8 @@ and how) and `ENDPOINTS.md`, one row for each call of the vendor's document:
   `check`, `download`, `write KIND [field=value …]`, `probe KIND` (a write of that kind whose answer
   was lost is looked for) or `call NAME [argument=value …]`. `order: ` before it names the kind of
   ticket where the provider has several. `{ticket}`, `{number}` and what the provider's fixture adds
-  stand for values of the ticket at hand; a value with spaces is quoted.
+  stand for values of the ticket at hand; a value with spaces is quoted. `not used: why` excuses a
+  call that nothing makes.
 - *sends*: `header NAME, …; query NAME, …; body NAME, …`, each part optional: the names of headers,
   query parameters and the body's outermost keys. All of them are sent; those that end in `?` may
   be; no other query parameter or key is. `body multipart` stands for a form with a file.

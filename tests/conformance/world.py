@@ -281,7 +281,8 @@ class World:
     def comment(self, body: str, kind: CommentKind | None = None) -> CommentDraft:
         if kind is None:
             kinds = self.features.comment_kinds
-            kind = CommentKind.COMMENT if CommentKind.COMMENT in kinds else min(kinds)
+            is_usual = CommentKind.COMMENT in kinds or not kinds
+            kind = CommentKind.COMMENT if is_usual else min(kinds)
         return CommentDraft(body=body, author="Kari Kunde", kind=kind)
 
     async def send(self, write: Write, content: bytes = b"") -> Receipt:
