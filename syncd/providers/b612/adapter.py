@@ -184,11 +184,9 @@ class B612Adapter:
         self._refuse("B-612 has no attachments")
 
     async def check(self, expectation: Expectation) -> Sequence[CheckFinding]:
-        return [
-            *self._check_login(),
-            await self._check_read(),
-            *self._check_expected(expectation),
-        ]
+        read = await self._check_read()
+        notes = self._check_login() if read.ok else []
+        return [read, *notes, *self._check_expected(expectation)]
 
     async def call(self, name: str, arguments: Mapping[str, str]) -> object:
         if name not in _CALLS:
