@@ -117,10 +117,17 @@ async def pause(
 
 
 async def resume(cli: Cli, subject: SubjectArgument) -> int:
-    """Let what was paused go on."""
+    """Let what was paused go on: what it held is accepted with it, and told.
+
+    `syncd status` and `syncd ops list` show beforehand why it paused and what it holds.
+    """
     settings = cli.settings()
     told = await writing.carry_out(settings, "resume", await _about(settings, subject))
-    cli.out.show(told, [line(f"{subject} goes on")])
+    held = told.get("held")
+    lines = [line(f"{subject} goes on")]
+    if isinstance(held, dict):
+        lines += [line(f"  with {count(int(n), f'held {kind}')}") for kind, n in held.items()]
+    cli.out.show(told, lines)
     return FINE
 
 

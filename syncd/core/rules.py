@@ -479,6 +479,38 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FuseLimit:
+    """How many of a mapping's links something may happen to at once.
+
+    Attributes:
+        at_least: so many always may.
+        share: and of many links so large a part, from 0 to 1.
+    """
+
+    at_least: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fuses:
+    """What happens to so many tickets at once that a person looks first (R8).
+
+    Attributes:
+        closed: tickets closed; beyond it the mapping pauses before any of them is passed on.
+        changed: tickets changed in any way.
+        opened: partners opened, where `at_most` says nothing.
+        within_s: what counts as at once, in seconds of the tickets' own systems.
+        back_and_forth: turns of one value between the two sides; beyond it the ticket pauses.
+    """
+
+    closed: FuseLimit = FuseLimit(at_least=50, share=0.3)
+    changed: FuseLimit = FuseLimit(at_least=100, share=0.6)
+    opened: FuseLimit = FuseLimit(at_least=200, share=0.3)
+    within_s: float = 600.0
+    back_and_forth: Rate = Rate(count=10, per_s=3600.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MappingRules:
     """One mapping, whole and checked.
 
@@ -498,7 +530,8 @@ class MappingRules:
         derive: names computed first, over the ITSM ticket; in order.
         open_to_vendor: when an ITSM ticket gets a vendor ticket; None: never.
         open_to_itsm: when a vendor ticket gets an ITSM ticket; None: never.
-        at_most: creations by this mapping; None: no limit.
+        at_most: creations by this mapping; None: only the fuses' limit.
+        fuses: what a person looks at before it goes on.
         references: numbers shown on the other side.
         fields: one-directional rules.
         paired: two-directional rules.
@@ -525,6 +558,7 @@ class MappingRules:
     open_to_vendor: OpeningRules | None = None
     open_to_itsm: OpeningRules | None = None
     at_most: Rate | None = None
+    fuses: Fuses = Fuses()
     references: tuple[Reference, ...] = ()
     fields: tuple[FieldRule, ...] = ()
     paired: tuple[PairedField, ...] = ()

@@ -95,6 +95,10 @@ class Metrics:
             "syncd_alerts", "Things a person should look at", ("connection", "event"),
             registry=registry,
         )  # fmt: skip
+        self._fuses = Counter(
+            "syncd_fuses_tripped", "Too much at once: the mapping paused", ("mapping", "act"),
+            registry=registry,
+        )  # fmt: skip
         self._notified = Counter(
             "syncd_notifications", "Notifications received", ("connection", "status"),
             registry=registry,
@@ -211,6 +215,10 @@ class Metrics:
     def alerted(self, connection: str, event: str) -> None:
         """Something happened that a person should look at."""
         self._alerts.labels(connection, event).inc()
+
+    def fused(self, mapping: str, act: str) -> None:
+        """A fuse tripped."""
+        self._fuses.labels(mapping, str(act)).inc()
 
     def notified(self, connection: str, status: int) -> None:
         """A notification was answered; an unknown connection is counted as one, `unknown`."""

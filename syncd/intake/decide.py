@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from syncd.core.evaluate import phase_of
+from syncd.core.fuses import Sign, back_and_forth, moves_of, signs_of, sources_of
 from syncd.core.plan import plan_link
 from syncd.core.rules import MappingMode, MappingRules
 from syncd.core.slots import STATUS
@@ -16,12 +17,12 @@ from syncd.core.state import LinkState, Note, Plan
 from syncd.intake.candidates import Subject
 from syncd.intake.claim import Standing, claim_created
 from syncd.intake.config import IntakeConfig
-from syncd.intake.open import consider_opening, plan_context, reconsider_opening
+from syncd.intake.open import FUSE, consider_opening, plan_context, reconsider_opening
 from syncd.intake.records import Decider, Decision, Snapshot
 from syncd.model.ids import LinkRow, Side, TicketRow
 from syncd.model.operation import OperationState, WriteKind
 from syncd.model.ticket import Ticket
-from syncd.store import journal, links, tickets, watching
+from syncd.store import fuses, journal, links, tickets, watching
 from syncd.store.records import (
     DueRead,
     Line,
@@ -47,8 +48,17 @@ IN_FLIGHT = (OperationState.CLAIMED, OperationState.SENDING)
 """States of a write that is just being sent."""
 
 
-def ingest(tx: Tx, read: Snapshot, decider: Decider) -> tuple[SaveResult, Decision]:
-    """Store a snapshot and decide about it, in one transaction."""
+def ingest(
+    tx: Tx, read: Snapshot, decider: Decider, *, together: bool = False
+) -> tuple[SaveResult, Decision]:
+    """Store a snapshot and decide about it, in one transaction.
+
+    Args:
+        tx: the transaction.
+        read: the snapshot.
+        decider: what else a decision needs.
+        together: many come at once: a linked ticket is decided about when all are known (R8).
+    """
     due = read.due
     before: list[Ticket] = []
 
@@ -76,6 +86,8 @@ def ingest(tx: Tx, read: Snapshot, decider: Decider) -> tuple[SaveResult, Decisi
             correlation_id=decider.correlation_id,
         ),
     )
+    if together and links.links_of(tx, due.row):
+        return result, Decision()
     return result, decide_ticket(tx, due.row, decider, before=before[0] if before else None)
 
 
@@ -261,6 +273,8 @@ def _store(tx: Tx, parts: LinkParts, rules: MappingRules, plan: Plan, decider: D
     link = parts.link
     if plan.detach:
         return _detach(tx, parts, rules, plan, decider)
+    if _goes_back_and_forth(tx, link, rules, plan, decider):
+        return Decision(alternating=1)
     if not plan.is_empty:
         links.apply_plan(tx, link.id, plan, plan_context(rules, decider, None))
     if plan.recheck_s is not None:
@@ -273,7 +287,39 @@ def _store(tx: Tx, parts: LinkParts, rules: MappingRules, plan: Plan, decider: D
         superseded=len(plan.superseded),
         conflicts=len(plan.conflicts),
         held=1 if plan.recheck_s is not None else 0,
+        signs=_signs(parts, rules, plan, decider.config, decider.now),
     )
+
+
+def _signs(
+    parts: LinkParts, rules: MappingRules, plan: Plan, config: IntakeConfig, now: datetime
+) -> tuple[Sign, ...]:
+    sources = sources_of(parts.tickets, config.traits_of(rules))
+    return signs_of(rules.name, parts.link.id, plan, sources, now)
+
+
+def _goes_back_and_forth(
+    tx: Tx, link: LinkRecord, rules: MappingRules, plan: Plan, decider: Decider
+) -> bool:
+    """Pause a link between two systems that overrule each other without end (R8).
+
+    What a person resumed has been looked at: only what was carried since counts.
+    """
+    planned = moves_of(plan)
+    if not planned:
+        return False
+    allowed = rules.fuses.back_and_forth
+    since = decider.now - timedelta(seconds=allowed.per_s)
+    carried = fuses.moves_since(tx, link.id, since)
+    found = back_and_forth((*carried, *planned), allowed.count)
+    if found is None:
+        return False
+    reason = (
+        f"{found.slot} went back and forth more than {allowed.count} times in "
+        f"{allowed.per_s:.0f} s, last to {found.value!r} on the {found.target} side"
+    )
+    links.pause(tx, link.id, reason, by=FUSE, now=decider.now)
+    return True
 
 
 def _detach(
@@ -297,6 +343,7 @@ class Preview:
 
     link_id: LinkRow
     plan: Plan
+    signs: tuple[Sign, ...] = ()
 
 
 def preview_link(tx: Tx, link_id: LinkRow, config: IntakeConfig, now: datetime) -> Preview | None:
@@ -305,4 +352,6 @@ def preview_link(tx: Tx, link_id: LinkRow, config: IntakeConfig, now: datetime) 
     rules = config.link_rules(parts.link)
     if rules is None or not parts.tickets or _was_never_opened(parts):
         return None
-    return Preview(link_id=link_id, plan=plan_link(link_state(parts, rules, config, now)))
+    plan = plan_link(link_state(parts, rules, config, now))
+    signs = _signs(parts, rules, plan, config, now)
+    return Preview(link_id=link_id, plan=plan, signs=signs)

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from syncd.core.fuses import limit_of
 from syncd.core.plan import plan_opening
-from syncd.core.rules import MappingMode, MappingRules
+from syncd.core.rules import MappingMode, MappingRules, Rate
 from syncd.core.state import (
     BaselineMove,
     Note,
@@ -29,7 +30,7 @@ from syncd.intake.candidates import (
 from syncd.intake.records import Decider, Decision
 from syncd.model.ids import ConnectionName, LinkRow, Side, TicketRow
 from syncd.model.operation import CommentDraft, WriteKind
-from syncd.store import journal, links, mappings, sharing, tickets
+from syncd.store import fuses, journal, links, mappings, sharing, tickets
 from syncd.store.records import Line, LinkParts, PlanContext, StoredTicket
 from syncd.store.tx import Tx
 
@@ -121,31 +122,36 @@ def plan_context(rules: MappingRules, decider: Decider, ask_after_s: float | Non
 
 
 def _is_within_pace(tx: Tx, row: TicketRow, rules: MappingRules, decider: Decider) -> bool:
-    """Whether `at_most` allows one more; beyond it the mapping pauses, with one alert.
+    """Whether `at_most`, or a fuse, allows one more; beyond it the mapping pauses, with one alert.
 
     A person who resumes it has looked at what it held: those are opened, and count no more.
     """
-    if rules.at_most is None:
-        return True
-    state = mappings.get(tx, rules.name)
+    state = mappings.get(tx, rules.name, lock=True)
+    allowed = rules.at_most or _fused(tx, rules)
     resumed_at = state.resumed_at
     held = Line(at=decider.now, event=HELD, ticket=row, mapping=rules.name)
     if state.pause is None or state.pause.by != FUSE:
         if resumed_at is not None and journal.was_told(tx, held, until=resumed_at):
             return True
-        since = decider.now - timedelta(seconds=rules.at_most.per_s)
+        since = decider.now - timedelta(seconds=allowed.per_s)
         since = max(since, resumed_at or since)
         opened = links.count_opened_since(tx, rules.name, since, unless_told=HELD)
-        if opened < rules.at_most.count:
+        if opened < allowed.count:
             return True
     if state.pause is None:
-        reason = f"more than {rules.at_most.count} openings in {rules.at_most.per_s:.0f} s"
+        reason = f"more than {allowed.count} openings in {allowed.per_s:.0f} s"
         mappings.pause(tx, rules.name, reason, by=FUSE, now=decider.now)
     if not journal.was_told(tx, held, after=resumed_at):
         why = f"the mapping opened too many; `syncd resume {rules.name}` opens it"
         journal.append(tx, replace(held, detail=why, place=str(rules.place)))
     tickets.decide_by(tx, [row], decider.now + timedelta(seconds=HELD_S))
     return False
+
+
+def _fused(tx: Tx, rules: MappingRules) -> Rate:
+    """Give the pace of a mapping that states none: by the number of links it has."""
+    fuse = rules.fuses.opened
+    return Rate(count=limit_of(fuse, fuses.count_links(tx, rules.name)), per_s=rules.fuses.within_s)
 
 
 def _problem(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from syncd.core.fuses import Sign
 from syncd.intake.config import IntakeConfig
 from syncd.model.ids import CorrelationId, OperationKey
 from syncd.model.ticket import Ticket
@@ -61,6 +62,8 @@ class Decision:
         told: writes a dry run would have planned.
         problems: tickets that match but lack something.
         gone: links that rest because a ticket is not there any more.
+        signs: what fuses count.
+        alternating: links that paused because a value goes back and forth.
     """
 
     opened: int = 0
@@ -71,6 +74,8 @@ class Decision:
     told: int = 0
     problems: int = 0
     gone: int = 0
+    signs: tuple[Sign, ...] = ()
+    alternating: int = 0
 
     def __add__(self, other: "Decision") -> "Decision":
         """Add up two decisions' counts."""
@@ -83,4 +88,6 @@ class Decision:
             told=self.told + other.told,
             problems=self.problems + other.problems,
             gone=self.gone + other.gone,
+            signs=self.signs + other.signs,
+            alternating=self.alternating + other.alternating,
         )

@@ -11,6 +11,7 @@ import structlog
 
 from syncd.intake.config import IntakeConfig, IntakeOptions
 from syncd.intake.decide import decide_ticket, ingest, keep_undecided
+from syncd.intake.fuses import Fusebox
 from syncd.intake.reading import (
     Missing,
     Reading,
@@ -60,6 +61,10 @@ class IntakeMetrics(Protocol):
 
     def read(self, connection: str, result: str) -> None:
         """A ticket was read, or not."""
+        ...
+
+    def fused(self, mapping: str, act: str) -> None:
+        """A fuse tripped: too much at once."""
         ...
 
 
@@ -144,6 +149,7 @@ class Intake:
         self._delivery_wake = delivery_wake or asyncio.Event()
         self._missing = Missing(self._options.gone_after)
         self._owner = ports.ids.token(OWNER_CHARS)
+        self._fuses = Fusebox(ports.db)
         self._log = structlog.get_logger("syncd.intake")
 
     def reload(self, config: IntakeConfig) -> None:
@@ -170,6 +176,7 @@ class Intake:
                 gap=total.gap or each.gap,
                 error=total.error or each.error,
             )
+        self._fuses.polled(connection, gap=total.gap, now=self._ports.clock.now())
         if total.due:
             self._wake.set()
         return total
@@ -189,6 +196,10 @@ class Intake:
             wrapped = OddAnswer(f"{type(error).__name__}: {error}", RemoteContext())
             await self._poll_failed(connection, kind, wrapped)
             return PollRound(error=str(wrapped))
+        if told := self._fuses.emptied(connection, kind, result.listed):
+            # The cursor stays: after `syncd resume` the same is read again.
+            await self._pause(connection, told)
+            return PollRound(requests=result.requests, error="paused")
         due = await db.write(feeds.save_poll, connection, kind, result, now=clock.now())
         if self._ports.metrics is not None:
             self._ports.metrics.polled(connection, complete=not result.gap, at=clock.now())
@@ -309,7 +320,10 @@ class Intake:
         due = await db.read(
             tickets.due_reads, connection, now=clock.now(), limit=self._most_reads(limits)
         )
-        if not due or not await self._may_read(connection):
+        if not due:
+            self._fuses.gathered(connection, more=False, now=clock.now())
+            return Round()
+        if not await self._may_read(connection):
             return Round()
         try:
             return await self._read_all(config, connection, due)
@@ -334,8 +348,12 @@ class Intake:
     async def _read_all(
         self, config: IntakeConfig, connection: ConnectionName, due: list[DueRead]
     ) -> Round:
-        limit = asyncio.Semaphore(config.traits[connection].features.limits.concurrency)
-        results = await _all(self._read(config, each, limit) for each in due)
+        clock, limits = self._ports.clock, config.traits[connection].features.limits
+        limit = asyncio.Semaphore(limits.concurrency)
+        together = self._fuses.gathers(config, connection, len(due), clock.now())
+        results = await _all(self._read(config, each, limit, together) for each in due)
+        more = len(due) >= self._most_reads(limits)
+        self._fuses.gathered(connection, more=more, now=clock.now())
         gone = self._missing.judge(connection, [result for result, _ in results])
         total = Round()
         for result, each in results:
@@ -346,7 +364,7 @@ class Intake:
         return total
 
     async def _read(
-        self, config: IntakeConfig, due: DueRead, limit: asyncio.Semaphore
+        self, config: IntakeConfig, due: DueRead, limit: asyncio.Semaphore, together: bool
     ) -> tuple[ReadResult, Round]:
         async with limit:
             started_at = self._ports.clock.now()
@@ -369,7 +387,7 @@ class Intake:
             next_poll_at=self._next_turn(config, due, ticket, now),
         )
         try:
-            done = await self._store(config, read, now)
+            done = await self._store(config, read, now, together)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - one ticket's bug must not stop the others
@@ -377,10 +395,14 @@ class Intake:
             return broken(due, error), Round()
         return ReadResult(due=due, reading=Reading.READ), done
 
-    async def _store(self, config: IntakeConfig, read: Snapshot, now: datetime) -> Round:
+    async def _store(
+        self, config: IntakeConfig, read: Snapshot, now: datetime, together: bool
+    ) -> Round:
         db, due, decision = self._ports.db, read.due, Decision()
         try:
-            saved, decision = await db.write(ingest, read, self._decider(config, now))
+            decider = self._decider(config, now)
+            saved, decision = await db.write(ingest, read, decider, together=together)
+            self._fuses.note(decision.signs)
         except StoreUnavailable:
             raise
         except Exception:  # noqa: BLE001 - what was read is kept, whatever deciding comes to
@@ -447,11 +469,15 @@ class Intake:
 
     async def _decide_due(self, config: IntakeConfig) -> Round:
         db, clock = self._ports.db, self._ports.clock
-        rows = await db.read(
-            tickets.decide_due, now=clock.now(), limit=self._options.decisions_per_round
-        )
+        now, most = clock.now(), self._options.decisions_per_round
+        waiting = self._fuses.waiting()
+        rows = await db.read(tickets.decide_due, now=now, limit=most, but_of=waiting)
         if not rows:
             return Round()
+        for blown in await self._fuses.judge(config, now):
+            self._log.error("mapping.paused", mapping=blown.mapping, reason=str(blown.trip))
+            if self._ports.metrics is not None:
+                self._ports.metrics.fused(blown.mapping, blown.trip.act)
         decisions = await _all(self._decide(config, row) for row in rows)
         total = Decision()
         for each in decisions:
@@ -462,7 +488,9 @@ class Intake:
         """Decide about one ticket; a bug there is told, put off, and spares the others."""
         now = self._ports.clock.now()
         try:
-            return await self._ports.db.write(decide_ticket, row, self._decider(config, now))
+            decision = await self._ports.db.write(decide_ticket, row, self._decider(config, now))
+            self._fuses.note(decision.signs)
+            return decision
         except StoreUnavailable:
             raise
         except Exception:  # noqa: BLE001 - one ticket's bug must not stop the others

@@ -51,6 +51,8 @@ class PollResult:
         gap: the page limit was reached: the rest is read in the next round.
         requests: requests it took.
         notes: odd items kept for the operator: each was stepped over without moving past others.
+        listed: tickets a scan's whole list held; None where there is no list, or not all of it
+            was read. A list that is empty all at once stops the connection (R8).
     """
 
     sightings: tuple[Sighting, ...]
@@ -58,6 +60,7 @@ class PollResult:
     gap: bool = False
     requests: int = 0
     notes: tuple[str, ...] = ()
+    listed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,18 @@ from pydantic_core import core_schema
 from syncd.core.rules import ChangePolicy, CloseWhen, ConflictPolicy, LongPolicy, MappingMode
 from syncd.model.ticket import CommentKind
 from syncd.settings.daemon import Block
-from syncd.settings.types import Constant, Duration, Labels, RateText, Size, Text, Texts, Word
+from syncd.settings.types import (
+    Constant,
+    Count,
+    Duration,
+    Labels,
+    RateText,
+    Share,
+    Size,
+    Text,
+    Texts,
+    Word,
+)
 
 ActionWord = Literal["nothing", "comment", "work_note", "closure_note"]
 
@@ -363,6 +374,28 @@ class NotesBlock(Block):
     to_itsm: list[NoteBlock] = Field(default_factory=list)
 
 
+# --- fuses ---------------------------------------------------------------------------------------
+
+
+class FuseBlock(Block):
+    """How many linked tickets something may happen to at once."""
+
+    at_least: Count = Field(description="so many always may")
+    share: Share = Field(description="and so large a part of the mapping's links")
+
+
+class FusesBlock(Block):
+    """`fuses:`."""
+
+    closed: FuseBlock | None = Field(default=None, description="beyond it the mapping pauses")
+    changed: FuseBlock | None = Field(default=None, description="beyond it the mapping pauses")
+    opened: FuseBlock | None = Field(default=None, description="where open.at_most says nothing")
+    within: Duration | None = Field(default=None, description="what counts as at once")
+    back_and_forth: RateText | None = Field(
+        default=None, description="turns of one value; beyond it the ticket pauses"
+    )
+
+
 # --- the file ------------------------------------------------------------------------------------
 
 
@@ -424,6 +457,7 @@ class MappingBlock(Block):
     problems: ProblemsBlock | None = None
     derive: dict[str, Expression] = Field(default_factory=dict)
     open: OpenBlock = OpenBlock()
+    fuses: FusesBlock = FusesBlock()
     references: ReferencesBlock = ReferencesBlock()
     fields: FieldsBlock = FieldsBlock()
     status: StatusBlock | None = None

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from syncd.core.rules import Expression, MappingRules, Place
+from syncd.core.rules import Expression, FuseLimit, Fuses, MappingRules, Place
 from syncd.model.ids import ConnectionName, MappingName, Side
 from syncd.registry import Provider
 from syncd.settings.connections import Connections
-from syncd.settings.mapping import MappingBlock
+from syncd.settings.mapping import FuseBlock, FusesBlock, MappingBlock
 from syncd.settings.mapping_active import with_active
 from syncd.settings.mapping_fields import (
     build_derive,
@@ -241,6 +241,7 @@ def _rules(scope: Scope, block: MappingBlock, digest: bytes) -> MappingRules:
         open_to_vendor=with_active(scope, block.open.to_vendor, to_vendor, fields),
         open_to_itsm=with_active(scope, block.open.to_itsm, to_itsm, fields),
         at_most=block.open.at_most,
+        fuses=_fuses(block.fuses),
         references=references,
         fields=fields,
         paired=build_paired(scope, block),
@@ -251,6 +252,21 @@ def _rules(scope: Scope, block: MappingBlock, digest: bytes) -> MappingRules:
         revision=_revision(scope, digest),
         place=Place(scope.reading.document.file, 1),
     )
+
+
+def _fuses(block: FusesBlock) -> Fuses:
+    usual = Fuses()
+    return Fuses(
+        closed=_fuse(block.closed, usual.closed),
+        changed=_fuse(block.changed, usual.changed),
+        opened=_fuse(block.opened, usual.opened),
+        within_s=block.within or usual.within_s,
+        back_and_forth=block.back_and_forth or usual.back_and_forth,
+    )
+
+
+def _fuse(block: FuseBlock | None, usual: FuseLimit) -> FuseLimit:
+    return usual if block is None else FuseLimit(at_least=block.at_least, share=block.share)
 
 
 def _revision(scope: Scope, digest: bytes) -> str:

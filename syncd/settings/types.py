@@ -85,6 +85,31 @@ def parse_rate(value: object) -> Rate:
     return Rate(count=count, per_s=_SECONDS[found[2]])
 
 
+def parse_share(value: object) -> float:
+    """Read `30%` as a part of one.
+
+    Raises:
+        ValueError: it is none; the text says what is accepted.
+    """
+    found = re.fullmatch(r"([0-9]{1,3})\s?%", _text_of(value))
+    if found is None or int(found[1]) > 100:
+        raise ValueError(f"{value!r} is not a share; accepted: 0% to 100%")
+    return int(found[1]) / 100
+
+
+def parse_count(value: object) -> int:
+    """Read a whole number from 1 on.
+
+    Raises:
+        ValueError: it is none; the text says what is accepted.
+    """
+    found = re.fullmatch(r"[0-9]{1,7}", _text_of(value))
+    count = int(found[0]) if found else 0
+    if not 0 < count <= COUNT_MAX:
+        raise ValueError(f"{value!r} is not a number; accepted: 1 to {COUNT_MAX}")
+    return count
+
+
 def _between(value: object) -> tuple[time, time]:
     found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})\s?-\s?([0-9]{1,2}):([0-9]{2})", _text_of(value))
     if found is not None:
@@ -209,6 +234,12 @@ Pause = Annotated[
 ]
 Size = Annotated[int, PlainValidator(parse_size), _schema(r"^\d+ ?[kKMG]?i?B$", "20MB")]
 RateText = Annotated[Rate, PlainValidator(parse_rate), _schema(r"^\d+ ?/ ?[smhd]$", "20/h")]
+Share = Annotated[float, PlainValidator(parse_share), _schema(r"^\d{1,3} ?%$", "30%")]
+Count = Annotated[
+    int,
+    PlainValidator(parse_count),
+    WithJsonSchema({"type": ["integer", "string"], "minimum": 1, "pattern": r"^\d+$"}),
+]
 SpanOfDay = Annotated[
     tuple[time, time],
     PlainValidator(_between),

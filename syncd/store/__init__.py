@@ -32,6 +32,7 @@ One module per subject; records.py has the values returned, errors.py the errors
                  create_link, apply_plan, set_phase, add_link, tombstone, revive, pause, resume,
                  count_opened_since, note_opened, overview
     plans        apply_plan
+    fuses        count_links, moves_since, awaiting_decision
     outbox       claim, mark_sending, attach_file, settle, settle_seen, extend_lease, release_owner,
                  recover, rechecks_due, record_recheck, unsettled_creates, next_due
     lanes        the queue of one target ticket, and its head

@@ -177,9 +177,13 @@ def pause(tx: Tx, arguments: Arguments, actor: str, now: datetime) -> object:
 
 
 def resume(tx: Tx, arguments: Arguments, actor: str, now: datetime) -> object:
-    """`resume`: name of a connection, a mapping, or a ticket (number or id); kind."""
+    """`resume`: name of a connection, a mapping, or a ticket (number or id); kind.
+
+    Tells how many operations were held, by kind: whoever resumes accepts them.
+    """
     name = _text(arguments, "name")
     kind = _kind_of(tx, name, _text(arguments, "kind", default=""))
+    held = operations.held_by(tx, kind, name)
     match kind:
         case "connection":
             connections.resume(tx, ConnectionName(name), by=actor, now=now)
@@ -190,7 +194,7 @@ def resume(tx: Tx, arguments: Arguments, actor: str, now: datetime) -> object:
             for link_id in resumed:
                 links.resume(tx, link_id, by=actor, now=now)
             return {"resumed": "ticket", "links": list(resumed)}
-    return {"resumed": kind}
+    return {"resumed": kind, "held": held}
 
 
 def _kind_of(tx: Tx, name: str, wanted: str) -> str:

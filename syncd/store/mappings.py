@@ -107,13 +107,19 @@ def live_since(tx: Tx, name: MappingName) -> datetime | None:
     return at
 
 
-def get(tx: Tx, name: MappingName) -> MappingRecord:
+def get(tx: Tx, name: MappingName, *, lock: bool = False) -> MappingRecord:
     """Return a mapping's state.
+
+    Args:
+        tx: the transaction.
+        name: the mapping.
+        lock: nobody else counts and opens for it until the transaction ends.
 
     Raises:
         CommandRefused: the store does not know it.
     """
-    row = tx.first(sa.select(t.mapping_state).where(_c.name == name))
+    query = sa.select(t.mapping_state).where(_c.name == name)
+    row = tx.first(query.with_for_update() if lock and tx.is_postgres else query)
     if row is None:
         known = ", ".join(tx.scalars(sa.select(_c.name).order_by(_c.name))) or "none yet"
         raise CommandRefused(f"there is no mapping {name}; known: {known}")

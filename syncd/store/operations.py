@@ -80,6 +80,18 @@ _QUERY = (
 # --- looking ---------------------------------------------------------------------------------
 
 
+def held_by(tx: Tx, kind: str, name: str) -> dict[str, int]:
+    """Count what waits behind a paused connection or mapping: kind of write -> operations."""
+    column = _o.connection if kind == "connection" else _o.mapping
+    query = (
+        sa.select(_o.kind, sa.func.count().label("n"))
+        .where(column == name, t.state_in(OperationState.READY, OperationState.WAITING))
+        .group_by(_o.kind)
+        .order_by(_o.kind)
+    )
+    return {str(row.kind): int(row.n) for row in tx.rows(query)}
+
+
 def list_operations(
     tx: Tx, *, states: Collection[OperationState] | None = None, limit: int = 200
 ) -> list[OperationRecord]:

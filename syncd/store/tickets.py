@@ -377,11 +377,14 @@ def hasten(tx: Tx, rows: Collection[TicketRow], at: datetime, *, cause: str = "a
         )
 
 
-def decide_due(tx: Tx, *, now: datetime, limit: int) -> list[TicketRow]:
-    """Return tickets about which a decision is due, longest waiting first."""
+def decide_due(
+    tx: Tx, *, now: datetime, limit: int, but_of: Collection[ConnectionName] = ()
+) -> list[TicketRow]:
+    """Return tickets about which a decision is due, longest waiting first; none of `but_of`."""
+    due = (_c.decide_due_at.is_not(None), _c.decide_due_at <= now)
     query = (
         sa.select(_c.id)
-        .where(_c.decide_due_at.is_not(None), _c.decide_due_at <= now)
+        .where(*due, _c.connection.not_in(but_of) if but_of else sa.true())
         .order_by(_c.decide_due_at, _c.id)
         .limit(limit)
     )

@@ -17,7 +17,7 @@ from syncd.delivery.service import Delivery
 from syncd.intake.config import IntakeConfig, IntakeOptions
 from syncd.intake.service import Intake, IntakePorts
 from syncd.model.features import Reading
-from syncd.model.ids import ConnectionName, Side, TicketId, TicketRow
+from syncd.model.ids import ConnectionName, MappingName, Side, TicketId, TicketRow
 from syncd.model.operation import Write, WriteKind
 from syncd.store import connections, inbox, journal, links, mappings, operations, tickets
 from syncd.store.database import Database
@@ -36,6 +36,7 @@ from tests.support.clock import FakeClock
 from tests.support.mappings import mapping
 
 DESK, CARRIER = ConnectionName("desk"), ConnectionName("carrier")
+MAPPING_NAME = MappingName("test")
 ROUNDS_MAX = 30
 
 T = TypeVar("T")

@@ -10,12 +10,16 @@ from syncd.core.rules import (
     FieldOf,
     FieldTest,
     First,
+    FuseLimit,
+    Fuses,
     LongPolicy,
     MappingRules,
     NotAny,
+    Rate,
     StatusEffect,
     TextOf,
 )
+from syncd.model.errors import SettingsError
 from syncd.model.ids import MappingName, Side
 from syncd.model.ticket import CommentKind
 from tests.settings.support import DAEMON, MAPPING, Folder
@@ -218,3 +222,19 @@ def test_what_makes_no_sense_is_told(folder: Folder, old: str, new: str, problem
     found = [line.removeprefix("telenor-incidents.yaml:") for line in folder.problems()]
     assert len(found) == 1
     assert found[0].startswith(problem.removesuffix("…"))
+
+
+def test_fuses_are_the_usual_ones_unless_the_mapping_says_otherwise(folder: Folder) -> None:
+    assert rules_of(folder).fuses == Fuses()
+    given = "fuses: {closed: {at_least: 5, share: 10%}, within: 1m, back_and_forth: 3/h}\nopen:"
+    fuses = rules_of(folder, "\nopen:", f"\n{given}").fuses
+    assert fuses.closed == FuseLimit(at_least=5, share=0.1)
+    assert (fuses.changed, fuses.within_s) == (Fuses().changed, 60.0)
+    assert fuses.back_and_forth == Rate(count=3, per_s=3600.0)
+
+
+@pytest.mark.parametrize("wrong", ["{at_least: 0, share: 10%}", "{at_least: 5, share: 110%}"])
+def test_a_fuse_that_cannot_be_is_an_error_with_its_place(folder: Folder, wrong: str) -> None:
+    folder.edit(MAPPING, "\nopen:", f"\nfuses: {{closed: {wrong}}}\nopen:")
+    with pytest.raises(SettingsError, match=r"fuses\.closed"):
+        folder.load()

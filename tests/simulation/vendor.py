@@ -120,6 +120,7 @@ class Vendor:
         self.reads: list[TicketRef] = []
         self.answers: list[Ticket | BaseException] = []
         self.notes: list[str] = []
+        self.listed: int | None = None
         self.changed: Callable[[TicketId], None] = lambda _id: None
         self._cases: dict[TicketId, _Case] = {}
         self._activities: list[tuple[TicketId, str]] = []
@@ -297,6 +298,7 @@ class Vendor:
             gap=upto < len(self._activities),
             requests=1,
             notes=notes,
+            listed=self.listed,
         )
 
     async def read(self, ref: TicketRef) -> Ticket:

@@ -1,0 +1,67 @@
+"""What fuses count: links of a mapping, what waits to be decided, what a link carried lately."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from syncd.core.fuses import Move
+from syncd.model.ids import LinkRow, MappingName, Side
+from syncd.model.operation import OperationState
+from syncd.store import codec
+from syncd.store import tables as t
+from syncd.store.tx import Tx
+
+_c, _t = t.link.c, t.ticket.c
+
+
+def count_links(tx: Tx, mapping: MappingName) -> int:
+    """Count a mapping's links that are not removed."""
+    mine = (_c.mapping == mapping, _c.tombstone_at.is_(None))
+    return int(tx.scalar(sa.select(sa.func.count()).where(*mine)) or 0)
+
+
+def moves_since(tx: Tx, link_id: LinkRow, since: datetime) -> list[Move]:
+    """List the values that a link carried or has planned since an instant, oldest first.
+
+    What came before a person last resumed the link is left out.
+    """
+    j, o = t.journal.c, t.operation.c
+    resumed = sa.select(sa.func.max(j.at)).where(j.link == link_id, j.event == "link.resumed")
+    resumed_at = tx.scalar(resumed)
+    query = (
+        sa.select(o.target, o.slots)
+        .where(o.link == link_id, o.planned_at >= max(since, resumed_at or since))
+        .where(o.slots != "{}", o.state != OperationState.SUPERSEDED)
+        .order_by(o.id)
+    )
+    return [
+        Move(slot=slot, target=Side(row.target), value=move.source_value)
+        for row in tx.rows(query)
+        for slot, move in codec.load_slots(row.slots).items()
+    ]
+
+
+def awaiting_decision(
+    tx: Tx, *, now: datetime, after: datetime | None = None
+) -> dict[MappingName, list[LinkRow]]:
+    """List, by mapping, the links of tickets about which a decision is due.
+
+    Args:
+        tx: the transaction.
+        now: due by then.
+        after: only those that became due then or later; None: all.
+    """
+    due = [_t.decide_due_at.is_not(None), _t.decide_due_at <= now]
+    if after is not None:
+        due.append(_t.decide_due_at >= after)
+    found: dict[MappingName, dict[LinkRow, None]] = {}
+    for column in (_c.itsm_ticket, _c.vendor_ticket):
+        query = (
+            sa.select(_c.mapping, _c.id)
+            .join(t.ticket, _t.id == column)
+            .where(*due, _c.tombstone_at.is_(None), _c.paused_at.is_(None))
+            .order_by(_c.id)
+        )
+        for row in tx.rows(query):
+            found.setdefault(MappingName(row.mapping), {})[LinkRow(row.id)] = None
+    return {name: list(ids) for name, ids in found.items()}
