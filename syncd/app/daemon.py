@@ -158,6 +158,10 @@ class _Bells:
         self.intake.set()
         self.delivery.set()
 
+    def heard(self, said: str) -> None:
+        """Another process on the same store planned something, or was told something."""
+        (self.delivery if said == "delivery" else self.intake).set()
+
 
 class Daemon:
     """Everything that runs, built once; a reload swaps what came from the configuration."""
@@ -180,6 +184,7 @@ class Daemon:
         self._plant = plant
         self._changed = changed
         self._bells = _Bells()
+        ground.db.ring_with(self._bells.heard)
         self._notifier = Notifier(options.environ)
         self._health = Health(clock=options.clock)
         self._started_at: datetime = options.clock.now()

@@ -1,11 +1,12 @@
 """One service per connection that polls it when its bell rings."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from syncd.app.stored import take_poll
+from syncd.app.stored import give_back_poll, take_poll
 from syncd.app.supervision import first
 from syncd.gateway.health import Health
 from syncd.gateway.metrics import Metrics
@@ -13,6 +14,7 @@ from syncd.intake import PollRound
 from syncd.model.ids import ConnectionName
 from syncd.ports.clock import Clock
 from syncd.store.database import Database
+from syncd.store.errors import StoreUnavailable
 
 GAP_S = 1.0
 """Seconds between a poll that reached its page limit and the next, which goes on there."""
@@ -63,7 +65,14 @@ class Poller:
         self._parts = parts
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Poll whenever the bell rang, until told to stop."""
+        """Poll whenever the bell rang, until told to stop; then another process may at once."""
+        try:
+            await self._run(stop)
+        finally:
+            with contextlib.suppress(StoreUnavailable):
+                await give_back_poll(self._parts.db, self._name, owner=self._parts.owner)
+
+    async def _run(self, stop: asyncio.Event) -> None:
         while True:
             await first(self._bell.wait(), stop.wait())
             if stop.is_set():

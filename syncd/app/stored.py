@@ -164,5 +164,11 @@ async def take_poll(
     return await db.write(leases.take, f"poll/{connection}", owner, now=now, until=until)
 
 
+async def give_back_poll(db: Database, connection: ConnectionName, *, owner: str) -> None:
+    """Let another process poll a connection at once."""
+    if db.is_shared:
+        await db.write(leases.give_back, f"poll/{connection}", owner)
+
+
 def nothing(_tx: Tx) -> None:
     """Answer that the store's writer answers; a transaction without a write."""

@@ -59,8 +59,17 @@ class Ledger:
         self._live_mappings = live_mappings
 
     async def hold(self) -> None:
-        """Let others see that this owner lives."""
+        """Let others see that this owner lives; again, where that was lost.
+
+        Raises:
+            StoreUnavailable: they cannot see it: nothing may be claimed.
+        """
         await self._db.hold_owner(self._options.owner)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether others see that this owner lives."""
+        return self._db.is_owner_held
 
     async def recover(self, *, at_start: bool) -> Recovered:
         """Take over what dead owners left: never sent is ready again, maybe sent is unknown."""

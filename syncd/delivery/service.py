@@ -90,6 +90,7 @@ class Delivery:
         self._rechecks = Rechecks(self._tools, self._reports)
         self._tasks: set[asyncio.Task[None]] = set()
         self._claim_unsure = False
+        self._held_once = False
 
     async def recover(self) -> Recovered:
         """Take over what dead owners left; to be called once, before the first round.
@@ -97,6 +98,7 @@ class Delivery:
         While running, the same is done now and then for owners whose lease has expired.
         """
         await self._ledger.hold()
+        self._held_once = True
         return await self._recover(at_start=True)
 
     async def _recover(self, *, at_start: bool) -> Recovered:
@@ -174,6 +176,8 @@ class Delivery:
         """Claim what the lanes take and start carrying it out; returns how many."""
         if self._claim_unsure and not await self._made_sure():
             return 0
+        if self._held_once and not self._ledger.is_held:
+            await self._ledger.hold()
         self._lanes.serve(self._adapters)
         free = self._lanes.free(self._clock.monotonic_s())
         free = {name: room for name, room in free.items() if name in self._adapters}
@@ -275,6 +279,8 @@ class Delivery:
                 self._reports.round_failed(err)
 
     async def _keep_leases(self) -> None:
+        if self._held_once:
+            await self._ledger.hold()
         if self._tasks:
             await self._ledger.extend_lease()
         await self._recover(at_start=False)

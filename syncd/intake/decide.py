@@ -145,6 +145,9 @@ def decide_ticket(
         decider: what else a decision needs.
         before: the ticket as it was known before it changed just now; None: it did not.
     """
+    # Nobody else opens a partner for it meanwhile; all of them in id order, before any link.
+    around = {each for link in links.links_of(tx, row) for each in link.rows.values()}
+    links.lock_tickets(tx, {row} | around)
     stored = tickets.load_tickets(tx, [row]).get(row)
     tickets.set_decide_due(tx, row, None)
     if stored is None or stored.stray:

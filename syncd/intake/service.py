@@ -363,6 +363,14 @@ class Intake:
                 total = _add(total, Round(failed=1))
         return total
 
+    async def _due_reads(self, connection: ConnectionName) -> list[DueRead]:
+        """Say what is to be read now; where others share the store, so that none reads it too."""
+        db, now, most = self._ports.db, self._ports.clock.now(), self._options.reads_per_round
+        if not db.is_shared:
+            return await db.read(tickets.due_reads, connection, now=now, limit=most)
+        until = now + timedelta(seconds=self._options.read_lease_s)
+        return await db.write(tickets.claim_reads, connection, now=now, limit=most, until=until)
+
     async def _read(
         self, config: IntakeConfig, due: DueRead, limit: asyncio.Semaphore, together: bool
     ) -> tuple[ReadResult, Round]:

@@ -132,7 +132,21 @@ class Database(ABC):
         """Finish what was handed in, then close."""
 
     async def hold_owner(self, owner: str) -> None:  # noqa: B027 - one process alone need not
-        """Let others see, while this process lives, that the claims of `owner` are alive."""
+        """Let others see, while this process lives, that the claims of `owner` are alive.
+
+        To be called again now and then: a session that was lost is made anew.
+
+        Raises:
+            StoreUnavailable: others may take this owner for dead; it must not claim anything.
+        """
+
+    @property
+    def is_owner_held(self) -> bool:
+        """Whether others see that the owner lives; what is not held may not claim."""
+        return True
+
+    def ring_with(self, bell: Callable[[str], None]) -> None:  # noqa: B027 - nobody else is there
+        """Call this when another process says `delivery` or `intake` (see `Tx.ring`)."""
 
     async def __aenter__(self) -> Self:
         """Use the store as a context."""

@@ -75,6 +75,8 @@ def apply_plan(tx: Tx, link_id: LinkRow, plan: Plan, context: PlanContext) -> li
     added = _add_operations(tx, home, plan.operations, context)
     touched |= {_lane(home, operation.target) for operation in plan.operations}
     lanes.arrange(tx, touched)
+    if added:
+        tx.ring("delivery")
     for conflict in plan.conflicts:
         _freeze(tx, home, conflict, context)
     journal.append(

@@ -15,7 +15,7 @@ from syncd.model.errors import BrokenInvariant, CommandRefused
 from syncd.store import schema
 from syncd.store.database import ACCEPTED, Call, Database, Many, P, T, Unit, many_of
 from syncd.store.errors import StoreUnavailable
-from syncd.store.tx import Tx
+from syncd.store.tx import CHANNEL, Tx
 
 POOL_SIZE = 12
 POOL_WAIT_S = 30
@@ -38,6 +38,10 @@ NOT_EVEN_ASKED = ("connection is closed", "cannot switch to state")
 """What the driver says of a session it knows to be over or ending: it sent nothing."""
 UPGRADE_LOCK = 0x73796E6364
 """Advisory lock of schema upgrades: the letters of syncd."""
+
+
+def _nobody(_said: str) -> None:
+    """Hear nothing."""
 
 
 @dataclass(slots=True)
@@ -75,6 +79,8 @@ class PostgresDatabase(Database):
         self._waiting: dict[Many, list[_Job]] = {}
         self._at_work: set[Many] = set()
         self._owner: AsyncConnection | None = None
+        self._owner_lost = False
+        self._bell: Callable[[str], None] = _nobody
 
     @classmethod
     async def start(cls, url: str, *, read_only: bool, upgrade: bool) -> "PostgresDatabase":
@@ -156,21 +162,61 @@ class PostgresDatabase(Database):
         return await _repeated(once)
 
     async def hold_owner(self, owner: str) -> None:
+        try:
+            if self._owner is not None and not self._owner_lost:
+                await self._owner.execute(sa.text("SELECT 1"))
+                return
+            await self._drop_owner()
+            self._owner = await self._owner_session(owner)
+            self._owner_lost = False
+        except (OSError, TimeoutError, asyncpg.PostgresError, sa.exc.SQLAlchemyError) as error:
+            self._owner_lost = True
+            raise StoreUnavailable(f"PostgreSQL: the owner's session: {error}") from error
+
+    async def _owner_session(self, owner: str) -> AsyncConnection:
+        """Open the session whose end tells others that this owner is gone."""
+        session = await self._engine.connect()
+        try:
+            await session.execution_options(isolation_level="AUTOCOMMIT")
+            # Where the server has not noticed yet that the former session is over, it waits.
+            await session.execute(
+                sa.text("SELECT pg_advisory_lock(hashtextextended(:owner, 0))"), {"owner": owner}
+            )
+            raw = (await session.get_raw_connection()).driver_connection
+            raw.add_termination_listener(self._ended)
+            await raw.add_listener(CHANNEL, self._heard)
+        except BaseException:
+            await session.invalidate()
+            await session.close()
+            raise
+        return session
+
+    def _ended(self, _connection: object) -> None:
+        self._owner_lost = True
+
+    def _heard(self, _connection: object, _pid: int, _channel: str, said: object) -> None:
+        self._bell(str(said))
+
+    async def _drop_owner(self) -> None:
         if self._owner is None:
-            self._owner = await self._engine.connect()
-            await self._owner.execution_options(isolation_level="AUTOCOMMIT")
-        await self._owner.execute(
-            sa.text("SELECT pg_advisory_lock(hashtextextended(:owner, 0))"), {"owner": owner}
-        )
+            return
+        session, self._owner = self._owner, None
+        with suppress(Exception):
+            # Closing the session is what gives the lock back.
+            await session.invalidate()
+            await session.close()
+
+    @property
+    def is_owner_held(self) -> bool:
+        return self._owner is not None and not self._owner_lost
+
+    def ring_with(self, bell: Callable[[str], None]) -> None:
+        self._bell = bell
 
     async def close(self) -> None:
         while self._running:
             await asyncio.wait(self._running)
-        if self._owner is not None:
-            with suppress(Exception):
-                # Closing the session is what gives the lock back.
-                await self._owner.invalidate()
-                await self._owner.close()
+        await self._drop_owner()
         await self._engine.dispose()
 
 

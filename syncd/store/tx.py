@@ -9,6 +9,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 Row = sa.Row[Any]
 
+CHANNEL = "syncd"
+"""What processes on one PostgreSQL listen to."""
+_NOTIFY = sa.select(sa.func.pg_notify(CHANNEL, sa.bindparam("said", type_=sa.Text())))
+
 
 class Tx:
     """One transaction. Lives only as long as its unit runs.
@@ -55,6 +59,15 @@ class Tx:
     def scalar(self, statement: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Any:
         """Return the first column of the first row; None when there is none."""
         return self.connection.execute(statement, parameters).scalar()
+
+    def ring(self, said: str) -> None:
+        """Wake other processes once this is committed; only saves waiting, and on SQLite nothing.
+
+        Args:
+            said: `delivery` (operations were planned) or `intake` (something is to be read).
+        """
+        if self.is_postgres:
+            self.connection.execute(_NOTIFY, {"said": said})
 
     def insert_id(self, table: sa.Table, values: Mapping[str, Any]) -> int:
         """Insert a row and return the number it got."""
