@@ -23,8 +23,6 @@ class IntakeOptions:
         decisions_per_round: tickets decided about in one round.
         rounds_max: rounds one `drain` makes before it lets others work.
         inbox_per_round: pushed messages taken in one round.
-        read_lease_s: on a shared store, how long a ticket taken for reading is left to whoever
-            took it.
         retry_s: first pause after a failed read; doubles up to `retry_max_s`.
         retry_max_s: longest pause after failed reads.
         gone_after: reads in a row answered "not found" that make a ticket gone (R8).
@@ -38,7 +36,6 @@ class IntakeOptions:
     decisions_per_round: int = 256
     rounds_max: int = 20
     inbox_per_round: int = 100
-    read_lease_s: float = 60.0
     retry_s: float = 5.0
     retry_max_s: float = 900.0
     gone_after: int = 3

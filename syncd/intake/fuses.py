@@ -67,9 +67,9 @@ class Fusebox:
 
     # --- gathering ---------------------------------------------------------------------------
 
-    def polled(self, connection: ConnectionName, *, gap: bool, now: datetime) -> None:
-        """Take note of a poll: one that reached its page limit shows only a part of what came."""
-        if gap:
+    def polled(self, connection: ConnectionName, due: int, *, gap: bool, now: datetime) -> None:
+        """Take note of a poll: a long one that reached its limit shows only a part of what came."""
+        if gap and (due >= TOGETHER_MIN or connection in self._gathering):
             self._gaps.add(connection)
             self._gathering.setdefault(connection, now)
         else:

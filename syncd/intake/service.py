@@ -176,7 +176,7 @@ class Intake:
                 gap=total.gap or each.gap,
                 error=total.error or each.error,
             )
-        self._fuses.polled(connection, gap=total.gap, now=self._ports.clock.now())
+        self._fuses.polled(connection, total.due, gap=total.gap, now=self._ports.clock.now())
         if total.due:
             self._wake.set()
         return total
@@ -295,6 +295,8 @@ class Intake:
         self, tx: Tx, items: list[InboxItem], config: IntakeConfig, now: datetime
     ) -> None:
         """Make pushed numbers known and due (a unit of the store)."""
+        ours = inbox.lock(tx, [item.id for item in items])
+        items = [item for item in items if item.id in ours]
         for item in items:
             kinds = config.kinds(item.connection)
             numbers = _numbers(item.body)
@@ -362,14 +364,6 @@ class Intake:
                 await self._read_failed(result, gone=result.due.row in gone)
                 total = _add(total, Round(failed=1))
         return total
-
-    async def _due_reads(self, connection: ConnectionName) -> list[DueRead]:
-        """Say what is to be read now; where others share the store, so that none reads it too."""
-        db, now, most = self._ports.db, self._ports.clock.now(), self._options.reads_per_round
-        if not db.is_shared:
-            return await db.read(tickets.due_reads, connection, now=now, limit=most)
-        until = now + timedelta(seconds=self._options.read_lease_s)
-        return await db.write(tickets.claim_reads, connection, now=now, limit=most, until=until)
 
     async def _read(
         self, config: IntakeConfig, due: DueRead, limit: asyncio.Semaphore, together: bool

@@ -30,6 +30,7 @@ def put(
         "received_at": received_at,
         "received_from": received_from,
     }
+    tx.ring("intake")
     return tx.insert_id(t.inbox, values)
 
 
@@ -52,6 +53,14 @@ def take(tx: Tx, *, limit: int, connection: ConnectionName | None = None) -> lis
         )
         for row in tx.rows(query)
     ]
+
+
+def lock(tx: Tx, ids: Collection[int]) -> frozenset[int]:
+    """Keep items for this transaction; give those that nobody else has or has done."""
+    query = sa.select(_c.id).where(tx.among(_c.id, ids), _c.done_at.is_(None)).order_by(_c.id)
+    return frozenset(
+        tx.scalars(query.with_for_update(skip_locked=True) if tx.is_postgres else query)
+    )
 
 
 def done(tx: Tx, ids: Collection[int], *, now: datetime) -> None:

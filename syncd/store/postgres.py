@@ -36,6 +36,8 @@ ENDED = frozenset({"57P01", "57P02", "57P03"})
 """admin_shutdown, crash_shutdown, cannot_connect_now: the server ends the session."""
 NOT_EVEN_ASKED = ("connection is closed", "cannot switch to state")
 """What the driver says of a session it knows to be over or ending: it sent nothing."""
+_LOCK = sa.text("SELECT pg_advisory_lock(hashtextextended(:owner, 0))")
+_UNLOCK = sa.text("SELECT pg_advisory_unlock(hashtextextended(:owner, 0))")
 UPGRADE_LOCK = 0x73796E6364
 """Advisory lock of schema upgrades: the letters of syncd."""
 
@@ -79,7 +81,9 @@ class PostgresDatabase(Database):
         self._waiting: dict[Many, list[_Job]] = {}
         self._at_work: set[Many] = set()
         self._owner: AsyncConnection | None = None
+        self._owner_name = ""
         self._owner_lost = False
+        self._owning = asyncio.Lock()
         self._bell: Callable[[str], None] = _nobody
 
     @classmethod
@@ -163,15 +167,26 @@ class PostgresDatabase(Database):
 
     async def hold_owner(self, owner: str) -> None:
         try:
-            if self._owner is not None and not self._owner_lost:
-                await self._owner.execute(sa.text("SELECT 1"))
-                return
-            await self._drop_owner()
-            self._owner = await self._owner_session(owner)
-            self._owner_lost = False
+            # One at a time: a session carries out one statement.
+            async with self._owning:
+                await self._hold(owner)
         except (OSError, TimeoutError, asyncpg.PostgresError, sa.exc.SQLAlchemyError) as error:
             self._owner_lost = True
             raise StoreUnavailable(f"PostgreSQL: the owner's session: {error}") from error
+
+    async def _hold(self, owner: str) -> None:
+        if self._owner is not None and not self._owner_lost:
+            if owner == self._owner_name:
+                await self._owner.execute(sa.text("SELECT 1"))
+                return
+            # A former life of this process is over: what it had may be taken over.
+            await self._owner.execute(_UNLOCK, {"owner": self._owner_name})
+            await self._owner.execute(_LOCK, {"owner": owner})
+            self._owner_name = owner
+            return
+        await self._drop_owner()
+        self._owner = await self._owner_session(owner)
+        self._owner_name, self._owner_lost = owner, False
 
     async def _owner_session(self, owner: str) -> AsyncConnection:
         """Open the session whose end tells others that this owner is gone."""
@@ -179,10 +194,8 @@ class PostgresDatabase(Database):
         try:
             await session.execution_options(isolation_level="AUTOCOMMIT")
             # Where the server has not noticed yet that the former session is over, it waits.
-            await session.execute(
-                sa.text("SELECT pg_advisory_lock(hashtextextended(:owner, 0))"), {"owner": owner}
-            )
-            raw = (await session.get_raw_connection()).driver_connection
+            await session.execute(_LOCK, {"owner": owner})
+            raw: Any = (await session.get_raw_connection()).driver_connection
             raw.add_termination_listener(self._ended)
             await raw.add_listener(CHANNEL, self._heard)
         except BaseException:

@@ -330,29 +330,6 @@ def due_reads(tx: Tx, connection: ConnectionName, *, now: datetime, limit: int) 
     return [_due(connection, row) for row in islice(found.values(), limit)]
 
 
-def claim_reads(
-    tx: Tx, connection: ConnectionName, *, now: datetime, limit: int, until: datetime
-) -> list[DueRead]:
-    """Take due tickets for reading, so that no other process reads them before `until`.
-
-    What another process is just taking is stepped over. A read that never ends is due again then.
-    """
-    due = {each.row: each for each in due_reads(tx, connection, now=now, limit=limit)}
-    if not due:
-        return []
-    free = sa.select(_c.id).where(
-        tx.among(_c.id, due), sa.or_(_c.read_due_at <= now, _c.next_poll_at <= now)
-    )
-    taken = tx.scalars(free.order_by(_c.id).with_for_update(key_share=True, skip_locked=True))
-    later = {
-        name: sa.case((column <= now, sa.literal(until, column.type)), else_=column)
-        for name, column in (("read_due_at", _c.read_due_at), ("next_poll_at", _c.next_poll_at))
-    }
-    if taken:
-        tx.run(sa.update(t.ticket).where(tx.among(_c.id, taken)).values(later))
-    return [due[TicketRow(row)] for row in taken]
-
-
 def _due(connection: ConnectionName, row: Row) -> DueRead:
     return DueRead(
         row=TicketRow(row.id),
@@ -515,7 +492,7 @@ def _after_read(due: DueRead, stored: Row, next_poll_at: datetime | None) -> dic
 def _discard(tx: Tx, row: TicketRow, now: datetime) -> SaveResult:
     tx.run(
         sa.update(t.ticket)
-        .where(_c.id == row, sa.or_(_c.read_due_at.is_(None), _c.read_due_at > now))
+        .where(_c.id == row, _c.read_due_at.is_(None))
         .values(read_due_at=now, cause="a write overlapped the last read")
     )
     return SaveResult.DISCARDED

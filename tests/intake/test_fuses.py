@@ -25,6 +25,7 @@ TIGHT = Fuses(
 
 async def _many(world: World, fuses: Fuses = TIGHT) -> list[tuple[TicketId, TicketId]]:
     """Have links at rest, opened long ago."""
+    world.carrier.profile = replace(world.carrier.profile, page=2 * LINKS)
     await world.configure(rules(fuses=fuses))
     itsm = [world.noc(title=f"t{n}") for n in range(LINKS)]
     await world.notify(*itsm)
