@@ -10,8 +10,8 @@ from syncd.model.ids import TicketId
 from syncd.model.operation import OperationState, WriteKind
 from syncd.store import connections, feeds, mappings
 from syncd.store.commands import COMMANDS
-from tests.intake.vendor import KIND
 from tests.intake.world import CARRIER, MAPPING_NAME, World, rules
+from tests.simulation.vendor import KIND
 
 LINKS = 24
 TIGHT = Fuses(
