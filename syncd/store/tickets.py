@@ -381,13 +381,8 @@ def decide_due(
     tx: Tx, *, now: datetime, limit: int, but_of: Collection[ConnectionName] = ()
 ) -> list[TicketRow]:
     """Return tickets about which a decision is due, longest waiting first; none of `but_of`."""
-    due = (_c.decide_due_at.is_not(None), _c.decide_due_at <= now)
-    query = (
-        sa.select(_c.id)
-        .where(*due, _c.connection.not_in(but_of) if but_of else sa.true())
-        .order_by(_c.decide_due_at, _c.id)
-        .limit(limit)
-    )
+    due = (_c.decide_due_at.is_not(None), _c.decide_due_at <= now, _c.connection.not_in(but_of))
+    query = sa.select(_c.id).where(*due).order_by(_c.decide_due_at, _c.id).limit(limit)
     return [TicketRow(found) for found in tx.scalars(query)]
 
 
