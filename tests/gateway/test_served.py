@@ -10,6 +10,7 @@ import orjson
 import pytest
 import structlog.testing
 
+from syncd.gateway import serving
 from syncd.gateway.served.contract import LISTS, TEXT_NAMES
 from syncd.model.ids import OperationKey
 from syncd.model.ticket import CommentKind
@@ -358,6 +359,22 @@ async def test_a_name_like_the_prefix_is_not_below_it(desk: Office) -> None:
     async with desk.http.post(f"{PREFIX}2/itsm/tickets/create") as answer:
         assert answer.status == 404
         assert await answer.json() == {"error": "not found"}
+
+
+async def test_a_body_that_does_not_come_is_given_up_and_changes_nothing(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "BODY_S", 0.1)
+    never = asyncio.Event()
+
+    async def trickle() -> AsyncIterator[bytes]:
+        yield b'{"ticketJSON": {"urgency": 1}'
+        await never.wait()
+
+    json = {"Content-Type": "application/json"}
+    status, told, headers = await desk.call(CREATE, data=trickle(), headers=json)
+    assert (status, told["statusCode"], headers["Connection"]) == (408, "408", "close")
+    assert await desk.tickets.changed(NAME, since=None, after_row=0, limit=1) == []
 
 
 async def test_a_file_goes_up_once_and_comes_down_as_it_was(desk: Office) -> None:

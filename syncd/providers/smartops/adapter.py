@@ -180,7 +180,11 @@ def declare(settings: SmartOpsSettings) -> Features:
 
 def describe(settings: SmartOpsSettings, kind: str) -> Sequence[FieldInfo]:
     """List the fields of a kind of ticket; none for a kind the contract does not have."""
-    return mapping.describe_fields(settings.template) if kind == TICKET_KIND else ()
+    if kind != TICKET_KIND:
+        return ()
+    if settings.mode == "serve":
+        return serving.describe(settings.template)
+    return mapping.describe_fields(settings.template)
 
 
 def normaliser(settings: SmartOpsSettings) -> Callable[[str, Value], Value]:

@@ -7,6 +7,7 @@ list of their changes, which only makes sure; what the gateway stores is due at 
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -50,7 +51,14 @@ from syncd.ports.served import (
     Written,
 )
 from syncd.providers.smartops import mapping
-from syncd.providers.smartops.mapping import NOTE_LISTS, NOTE_NAMES, TICKET_KIND, Access, FieldKind
+from syncd.providers.smartops.mapping import (
+    NOTE_LISTS,
+    NOTE_NAMES,
+    TICKET_KIND,
+    Access,
+    FieldKind,
+    Template,
+)
 from syncd.providers.smartops.settings import SmartOpsSettings
 from syncd.providers.smartops.wire import Details, format_instant
 
@@ -85,6 +93,15 @@ def declare(settings: SmartOpsSettings) -> Features:
             attachment_bytes=limits.file_bytes if limits else Limits().attachment_bytes,
         ),
         statuses=settings.statuses,
+    )
+
+
+def describe(template: Template) -> Sequence[FieldInfo]:
+    """List the fields of a served ticket: whoever raises it writes them first."""
+    create = str(WriteKind.CREATE)
+    return tuple(
+        replace(info, writable=info.writable - {create})
+        for info in mapping.describe_fields(template)
     )
 
 
@@ -182,7 +199,7 @@ class ServedAdapter:
 
     def fields(self, kind: str) -> Sequence[FieldInfo]:
         self._known_kind(kind)
-        return mapping.describe_fields(self._template)
+        return describe(self._template)
 
     # --- reading ---------------------------------------------------------------------------------
 

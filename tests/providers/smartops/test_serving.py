@@ -264,3 +264,10 @@ async def test_check_names_what_a_mapping_could_not_write_there(adapter: ServedA
 
 async def _bytes(content: bytes) -> AsyncIterator[bytes]:
     yield content
+
+
+def test_no_field_is_written_when_a_ticket_is_made_for_its_caller_makes_it() -> None:
+    fields = smartops.describe(SETTINGS, "ticket")
+    assert not any("create" in each.writable for each in fields)
+    assert {"status", "vendor_ref"} <= {each.name for each in fields if each.writable}
+    assert smartops.describe(SETTINGS, "incident") == ()
