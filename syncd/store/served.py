@@ -8,6 +8,7 @@ processes from carrying out one key twice. The row of the served ticket is locke
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -31,6 +32,7 @@ from syncd.ports.served import (
     Applied,
     KeyReused,
     NoServedTicket,
+    NoteDraft,
     ServedChange,
     ServedFile,
     ServedNote,
@@ -148,12 +150,15 @@ def update(
         KeyReused: the key belongs to another request.
         NoServedTicket: there is none.
     """
-    known = _known(tx, request, now)
+    # Without a key a change repeated is harmless, and may be meant; only a note would be doubled.
+    exact = replace(request, window_s=0.0)
+    known = _known(tx, exact, now)
     if known is None:
         row = _lock(tx, request.connection, sys_id)
         call = _claim(tx, request, sys_id, now)
-        known = _known(tx, request, now) if call is None else None
+        known = _known(tx, exact, now) if call is None else None
         if call is not None:
+            change = replace(change, notes=_unsaid(tx, row, request, change, now=now))
             changed, parts = _change(tx, row, change, rules=rules, now=now, key=None)
             _settle_call(tx, call, parts)
             ticket = _need(tx, request.connection, sys_id)
@@ -161,6 +166,21 @@ def update(
                 _tell(tx, ticket, _make_due(tx, ticket, request, change), "ticket.updated")
             return Applied(ticket=ticket, file_id=_file_id(parts[1]))
     return _repeated(tx, request, known)
+
+
+def _unsaid(
+    tx: Tx, row: Row, request: ServedRequest, change: ServedChange, *, now: datetime
+) -> Sequence[NoteDraft]:
+    """Leave out notes that the same author just wrote (O16 of the SmartOps contract)."""
+    if request.key or request.window_s <= 0 or not change.notes:
+        return change.notes
+    since = now - timedelta(seconds=request.window_s)
+    said = {
+        (CommentKind(note.kind), note.author, note.body)
+        for note in tx.rows(_NOTES, {"row": row.id})
+        if note.key is None and note.at > since
+    }
+    return [note for note in change.notes if (note.kind, note.author, note.body) not in said]
 
 
 def _known(tx: Tx, request: ServedRequest, now: datetime) -> Row | None:

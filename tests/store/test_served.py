@@ -146,6 +146,26 @@ async def test_an_update_changes_what_it_names_and_a_repeated_one_nothing(
         await stored.update(asked("v"), TicketId("none"), change)
 
 
+async def test_within_the_window_a_note_is_said_once_and_a_field_changes_as_often_as_told(
+    stored: StoredTickets, clock: FakeClock
+) -> None:
+    made = (await stored.create(asked(), RAISED)).ticket
+    note = NoteDraft(kind=CommentKind.COMMENT, author="robot", body="again")
+    told = []
+    for status in ("Open", "Held", "Open"):
+        change = ServedChange(by="robot", fields={"ticketStatus": status}, notes=[note])
+        request = asked(fingerprint=status, window_s=60)
+        done = await stored.update(request, made.sys_id, change)
+        told.append((done.ticket.fields["ticketStatus"], len(done.ticket.notes)))
+    assert told == [("Open", 1), ("Held", 1), ("Open", 1)]
+    clock.advance(61)
+    late = await stored.update(asked(window_s=60), made.sys_id, ServedChange(by="x", notes=[note]))
+    keyed = await stored.update(
+        asked("k", window_s=60), made.sys_id, ServedChange(by="x", notes=[note])
+    )
+    assert (len(late.ticket.notes), len(keyed.ticket.notes)) == (2, 3)
+
+
 async def test_concurrent_updates_of_one_ticket_lose_none_of_their_fields(
     stored: StoredTickets,
 ) -> None:
