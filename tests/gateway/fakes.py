@@ -1,7 +1,7 @@
 """What the gateway works with, in tests: a clock that is told the time, an inbox that remembers."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,10 @@ OTHER_TOKEN = "a-token-of-telenor"
 
 @dataclass
 class FakeClock:
+    """A clock that jumps; `meanwhile` is what happens while somebody waits."""
+
     seconds: float = 0.0
+    meanwhile: Callable[[], Awaitable[None]] | None = None
 
     def now(self) -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
@@ -27,6 +30,8 @@ class FakeClock:
 
     async def sleep(self, seconds: float) -> None:
         self.seconds += seconds
+        if self.meanwhile is not None:
+            await self.meanwhile()
         await asyncio.sleep(0)
 
 
