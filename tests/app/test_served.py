@@ -25,7 +25,7 @@ connections:
     mode: serve
     serve:
       realms: [{{issuer: "{issuer}", audience: syncd, role: raise-tickets}}]
-      bind: {{field: vendor_ref, wait: 25s}}
+      bind: {{field: vendor_ref, wait: 100s}}
     poll: {{every: 100ms}}
     fields:
       vendor_ref: {{key: u_vendor_ref, access: write, max: 40}}

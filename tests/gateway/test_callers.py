@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -12,7 +13,7 @@ from joserfc.jwk import ECKey
 
 from syncd.ports.offer import OfflineTokens
 from syncd.store import credentials
-from tests.gateway.served import DETAILS, Office, office
+from tests.gateway.served import DETAILS, NAME, Office, office, realm_of
 from tests.support.issuer import Issuer, new_key, running
 
 
@@ -238,7 +239,7 @@ async def test_a_rotated_offline_token_outlives_a_restart(tmp_path: Path) -> Non
         assert (await knock(desk, offline))[0] == 200
         # Another process's gateway on the same store knows nothing but what was committed.
         desk.gateway.reload({}, frozenset(), {})
-        desk.gateway.reload({}, frozenset(), {"automation": desk.offer})  # type: ignore[dict-item]
+        desk.gateway.reload({}, frozenset(), {NAME: desk.offer})
         assert (await knock(desk, offline))[0] == 200
         assert len(set(desk.issuer.used_offline)) == 2
 
@@ -289,3 +290,16 @@ async def test_who_is_not_let_in_makes_nobody_read_a_body(desk: Office) -> None:
     async with desk.http.post(DETAILS, data=body(), headers=headers) as answer:
         assert answer.status == 401
     waiting.set()
+
+
+async def test_each_of_several_realms_lets_its_own_callers_in_and_is_asked_about_no_others(
+    desk: Office,
+) -> None:
+    async with running(Issuer(now=desk.clock.now, realm="second")) as second:
+        both = replace(desk.offer, realms=(*desk.offer.realms, realm_of(second)))
+        desk.gateway.reload({}, frozenset(), {NAME: both})
+        assert (await knock(desk, desk.issuer.token()))[0] == 200
+        assert (await knock(desk, second.token()))[0] == 200
+        assert (await knock(desk, second.token(iss=desk.issuer.iss)))[0] == 401
+        assert (await knock(desk, second.offline_token()))[0] == 200
+        assert "token" not in desk.issuer.asked

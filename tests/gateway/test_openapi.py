@@ -16,7 +16,7 @@ from syncd.registry import PROVIDERS
 from tests.gateway.served import CREATE, DETAILS, NAME, PREFIX, UPDATE, Office, offer_of, office
 
 PACKAGED = Path(sys.modules[document.__module__].__file__ or "").with_name("openapi.json")
-LIMIT_S = 300.0
+LIMIT_S = 200.0
 """It takes a fraction of this on a quiet machine."""
 EXAMPLES = 12
 SEED = 20261122

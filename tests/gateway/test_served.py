@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import structlog.testing
 
 from syncd.gateway import serving
 from syncd.gateway.served.contract import LISTS, TEXT_NAMES
-from syncd.model.ids import OperationKey
+from syncd.model.ids import ConnectionName, OperationKey
 from syncd.model.ticket import CommentKind
 from syncd.ports.served import NoteDraft, ServedChange
 from syncd.store import tickets
@@ -429,6 +430,28 @@ async def test_a_reload_serves_what_is_offered_now(desk: Office) -> None:
         assert answer.status == 404
     async with desk.http.post("/elsewhere/itsm/tickets/create") as answer:
         assert answer.status == 401
+
+
+async def test_one_connections_tickets_do_not_exist_on_another(desk: Office) -> None:
+    made = await desk.raised()
+    url = f"{FILES}/{made['sysId']}"
+    await desk.call(url, data=b"x", params={"name": "a"})
+    other = replace(desk.offer, prefix="/other")
+    desk.gateway.reload({}, frozenset(), {NAME: desk.offer, ConnectionName("other"): other})
+    for path, body in (
+        ("tickets/details", {"ticketNumber": made["ticketNumber"]}),
+        ("tickets/update", {"sysId": made["sysId"], "ticketJSON": {"urgency": "1"}}),
+    ):
+        _, told, _ = await desk.call(f"/other/itsm/{path}", body)
+        assert told["statusCode"] == "404"
+    for path in (made["sysId"], f"{made['sysId']}/file-1"):
+        assert (await desk.call(f"/other/itsm/attachments/{path}", method="GET"))[0] == 404
+    mine = await desk.raised(headers={"Idempotency-Key": "1"})
+    body = {"ticketJSON": {"shortDescription": "Link down"}}
+    _, told, _ = await desk.call(
+        "/other/itsm/tickets/create", body, headers={"Idempotency-Key": "1"}
+    )
+    assert told["ticketDetails"]["sysId"] != mine["sysId"]
 
 
 async def test_a_store_that_fails_is_told_as_nothing_stored(desk: Office) -> None:
