@@ -10,7 +10,7 @@ from syncd.model.ids import AttachmentId, OperationKey
 from syncd.model.operation import Finding, WriteKind
 from syncd.model.secret import Secret
 from syncd.ports.adapter import Expectation, TicketRef
-from syncd.ports.errors import OutcomeUnknown, Refused, Unsupported
+from syncd.ports.errors import OutcomeUnknown, Refused, RemoteError, Unsupported
 from syncd.providers import telenor
 from syncd.providers.telenor import mapping
 from syncd.sandbox.clock import SandboxClock
@@ -264,3 +264,71 @@ def _shape(path: str) -> str:
     words = {"activities", "count", "productcategories", "attachments", "comments", "contact"}
     words |= {"localcontact", "status", "incidents", "orders", "oauth", "v2", "token", ""}
     return "/".join(part if part in words else "*" for part in path.split("/"))
+
+
+# --- the active order ----------------------------------------------------------------------------
+
+LU = "LU-12345678"
+
+
+async def found(desk: Desk, **terms: str) -> str | None:
+    active = await desk.adapter.find_active("order", terms)
+    return None if active is None else str(active.ref.id)
+
+
+async def test_an_active_order_is_found_by_its_references_and_by_a_number_in_its_texts(
+    desk: Desk,
+) -> None:
+    people = desk.sandbox
+    order = people.person_creates({"subject": "a", "orderReference": "PO-7712"}, kind="order")
+    line = people.person_creates({"subject": f"line {LU}, Oslo"}, kind="order")
+    (case,) = [one for one in people.tickets() if one["id"] == order]
+    assert await found(desk, order_reference="po-7712") == order
+    assert await found(desk, order_reference=case["number"]) == order
+    assert await found(desk, identification_number=LU) == line
+    assert await found(desk, order_reference="PO-9", identification_number=LU) == line
+    for nothing in ("PO-77", "PO-77120", "7712"):
+        assert await found(desk, order_reference=nothing) is None
+    assert await found(desk, identification_number=LU[:-1]) is None
+    with pytest.raises(Unsupported):
+        await desk.adapter.find_active("incident", {"order_reference": "x"})
+
+
+@pytest.mark.parametrize("status", ["Solved", "Customer Accepted"])
+async def test_an_order_that_is_processed_no_more_is_not_active(desk: Desk, status: str) -> None:
+    people = desk.sandbox
+    order = people.person_creates({"subject": LU, "orderReference": "PO-7712"}, kind="order")
+    people.person_sets_status(order, status)
+    assert await found(desk, order_reference="PO-7712", identification_number=LU) is None
+    other = people.person_creates({"subject": "b", "orderReference": "PO-7712"}, kind="order")
+    assert await found(desk, order_reference="PO-7712", identification_number=LU) == other
+
+
+async def test_an_order_the_search_does_not_show_yet_is_found_among_the_newest(
+    connecting: Connecting,
+) -> None:
+    clock = SandboxClock(connecting.clock.now())
+    settings = TelenorSandboxSettings(clock=clock, search_lag_s=600)
+    async with TelenorSandbox(settings) as sandbox:
+        desk = Desk(sandbox, connecting)
+        order = sandbox.person_creates({"orderReference": "PO-7712"}, kind="order")
+        assert await found(desk, order_reference="PO-7712") == order
+
+
+async def test_where_the_closed_filter_is_refused_orders_are_judged_all_the_same(
+    connecting: Connecting,
+) -> None:
+    clock = SandboxClock(connecting.clock.now())
+    async with TelenorSandbox(TelenorSandboxSettings(clock=clock)) as sandbox:
+        desk = Desk(sandbox, connecting, closed_literals={"true": "Ja", "false": "Nei"})
+        order = sandbox.person_creates({"orderReference": "PO-7712"}, kind="order")
+        assert await found(desk, order_reference="PO-7712") == order
+        sandbox.person_sets_status(order, "Solved")
+        assert await found(desk, order_reference="PO-7712") is None
+
+
+@pytest.mark.parametrize("fault", ["error_before", "garbage"])
+async def test_what_cannot_be_looked_up_is_an_error_and_no_absence(desk: Desk, fault: str) -> None:
+    desk.sandbox.faults.next(fault, operation="list_orders", count=100)
+    with pytest.raises(RemoteError):
+        await found(desk, order_reference="PO-7712")
