@@ -27,6 +27,10 @@ _TEXT_TYPES = ["string", "number", "boolean"]
 """What an editor takes a plain scalar for; we take every scalar as text."""
 
 
+_NO_WORDS = ("title", "ge", "le", "gt", "lt")
+"""Bounds of what is written as a text with a unit: no words of JSON Schema."""
+
+
 class _Generator(GenerateJsonSchema):
     """Knows secrets, and that numbers and truth values are texts to us as well."""
 
@@ -131,10 +135,10 @@ def _of(model: type[BaseModel], prefix: str, definitions: Json) -> Json:
 
 
 def _plain(made: Json) -> Json:
-    """Leave out titles made of names, and defaults as no file would write them."""
+    """Leave out titles made of names, defaults as no file would write them, and no known words."""
     kept: Json = {}
     for key, value in made.items():
-        if key == "title" or (key == "default" and not isinstance(value, str | bool)):
+        if key in _NO_WORDS or (key == "default" and not isinstance(value, str | bool)):
             continue
         if key in ("properties", "$defs") and isinstance(value, dict):
             kept[key] = {name: _plain(one) for name, one in value.items()}

@@ -30,6 +30,7 @@ class Folder:
             "TELENOR_PASSWORD": "s3cret-two",
             "DLR_SECRET": "s3cret-three",
             "SIP_TOKEN": "s3cret-four",
+            "B612_API_KEY": "s3cret-five",
         }
 
     def edit(self, file: str, old: str, new: str) -> None:
