@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syncd.cli import finding, plants, stores
+from syncd.cli import finding, plants, realms, stores
 from syncd.cli.frame import FINE, FOUND, Cli, command
 from syncd.model.errors import CommandRefused, SyncdError
 
@@ -68,7 +68,7 @@ async def _asked(settings: "Settings") -> "dict[ConnectionName, list[CheckFindin
                 asked = await adapter.check(checks.expectation(settings, name))
         except (RemoteError, CommandRefused) as error:
             asked = [CheckFinding(ok=False, what=f"{type(error).__name__}: {error}")]
-        found[name] = list(asked)
+        found[name] = [*asked, *await realms.asked(settings, name)]
     return found
 
 

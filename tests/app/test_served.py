@@ -10,6 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from syncd.cli import realms
+from syncd.model.ids import ConnectionName
 from syncd.sandbox import TelenorSandbox, TelenorSandboxSettings
 from tests.app.world import LIMIT_S, SECRETS, Running, World, until
 from tests.support.issuer import Issuer, running
@@ -182,3 +184,12 @@ async def test_a_raised_ticket_is_the_vendors_once_and_what_it_does_is_fetched(
     (comment,) = [each for each in case["comments"] if each["actor"] == "client"]
     assert "any news?" in comment["text"]
     assert "private" not in str(case)
+
+
+async def test_the_live_check_asks_the_realms_of_what_is_served_and_of_nothing_else(
+    scene: Scene,
+) -> None:
+    settings = scene.world.load()
+    (found,) = await realms.asked(settings, ConnectionName("automation"))
+    assert found.ok
+    assert await realms.asked(settings, ConnectionName("telenor")) == []

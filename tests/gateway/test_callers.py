@@ -11,8 +11,11 @@ import pytest
 import structlog.testing
 from joserfc.jwk import ECKey
 
+from syncd.gateway.served.checking import check_realm
 from syncd.ports.offer import OfflineTokens
 from syncd.store import credentials
+from syncd.transport.pool import ClientPool
+from tests.gateway.fakes import FakeClock
 from tests.gateway.served import DETAILS, NAME, Office, office, realm_of
 from tests.support.issuer import Issuer, new_key, running
 
@@ -303,3 +306,18 @@ async def test_each_of_several_realms_lets_its_own_callers_in_and_is_asked_about
         assert (await knock(desk, second.token(iss=desk.issuer.iss)))[0] == 401
         assert (await knock(desk, second.offline_token()))[0] == 200
         assert "token" not in desk.issuer.asked
+
+
+async def test_a_live_check_tells_what_of_a_realm_does_not_work() -> None:
+    clock = FakeClock()
+    async with running(Issuer(now=clock.now)) as issuer, ClientPool() as pool:
+        realm = realm_of(issuer, introspects=True)
+        fine = await check_realm(realm, pool)
+        assert [each.ok for each in fine] == [True, True, True], fine
+        assert "publishes 1 signing keys" in fine[0].what
+        (keys, *_) = await check_realm(replace(realm, algorithms=("ES256",)), pool)
+        assert not keys.ok
+        issuer.is_down = True
+        assert not any(each.ok for each in await check_realm(realm, pool))
+        quiet = replace(realm, offline_tokens=OfflineTokens.REFUSE, introspects=False)
+        assert len(await check_realm(quiet, pool)) == 1

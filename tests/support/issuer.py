@@ -129,6 +129,8 @@ class Issuer:
             told = {"active": is_known, "iss": self.iss, "client_id": "itops", "sub": "5f3c"}
             told["realm_access"] = {"roles": ["raise-tickets"]}
             return web.json_response(told if is_known else {"active": False})
+        if "." not in token:
+            return web.json_response({"active": False})
         return web.json_response({"active": True} | self.claims())
 
     async def _form(self, request: web.Request) -> dict[str, str]:

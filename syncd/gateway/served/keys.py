@@ -93,13 +93,16 @@ class KeyRing:
         except IssuerUnavailable as err:
             _log.warning("gateway.keys_not_fetched", issuer=self._name, error=str(err))
             return
-        keys = [key for each in published[:KEYS_MAX] if (key := _usable(each)) is not None]
+        keys = [key for each in published[:KEYS_MAX] if (key := usable(each)) is not None]
         self._keys = {key.kid or "": key for key in keys}
         self._fetched_s = self._clock.monotonic_s()
 
 
-def _usable(published: Mapping[str, Any]) -> "Key | None":
+def usable(published: Mapping[str, Any]) -> "Key | None":
     """Take a public key for signatures; Keycloak publishes keys for encryption beside them.
+
+    Returns:
+        None: it is for something else, or no key.
 
     Spec: §7.1 (only `use=sig`, or none).
     """
