@@ -146,10 +146,18 @@ class World:
         secrets: texts that nobody may see.
     """
 
-    def __init__(self, fixture: Fixture, sandbox: Sandbox, pool: ClientPool, wrap: Wrap) -> None:
+    def __init__(
+        self,
+        fixture: Fixture,
+        sandbox: Sandbox,
+        pool: ClientPool,
+        wrap: Wrap,
+        *,
+        clock: FakeClock | None = None,
+    ) -> None:
         self.fixture = fixture
         self.sandbox = sandbox
-        self.clock = FakeClock(at=sandbox.clock.now(), auto_advance=True)
+        self.clock = clock or FakeClock(at=sandbox.clock.now(), auto_advance=True)
         self.provider: Provider = PROVIDERS[fixture.provider]
         self.exchanges = Exchanges()
         self._pool = pool
@@ -159,7 +167,9 @@ class World:
         self.own = self.provider.settings_model.model_validate(own_keys(fixture, sandbox.base_url))
         self.adapter = self.another()
 
-    def another(self) -> Adapter:
+    def another(
+        self, timeouts: Timeouts = QUICK, wire: Callable[[Transport], Wire] = Wire
+    ) -> Adapter:
         """Build a further adapter of the same connection, as after a restart."""
         name = ConnectionName(self.fixture.name)
         features = self.provider.features(self.own)
@@ -176,7 +186,7 @@ class World:
             TransportOptions(
                 connection=name,
                 base_url=self.sandbox.base_url,
-                timeouts=QUICK,
+                timeouts=timeouts,
                 body_bytes=features.limits.body_bytes,
             ),
             pool=self._pool,
@@ -187,7 +197,7 @@ class World:
             errors=self.provider.error_reader(self.own),
             log=self.exchanges,
         )
-        self.wire = Wire(transport)
+        self.wire = wire(transport)
         return self._wrap(self.provider.build(self.own, name, self.wire, self.clock))
 
     async def _keep(self, token: Secret) -> None:

@@ -28,7 +28,7 @@ from syncd.model.ids import (
 )
 from syncd.model.operation import AttachmentDraft, CommentDraft, OperationState, WriteKind
 from syncd.model.outbox import ClaimedOperation, OutcomeKind
-from syncd.model.ticket import Value
+from syncd.model.ticket import Ticket, Value
 from syncd.ports.adapter import TicketRef
 from syncd.ports.clock import Clock
 from syncd.store import connections, links, mappings, operations, plans, tickets
@@ -144,12 +144,14 @@ class World:
     async def _ticket(self, connection: ConnectionName, ticket_id: str) -> TicketRow:
         adapter = self.adapters[connection]
         ticket = await MemoryAdapter.read(adapter, TicketRef(kind=KIND, id=TicketId(ticket_id)))
+        return await self.know(connection, ticket)
+
+    async def know(self, connection: ConnectionName, ticket: Ticket) -> TicketRow:
+        """Store a ticket as it was read."""
 
         def unit(tx: Tx) -> TicketRow:
             now = self.clock.now()
-            row = tickets.ensure_ticket(
-                tx, connection, KIND, external_id=TicketId(ticket_id), now=now
-            )
+            row = tickets.ensure_ticket(tx, connection, ticket.kind, external_id=ticket.id, now=now)
             due = tickets.due_read(tx, row)
             assert due is not None
             tickets.save_read(tx, due, ticket, now=now)
