@@ -9,8 +9,9 @@ import asyncio
 import hashlib
 import os
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Collection
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -84,7 +85,7 @@ class Spool:
         self._started += 1
         path = self._folder / f"{os.getpid()}-{self._started}{_PARTIAL}"
         try:
-            file = await asyncio.to_thread(self._begin, path)
+            file = await _opened(partial(self._begin, path))
             try:
                 saved = await _copy(chunks, file, max_bytes=max_bytes, room=room)
             finally:
@@ -205,7 +206,7 @@ class SpoolSource:
         """
         digest = hashlib.sha256()
         try:
-            file = await asyncio.to_thread(self._path.open, "rb")
+            file = await _opened(lambda: self._path.open("rb"))
             try:
                 held = await asyncio.to_thread(_read, file, digest)
                 while held:
@@ -218,6 +219,21 @@ class SpoolSource:
                 await asyncio.to_thread(file.close)
         except OSError as error:
             raise StoreUnavailable(f"the spooled file {self._path}: {error}") from error
+
+
+async def _opened(opening: Callable[[], BinaryIO]) -> BinaryIO:
+    """Open a file in a thread; who is cancelled meanwhile leaves it closed."""
+    task = asyncio.ensure_future(asyncio.to_thread(opening))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_close_opened)
+        raise
+
+
+def _close_opened(task: "asyncio.Future[BinaryIO]") -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
 
 
 def _read(file: BinaryIO, digest: "hashlib._Hash") -> bytes:

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from syncd.transport.multipart import MultipartBody
 from syncd.transport.options import Timeouts
@@ -144,9 +145,25 @@ async def _uploaded(
     async with asyncio.timeout(timeouts.connect_s + timeouts.read_s) as guard:
         return await session.request(
             outgoing.method, outgoing.url, headers=headers,
-            data=multipart.chunks(_postponing(guard, timeouts.read_s)),
+            data=_Upload(multipart.chunks(_postponing(guard, timeouts.read_s))),
             timeout=_aiohttp_timeout(timeouts, True), allow_redirects=False,
         )  # fmt: skip
+
+
+class _Upload(aiohttp.AsyncIterablePayload):
+    """A body that is closed with its send: aiohttp leaves one it broke off to the collector."""
+
+    def __init__(self, chunks: AsyncGenerator[bytes]) -> None:
+        super().__init__(chunks)
+        self._chunks = chunks
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        try:
+            await super().write_with_length(writer, content_length)
+        finally:
+            await self._chunks.aclose()
 
 
 @functools.cache

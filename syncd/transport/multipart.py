@@ -32,7 +32,7 @@ class MultipartBody:
         self.size_bytes = len(self._head) + file.size_bytes + len(self._tail)
         self.failure: Exception | None = None
 
-    async def chunks(self, progressed: Callable[[], None]) -> AsyncIterator[bytes]:
+    async def chunks(self, progressed: Callable[[], None]) -> AsyncGenerator[bytes]:
         """Give the body in slices.
 
         Args:

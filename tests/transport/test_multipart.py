@@ -3,6 +3,7 @@
 import asyncio
 import email.parser
 import email.policy
+import gc
 import gzip
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
@@ -120,6 +121,29 @@ async def test_an_upload_that_stands_still_is_given_up(rig: Rig) -> None:
     stop.set()
     server.close()
     await server.wait_closed()
+
+
+async def test_a_file_is_closed_soon_after_its_upload_broke_off(rig: Rig) -> None:
+    closed = asyncio.Event()
+
+    async def read() -> AsyncIterator[bytes]:
+        try:
+            for _ in range(64):
+                yield b"x" * MEGABYTE
+        finally:
+            closed.set()
+
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=413)
+
+    async with web_server(refuse) as url:
+        with pytest.raises(Refused):
+            await rig.transport(url).write(uploading(read, 64 * MEGABYTE, "a", {}))
+        gc.disable()  # Whoever waits for the collector waits for ever.
+        try:
+            await asyncio.wait_for(closed.wait(), GUARD_S)
+        finally:
+            gc.enable()
 
 
 async def test_a_slow_upload_outlives_the_total_of_ordinary_calls(rig: Rig) -> None:
