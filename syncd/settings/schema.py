@@ -135,7 +135,7 @@ def _of(model: type[BaseModel], prefix: str, definitions: Json) -> Json:
 
 
 def _plain(made: Json) -> Json:
-    """Leave out titles made of names, defaults as no file would write them, and no known words."""
+    """Leave out titles, defaults as no file would write them, and what is no word of it."""
     kept: Json = {}
     for key, value in made.items():
         if key in _NO_WORDS or (key == "default" and not isinstance(value, str | bool)):
