@@ -52,13 +52,23 @@ def demo(
     ] = False,
     kills: Annotated[int, typer.Option(help="Kill the daemon so often while people act.")] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the demo's folder.")] = False,
+    vendors: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Only these, such as telenor,b612.", show_default=False),
+    ] = None,
 ) -> int:
-    """Show an ITSM and a carrier being kept in step, both simulated, by a real daemon."""
+    """Show an ITSM and its vendors being kept in step, all simulated, by a real daemon."""
     demonstration = importlib.import_module("syncd.demo")
     options_of = importlib.import_module("syncd.demo.options").DemoOptions
     try:
         options = options_of(
-            seconds=seconds, seed=seed, faults=faults, kills=kills, json=cli.out.json, keep=keep
+            seconds=seconds,
+            seed=seed,
+            faults=faults,
+            kills=kills,
+            json=cli.out.json,
+            keep=keep,
+            vendors=tuple(filter(None, map(str.strip, (vendors or "").split(",")))),
         )
     except ValueError as error:
         raise CommandRefused(str(error)) from error

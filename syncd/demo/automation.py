@@ -14,7 +14,7 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
-from syncd.demo.judge import GROUP
+from syncd.demo.pairing import TELENOR
 from syncd.demo.realm import Realm
 from syncd.sandbox import SandboxClock
 from syncd.sandbox.clock import iso
@@ -177,7 +177,7 @@ def ticket_fields(title: str, description: str, chance: random.Random) -> dict[s
         "shortDescription": title,
         "longDescription": description,
         "ticketPriority": chance.choice("1234"),
-        "assignedGroup": GROUP,
+        "assignedGroup": TELENOR.group,
         "subCategory": chance.choice(("Slow", "Down")),
         "callerId": "monitoring",
     }

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from syncd.demo.daemon import Daemon, DemoFailed
-from syncd.demo.evidence import NEUTRAL, Side
+from syncd.demo.evidence import neutral_of
+from syncd.demo.judge_fields import canonical
+from syncd.demo.pairing import Pairing, Side
 from syncd.demo.verdict import Shown
 from syncd.sandbox import Sandbox
 
@@ -40,10 +42,18 @@ class Doubt:
 
 @dataclass(slots=True)
 class Clerk:
-    """Settles what is in doubt, and collects what is shown as not crossing."""
+    """Settles what is in doubt, and collects what is shown as not crossing.
+
+    Attributes:
+        desk: the ITSM.
+        vendors: by the connection's name.
+        doubts: what was settled, in order.
+        resumed: how often a connection was resumed.
+    """
 
     daemon: Daemon
-    systems: Mapping[Side, Sandbox]
+    desk: Sandbox
+    vendors: Mapping[str, tuple[Pairing, Sandbox]]
     doubts: list[Doubt] = field(default_factory=list)
     resumed: int = 0
 
@@ -96,14 +106,20 @@ class Clerk:
         _, answer = await self.daemon.command("ops", "show", str(operation["id"]))
         return dict(answer)
 
+    def _where(self, operation: Mapping[str, Any]) -> tuple[Pairing, Sandbox]:
+        """The system an operation writes to, and a pairing that knows its fields."""
+        if operation["target"] == Side.ITSM:
+            return next(iter(self.vendors.values()))[0], self.desk
+        return self.vendors[str(operation["connection"])]
+
     async def _settle(self, operation: Mapping[str, Any]) -> Doubt:
         number, side = str(operation["id"]), Side(str(operation["target"]))
-        tickets = self.systems[side].tickets()
+        pairing, system = self._where(operation)
         if operation["kind"] in ("update", "status"):
             whole = await self._whole(operation)
-            found = _written(self.systems[side].record, operation, whole)
+            found = _written(pairing, side, system.record, operation, whole)
         else:
-            found = find_effect(tickets, str(operation["key"]))
+            found = find_effect(system.tickets(), str(operation["key"]))
         # A note of the ITSM has no id of its own; the daemon knows it again by its marker.
         known = "" if side is Side.ITSM and operation["kind"] != "create" else found
         given = ("adopt", number, known) if found is not None and known else ("adopt", number)
@@ -133,21 +149,27 @@ def find_effect(tickets: Sequence[Mapping[str, Any]], key: str) -> str | None:
 
 
 def _written(
-    record: Sequence[Mapping[str, Any]], operation: Mapping[str, Any], whole: Mapping[str, Any]
+    pairing: Pairing,
+    side: Side,
+    record: Sequence[Mapping[str, Any]],
+    operation: Mapping[str, Any],
+    whole: Mapping[str, Any],
 ) -> str | None:
     """Find a write of fields: all of them were given these values after it was sent."""
     sent_at = datetime.fromisoformat(str(operation["sent_at"] or operation["planned_at"]))
+    names = pairing.names(side)
     wanted = {
-        str(name): str(value)
+        str(name): canonical(pairing, side, str(name), str(value)).casefold()
         for name, value in dict(whole.get("fields") or {}).items()
-        if str(name) in NEUTRAL.values()
+        if str(name) in {"status", *names.values()}
     }
     for event in record:
         if event.get("actor") != "client" or event.get("number") != operation["target_number"]:
             continue
-        name = NEUTRAL.get(str(event.get("field", "ticketStatus")), "")
+        name = neutral_of(event, names)
         is_after = datetime.fromisoformat(str(event["at"])) >= sent_at
-        is_same = wanted.get(name, "").casefold() == str(event.get("new", "")).casefold()
+        value = canonical(pairing, side, name, str(event.get("new", event.get("status", ""))))
+        is_same = wanted.get(name) == value.casefold()
         if is_after and is_same:
             wanted.pop(name, None)
     return None if wanted else "written"
@@ -158,5 +180,5 @@ def _whats(operation: Mapping[str, Any], whole: Mapping[str, Any]) -> list[str]:
     if operation["kind"] == "create":
         return ["*"]
     if operation["kind"] in ("comment", "attachment"):
-        return ["comment", "attachment", "description", "status"]
+        return ["comment", "attachment", "title", "description", "status", "expenses"]
     return [str(name) for name in dict(whole.get("fields") or {})] or ["*"]

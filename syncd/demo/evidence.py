@@ -13,40 +13,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from syncd.demo.pairing import Pairing, Side
+
 Event = Mapping[str, Any]
 
-TOKEN = re.compile(r"T\d{4}-[a-z0-9]{3}|\bDrift \d+\b")
+TOKEN = re.compile(r"T\d{4,5}-[a-z0-9]{3}|\bDrift \d+\b")
 """`Drift 12` is what the vendor's sandbox itself lets somebody say to shift its pages."""
 
 PERSON = "person"
-
-NEUTRAL = {
-    "shortDescription": "title",
-    "longDescription": "description",
-    "ticketPriority": "priority",
-    "ticketStatus": "status",
-    "u_site": "location",
-    "assignedGroup": "group",
-    "subject": "title",
-    "description": "description",
-    "priority": "priority",
-    "location": "location",
-    "organizationNumber": "organization",
-    "rootCause": "root_cause",
-}
-"""Both systems' names of the fields people change here, to ours."""
-
-
-class Side(StrEnum):
-    """Which system."""
-
-    ITSM = "itsm"
-    VENDOR = "vendor"
-
-    @property
-    def other(self) -> "Side":
-        """The system across."""
-        return Side.VENDOR if self is Side.ITSM else Side.ITSM
 
 
 class Kind(StrEnum):
@@ -145,41 +119,39 @@ def token_of(text: str) -> str:
     return found.group() if found else ""
 
 
-def read(itsm: Iterable[Event], vendor: Iterable[Event]) -> Evidence:
-    """Sort both records."""
+def read(pairing: Pairing, itsm: Iterable[Event], vendor: Iterable[Event]) -> Evidence:
+    """Sort both records of a pairing."""
     evidence = Evidence()
     for side, record in ((Side.ITSM, itsm), (Side.VENDOR, vendor)):
         for event in record:
-            _take(evidence, side, event)
+            _take(evidence, side, event, pairing.names(side))
     # Both sandboxes show the same real time.
     evidence.texts.sort(key=lambda each: each.at)
     evidence.changes.sort(key=lambda each: each.at)
     return evidence
 
 
-def _take(evidence: Evidence, side: Side, event: Event) -> None:
+def _take(evidence: Evidence, side: Side, event: Event, names: Mapping[str, str]) -> None:
     match event["what"]:
         case "request":
             evidence.requests[side] += 1
         case "violation":
             evidence.violations[side] += 1
         case "ticket_created":
-            _born(evidence, side, event)
+            _born(evidence, side, event, names)
         case "comment_added":
             evidence.texts.append(_text(side, event, "comment", event["text"]))
         case "attachment_added":
             evidence.texts.append(_text(side, event, "attachment", event["name"]))
         case "field_changed" | "field_unchanged" | "status_changed" | "status_unchanged":
-            _changed(evidence, side, event)
+            _changed(evidence, side, event, names)
         case _:
             return
 
 
-def _born(evidence: Evidence, side: Side, event: Event) -> None:
+def _born(evidence: Evidence, side: Side, event: Event, names: Mapping[str, str]) -> None:
     fields = {
-        NEUTRAL[name]: str(value)
-        for name, value in dict(event["fields"]).items()
-        if name in NEUTRAL
+        names[name]: str(value) for name, value in dict(event["fields"]).items() if name in names
     }
     evidence.cases[side, event["ticket"]] = Case(
         side=side,
@@ -193,8 +165,8 @@ def _born(evidence: Evidence, side: Side, event: Event) -> None:
         evidence.texts.append(_text(side, event, name, value))
 
 
-def _changed(evidence: Evidence, side: Side, event: Event) -> None:
-    name = NEUTRAL.get(str(event.get("field", "ticketStatus")), "")
+def _changed(evidence: Evidence, side: Side, event: Event, names: Mapping[str, str]) -> None:
+    name = neutral_of(event, names)
     if not name:
         return
     new = event["new"] if "new" in event else event["status"]
@@ -211,6 +183,13 @@ def _changed(evidence: Evidence, side: Side, event: Event) -> None:
     evidence.changes.append(change)
     if name != "status" and change.is_change:
         evidence.texts.append(_text(side, event, name, change.new))
+
+
+def neutral_of(event: Event, names: Mapping[str, str]) -> str:
+    """Our name of the field that changed; "" for one nobody changes here."""
+    if str(event["what"]).startswith("status_"):
+        return "status"
+    return names.get(str(event.get("field", "")), "")
 
 
 def _text(side: Side, event: Event, what: str, text: str) -> Text:

@@ -1,12 +1,13 @@
 """Counts, from the sandboxes' records alone, what crossed, was lost, doubled or came back. Pure.
 
-It knows the demo's mapping (setup/mappings): which tickets get a partner, what is private, what
-each status does. It never looks at the daemon's store; what the daemon shows openly as parked or in
-conflict is handed in, and excuses a loss but nothing else.
+What a vendor's mapping promises is its `Pairing`. The judge never looks at the daemon's store;
+what the daemon shows openly as parked or in conflict is handed in, and excuses a loss but nothing
+else.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from syncd.demo.evidence import (
     Case,
@@ -14,27 +15,14 @@ from syncd.demo.evidence import (
     Evidence,
     Kind,
     Pair,
-    Side,
     Text,
     read,
     token_of,
     tokens_of,
 )
 from syncd.demo.judge_fields import judge_fields
+from syncd.demo.pairing import CLOSED, SKIPPED_WORD, Pairing, Side
 from syncd.demo.verdict import Fate, Notes, Shown, Verdict, names_of
-
-GROUP = "Telenor NOC"
-"""ITSM tickets of this group get a partner."""
-ORGANIZATION = "912345678"
-"""Vendor tickets of this organisation get a partner."""
-SHARE_WORD = "@telenor "
-"""A work note that begins so is shared."""
-SKIPPED_WORD = "Auto-reply"
-"""A vendor's comment that begins so is not carried."""
-CLOSED = ("Resolved", "Closed", "Cancelled")
-"""ITSM statuses in which a ticket no longer gets a partner."""
-
-Tickets = Sequence[Mapping[str, object]]
 
 
 @dataclass(slots=True)
@@ -63,6 +51,7 @@ class Court:
     """What all parts of the judgement look at.
 
     Attributes:
+        pairing: what is to cross.
         evidence: both records.
         notes: takes down what is found.
         sources: by token.
@@ -70,6 +59,7 @@ class Court:
         shared: people's tickets that must get a partner, by (side, id).
     """
 
+    pairing: Pairing
     evidence: Evidence
     notes: Notes
     shared: set[tuple[Side, str]] = field(default_factory=set)
@@ -77,17 +67,24 @@ class Court:
     pairs: dict[tuple[Side, str], Pair] = field(default_factory=dict)
 
 
-def judge(itsm: Iterable[Event], vendor: Iterable[Event], shown: Iterable[Shown] = ()) -> Verdict:
-    """Judge a run.
+def judge(
+    pairing: Pairing,
+    itsm: Iterable[Event],
+    vendor: Iterable[Event],
+    shown: Iterable[Shown] = (),
+) -> Verdict:
+    """Judge one pairing of a run.
 
     Args:
-        itsm: the ITSM sandbox's record.
+        pairing: what is to cross.
+        itsm: the ITSM sandbox's record of the tickets it is about.
         vendor: the vendor sandbox's record.
         shown: what the daemon says did not cross.
     """
-    evidence = read(itsm, vendor)
+    evidence = read(pairing, itsm, vendor)
     verdict = Verdict(requests=evidence.requests, violations=evidence.violations)
-    court = Court(evidence=evidence, notes=Notes(verdict, frozenset(shown)))
+    notes = Notes(verdict, frozenset(shown))
+    court = Court(pairing=pairing, evidence=evidence, notes=notes)
     court.shared = {key for key, case in evidence.cases.items() if _is_shared(court, case)}
     _find_sources(court)
     _judge_tickets(court)
@@ -100,7 +97,7 @@ def judge(itsm: Iterable[Event], vendor: Iterable[Event], shown: Iterable[Shown]
             detail = f"{token} is in {len(copies[token])} closure notes"
             _find(court, Fate.DOUBLED, Kind.COMMENTS, source, detail)
     for pair in {id(each): each for each in court.pairs.values()}.values():
-        judge_fields(evidence, court.notes, pair)
+        judge_fields(court.pairing, evidence, court.notes, pair)
     return verdict
 
 
@@ -111,10 +108,11 @@ def _is_shared(court: Court, case: Case) -> bool:
     if not case.by_person:
         return False
     if case.side is Side.VENDOR:
-        return case.fields.get("organization") == ORGANIZATION
+        wanted = court.pairing.partner_if
+        return wanted is not None and case.fields.get(wanted[0]) == wanted[1]
     groups = [case.fields.get("group", "")]
     groups += [each.new for each in court.evidence.of(case.side, case.id) if each.name == "group"]
-    return GROUP in groups
+    return court.pairing.group in groups
 
 
 def _find_sources(court: Court) -> None:
@@ -137,24 +135,37 @@ def _source(court: Court, text: Text, *, is_head: bool) -> Source:
     case = court.evidence.cases[text.side, text.ticket]
     # A ticket the client opened is a copy: whatever is said there goes back to its origin.
     is_shared = (text.side, text.ticket) in court.shared or not case.by_person
-    is_private = text.side is Side.ITSM and (not is_shared or _is_withheld(text))
+    is_private = text.side is Side.ITSM and (not is_shared or _is_withheld(court.pairing, text))
+    is_wanted = is_shared and not is_private and _is_carried(court.pairing, text)
     return Source(
         side=text.side,
         ticket=text.ticket,
         what=text.what,
         texts=[text],
         is_private=is_private,
-        is_wanted=is_shared and not is_private and not text.text.startswith(SKIPPED_WORD),
+        is_wanted=is_wanted,
         is_head=is_head,
     )
 
 
-def _is_withheld(text: Text) -> bool:
+def _is_carried(pairing: Pairing, text: Text) -> bool:
+    if text.what == "attachment":
+        return pairing.are_files_told
+    if text.what == "comment":
+        return text.side.other in pairing.comments_to and not text.text.startswith(SKIPPED_WORD)
+    return True
+
+
+def _is_withheld(pairing: Pairing, text: Text) -> bool:
     if text.what == "attachment":
         return True
-    if text.what != "comment" or text.list == "comments":
+    if text.what != "comment":
         return False
-    return not (text.list == "workNotes" and text.text.startswith(SHARE_WORD))
+    if Side.VENDOR not in pairing.comments_to:
+        return True
+    word = pairing.share_word
+    is_marked = bool(word) and text.list == "workNotes" and text.text.startswith(word)
+    return text.list != "comments" and not is_marked
 
 
 # --- tickets -------------------------------------------------------------------------------------
@@ -212,11 +223,12 @@ def _judge_ticket(court: Court, case: Case, copies: list[Case]) -> None:
         notes.find(Fate.DOUBLED, Kind.TICKETS, toward, case.number, detail)
 
 
-def _shared_at(court: Court, case: Case):  # type: ignore[no-untyped-def]
-    if case.side is Side.VENDOR or case.fields.get("group") == GROUP:
+def _shared_at(court: Court, case: Case) -> datetime:
+    if case.side is Side.VENDOR or case.fields.get("group") == court.pairing.group:
         return case.at
     changes = court.evidence.of(case.side, case.id)
-    return next(each.at for each in changes if (each.name, each.new) == ("group", GROUP))
+    wanted = ("group", court.pairing.group)
+    return next(each.at for each in changes if (each.name, each.new) == wanted)
 
 
 def _status_now(court: Court, case: Case) -> str:

@@ -4,38 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from syncd.demo.evidence import Change, Evidence, Kind, Pair, Side, Text, token_of
+from syncd.demo.evidence import Change, Evidence, Kind, Pair, Text, token_of
+from syncd.demo.pairing import Pairing, Side
 from syncd.demo.verdict import Fate, Notes, names_of
-
-PRIORITIES = {"Critical": "1", "High": "2", "Medium": "3", "Low": "4"}
-
-KEPT_EQUAL = ("title", "priority")
-"""Fields that must end equal on both sides."""
-
-CARRIED: Mapping[Side, tuple[str, ...]] = {
-    Side.ITSM: ("title", "priority", "location"),
-    Side.VENDOR: ("title", "priority"),
-}
-"""Fields whose changes on a side are written on the other."""
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a status does across: sets one (or says so where that does not apply), or says so."""
-
-    sets: str = ""
-
-
-EFFECTS: Mapping[Side, Mapping[str, Effect]] = {
-    Side.VENDOR: {"Solved": Effect("Resolved"), "Customer Accepted": Effect("Closed")},
-    Side.ITSM: {
-        "In Progress": Effect("New"),
-        "Resolved": Effect(),
-        "Closed": Effect("Customer Accepted"),
-        "Cancelled": Effect(),
-    },
-}
-"""By the side it changed on; what is absent does nothing."""
 
 SAID = "status is now "
 
@@ -45,22 +16,38 @@ class Life:
     """One pair and what happened to it.
 
     Attributes:
+        pairing: what is to cross.
         changes: of each side, oldest first.
         texts: comments the client wrote on each side.
     """
 
+    pairing: Pairing
     pair: Pair
     changes: Mapping[Side, list[Change]]
     texts: Mapping[Side, list[Text]]
     notes: Notes
 
     def people(self, side: Side, name: str) -> list[Change]:
-        """What people changed on a side."""
-        return [
+        """What people changed on a side; what the vendor itself chose for our copy is such."""
+        done = [
             each
             for each in self.changes[side]
             if each.name == name and each.by_person and each.is_change
         ]
+        copy, value = self.pair.copy, self.pairing.chosen.get(name)
+        if value is None or copy.side is not side or name in copy.fields:
+            return done
+        chosen = Change(
+            side=side,
+            ticket=copy.id,
+            name=name,
+            old="",
+            new=value,
+            at=copy.at,
+            by_person=True,
+            is_change=True,
+        )
+        return [chosen, *done]
 
     def writes(self, side: Side, name: str) -> list[Change]:
         """What the client wrote on a side."""
@@ -74,7 +61,8 @@ class Life:
     def first(self, side: Side, name: str) -> str:
         """The value a side's ticket was opened with."""
         case = self.pair.origin if self.pair.origin.side is side else self.pair.copy
-        return case.fields.get(name, "")
+        chosen = self.pairing.chosen if side is Side.VENDOR else {}
+        return case.fields.get(name, chosen.get(name, ""))
 
     def is_last(self, change: Change) -> bool:
         """Whether the field kept this value on its own side."""
@@ -90,6 +78,10 @@ class Life:
             each.at > change.at for each in self.people(change.side.other, change.name)
         )
 
+    def canonical(self, side: Side, name: str, value: str) -> str:
+        """One form of a value for both sides."""
+        return canonical(self.pairing, side, name, value)
+
     def unmet(self, change: Change, what: str) -> None:
         """Note a change that is not found across."""
         toward = change.side.other
@@ -100,10 +92,11 @@ class Life:
             self.notes.lost(Kind.FIELD_CHANGES, toward, names_of(self.pair), change.name, detail)
 
 
-def judge_fields(evidence: Evidence, notes: Notes, pair: Pair) -> None:
+def judge_fields(pairing: Pairing, evidence: Evidence, notes: Notes, pair: Pair) -> None:
     """Judge everything about one pair that is not a comment or an attachment of a person."""
     ids = {side: pair.id_on(side) for side in Side}
     life = Life(
+        pairing=pairing,
         pair=pair,
         changes={side: evidence.of(side, ids[side]) for side in Side},
         texts={
@@ -120,20 +113,21 @@ def judge_fields(evidence: Evidence, notes: Notes, pair: Pair) -> None:
         notes=notes,
     )
     for side in Side:
-        for name in CARRIED[side]:
+        for name in pairing.carried.get(side, ()):
             _judge_field(life, side, name)
-        _judge_description(life, side)
+        for name, words in pairing.said.get(side, {}).items():
+            _judge_said(life, side, name, words)
         _judge_status(life, side)
-    for name in KEPT_EQUAL:
+    for name in pairing.kept_equal:
         _judge_end(life, name)
 
 
-def canonical(side: Side, name: str, value: str) -> str:
-    """One form for both sides: a title's token, the ITSM's priority, else the value."""
-    if name == "title":
+def canonical(pairing: Pairing, side: Side, name: str, value: str) -> str:
+    """One form for both sides: a text's token, the ITSM's label, else the value."""
+    if name in ("title", "description"):
         return token_of(value) or value.strip()
-    if name == "priority" and side is Side.VENDOR:
-        return PRIORITIES.get(value, value)
+    if side is Side.VENDOR:
+        return pairing.values.get(name, {}).get(value, value)
     return value
 
 
@@ -146,15 +140,15 @@ def _judge_field(life: Life, side: Side, name: str) -> None:
     life.notes.did(Kind.FIELD_CHANGES, toward, len(done))
     met = _match(
         done,
-        lambda each: canonical(side, name, each.new),
+        lambda each: life.canonical(side, name, each.new),
         _written(life, toward, name),
         lambda written: _strange(life, toward, name, written),
     )
     for change in done:
-        value = canonical(side, name, change.new)
+        value = life.canonical(side, name, change.new)
         if change in met:
             life.notes.arrived(Kind.FIELD_CHANGES, toward, change.at, met[change])
-        elif life.is_last(change) and canonical(toward, name, life.now(toward, name)) == value:
+        elif life.is_last(change) and life.canonical(toward, name, life.now(toward, name)) == value:
             life.notes.arrived(Kind.FIELD_CHANGES, toward)
         else:
             life.unmet(change, name)
@@ -163,12 +157,12 @@ def _judge_field(life: Life, side: Side, name: str) -> None:
 def _written(life: Life, side: Side, name: str) -> list[tuple[str, datetime, bool]]:
     """What the client wrote: value, when, and whether it changed anything. Creation included."""
     written = [
-        (canonical(side, name, each.new), each.at, each.is_change)
+        (life.canonical(side, name, each.new), each.at, each.is_change)
         for each in life.writes(side, name)
     ]
     copy = life.pair.copy
     if copy.side is side and name in copy.fields:
-        written.insert(0, (canonical(side, name, copy.fields[name]), copy.at, False))
+        written.insert(0, (life.canonical(side, name, copy.fields[name]), copy.at, False))
     return written
 
 
@@ -196,15 +190,15 @@ def _match(
 def _strange(life: Life, side: Side, name: str, written: tuple[str, datetime, bool]) -> None:
     """Judge a value the client wrote although nobody across had just chosen it."""
     value, at, _ = written
-    chosen = [canonical(side.other, name, life.first(side.other, name))]
-    chosen += [canonical(side.other, name, each.new) for each in life.people(side.other, name)]
+    chosen = [life.canonical(side.other, name, life.first(side.other, name))]
+    chosen += [life.canonical(side.other, name, each.new) for each in life.people(side.other, name)]
     fate = Fate.DOUBLED if value in chosen else Fate.ECHOED
     detail = f"{name} {value!r} was written at {at:%H:%M:%S} and nobody had changed it to that"
     life.notes.find(fate, Kind.FIELD_CHANGES, side, life.pair.number, detail)
 
 
 def _judge_end(life: Life, name: str) -> None:
-    ends = {side: canonical(side, name, life.now(side, name)) for side in Side}
+    ends = {side: life.canonical(side, name, life.now(side, name)) for side in Side}
     if ends[Side.ITSM] == ends[Side.VENDOR]:
         return
     told = {
@@ -218,22 +212,27 @@ def _judge_end(life: Life, name: str) -> None:
     life.notes.lost(Kind.FIELD_CHANGES, Side.VENDOR, names_of(life.pair), name, detail)
 
 
-def _judge_description(life: Life, side: Side) -> None:
-    """A changed description is said across; the first one is in the new ticket."""
+def _judge_said(life: Life, side: Side, name: str, words: str) -> None:
+    """A changed value is said across; what a ticket was opened with is in its copy."""
     toward = side.other
-    for change in life.people(side, "description"):
+    for change in life.people(side, name):
         life.notes.did(Kind.FIELD_CHANGES, toward)
         token = token_of(change.new)
-        said = [each.at for each in life.texts[toward] if each.token == token]
+        sought = words.format(change.new)
+        said = [
+            each.at
+            for each in life.texts[toward]
+            if (each.token == token if token else sought in each.text)
+        ]
         copy = life.pair.copy
-        if copy.side is toward and token_of(copy.fields.get("description", "")) == token:
+        if token and copy.side is toward and token_of(copy.fields.get(name, "")) == token:
             said.insert(0, copy.at)
         if said:
             life.notes.arrived(Kind.FIELD_CHANGES, toward, change.at, said[0])
         else:
-            life.unmet(change, "description")
+            life.unmet(change, name)
         for at in said[1:]:
-            detail = f"description {token} was said again at {at:%H:%M:%S}"
+            detail = f"{name} {token or change.new} was said again at {at:%H:%M:%S}"
             life.notes.find(Fate.DOUBLED, Kind.FIELD_CHANGES, toward, life.pair.number, detail)
 
 
@@ -241,7 +240,7 @@ def _judge_description(life: Life, side: Side) -> None:
 
 
 def _judge_status(life: Life, side: Side) -> None:
-    toward, effects = side.other, EFFECTS[side]
+    toward, effects = side.other, life.pairing.effects.get(side, {})
     done = [each for each in life.people(side, "status") if each.new in effects]
     said = _match(
         done,
@@ -262,10 +261,14 @@ def _judge_status(life: Life, side: Side) -> None:
 
 def _judge_status_change(life: Life, change: Change, met_at: datetime | None) -> None:
     toward = change.side.other
-    target = EFFECTS[change.side][change.new].sets
-    is_there = bool(target) and target in _statuses_from(life, toward, change.at)
-    if met_at is None and not is_there and _is_before_opening(life, change):
-        return  # The new ticket was opened from it.
+    effect = life.pairing.effects[change.side][change.new]
+    seen = _statuses_from(life, toward, change.at)
+    is_there = bool(effect.sets) and effect.sets in seen
+    if met_at is None and not is_there:
+        if _is_before_opening(life, change):
+            return  # The new ticket was opened from it.
+        if effect.only_from and not set(effect.only_from) & set(seen):
+            return  # It never applied.
     life.notes.did(Kind.FIELD_CHANGES, toward)
     if met_at is not None:
         life.notes.arrived(Kind.FIELD_CHANGES, toward, change.at, met_at)
@@ -309,7 +312,7 @@ def _strange_status(
     life: Life, side: Side, written: tuple[str, datetime, bool], done: list[Change]
 ) -> None:
     label, at, _ = written
-    effects = EFFECTS[side.other]
+    effects = life.pairing.effects.get(side.other, {})
     fate = Fate.DOUBLED if label in {effects[each.new].sets for each in done} else Fate.ECHOED
     detail = f"status {label!r} was set at {at:%H:%M:%S} without a change that sets it"
     life.notes.find(fate, Kind.FIELD_CHANGES, side, life.pair.number, detail)

@@ -1,6 +1,6 @@
 """The end of the demo: one JSON object for programs, the proof in words for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from syncd.demo.clerk import Doubt
-from syncd.demo.evidence import Kind, Side
+from syncd.demo.evidence import Kind
 from syncd.demo.options import DemoOptions
+from syncd.demo.pairing import PAIRINGS, Side
 from syncd.demo.verdict import BAD, Fate, Finding, Verdict
 
 FINDINGS_SHOWN = 40
@@ -22,7 +23,8 @@ class Result:
 
     Attributes:
         seed: of it.
-        verdict: the judge's.
+        verdict: the judge's, everything added up.
+        by_vendor: the judge's for each vendor.
         doubts: operations in doubt, as the operator settled them.
         parked: what still waits for a person, a line each.
         is_settled: whether everything ended in time.
@@ -38,6 +40,7 @@ class Result:
     seed: int
     verdict: Verdict
     folder: Path
+    by_vendor: Mapping[str, Verdict] = field(default_factory=dict)
     doubts: Sequence[Doubt] = ()
     parked: Sequence[str] = ()
     is_settled: bool = False
@@ -56,20 +59,12 @@ class Result:
 
 def document(result: Result) -> dict[str, object]:
     """What `--json` prints."""
-    verdict = result.verdict
-    counts = {str(fate): verdict.count(fate) for fate in Fate}
     return {
         "ok": result.is_good,
-        **counts,
+        **_counted(result.verdict),
         "in_doubt": len(result.doubts),
         "parked": len(result.parked),
-        "violations": sum(verdict.violations.values()),
-        "did": _by_kind(verdict.did),
-        "arrived": _by_kind(verdict.arrived),
-        "requests": {str(side): verdict.requests[side] for side in Side}
-        | {"total": sum(verdict.requests.values())},
-        "p50_s": _rounded(verdict.percentile_s(0.5)),
-        "p99_s": _rounded(verdict.percentile_s(0.99)),
+        "by_vendor": {name: _counted(verdict) for name, verdict in result.by_vendor.items()},
         "settled": result.is_settled,
         "settled_after_s": round(result.settled_after_s, 3),
         "seconds": result.options.seconds,
@@ -80,9 +75,22 @@ def document(result: Result) -> dict[str, object]:
         "raised": result.raised,
         "doubts": [str(each) for each in result.doubts],
         "waiting": list(result.parked),
-        "findings": [str(each) for each in verdict.findings],
+        "findings": [str(each) for each in result.verdict.findings],
         "troubles": list(result.troubles),
         "folder": str(result.folder) if result.is_kept else None,
+    }
+
+
+def _counted(verdict: Verdict) -> dict[str, object]:
+    return {
+        **{str(fate): verdict.count(fate) for fate in Fate},
+        "violations": sum(verdict.violations.values()),
+        "did": _by_kind(verdict.did),
+        "arrived": _by_kind(verdict.arrived),
+        "requests": {str(side): verdict.requests[side] for side in Side}
+        | {"total": sum(verdict.requests.values())},
+        "p50_s": _rounded(verdict.percentile_s(0.5)),
+        "p99_s": _rounded(verdict.percentile_s(0.99)),
     }
 
 
@@ -102,7 +110,9 @@ def summary(result: Result, console: Console) -> None:
     console.print()
     console.print(Text("What people did, and what was found on the other side", style="bold"))
     console.print(_table(verdict))
-    console.print(Text("Counted from what both simulated systems recorded, not from syncd."))
+    if len(result.by_vendor) > 1:
+        console.print(_vendors(result.by_vendor))
+    console.print(Text("Counted from what the simulated systems recorded, not from syncd."))
     for fate in (*BAD, Fate.SHOWN, Fate.SUPERSEDED):
         count = verdict.count(fate)
         style = "green" if not count else ("red" if fate in BAD else "yellow")
@@ -139,6 +149,26 @@ def _table(verdict: Verdict) -> Table:
         for side in (Side.VENDOR, Side.ITSM):
             row += [str(verdict.did[kind, side]), str(verdict.arrived[kind, side])]
         table.add_row(*row)
+    return table
+
+
+def _vendors(by_vendor: Mapping[str, Verdict]) -> Table:
+    table = Table()
+    names = ("", "tickets", "all that was done", "arrived", "bad", "shown", "requests")
+    for name in names:
+        table.add_column(name, justify="right" if name else "left")
+    for name, verdict in by_vendor.items():
+        tickets = sum(verdict.did[Kind.TICKETS, side] for side in Side)
+        bad = sum(verdict.count(fate) for fate in BAD)
+        counts = (
+            tickets,
+            verdict.did.total(),
+            verdict.arrived.total(),
+            bad,
+            verdict.count(Fate.SHOWN),
+            verdict.requests.total(),
+        )
+        table.add_row(PAIRINGS[name].title, *map(str, counts))
     return table
 
 

@@ -6,20 +6,20 @@ import random
 import secrets
 import signal
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import orjson
 from rich.console import Console
 
 from syncd.demo.clerk import Clerk
+from syncd.demo.court import Judgement, judge_all
 from syncd.demo.daemon import DemoFailed
-from syncd.demo.evidence import Side
-from syncd.demo.judge import judge
 from syncd.demo.options import DemoOptions
 from syncd.demo.people import People
 from syncd.demo.report import Result, document, summary
 from syncd.demo.show import Stage
-from syncd.demo.verdict import Fate
+from syncd.demo.verdict import Fate, Shown
 from syncd.demo.world import World, world
 
 LOOK_EVERY_S = 0.5
@@ -103,7 +103,7 @@ class _Show:
 
     async def run(self) -> Result:
         made = self.world
-        clerk = Clerk(made.daemon, {Side.ITSM: made.desk, Side.VENDOR: made.carrier})
+        clerk = Clerk(made.daemon, made.desk, made.by_connection)
         self.stage.says("starting the daemon")
         await made.daemon.start()
         watch = asyncio.create_task(self._watch(clerk))
@@ -121,11 +121,12 @@ class _Show:
                     await task
         await made.automation.look()
         self.stage.says("counting")
-        shown = await clerk.shown()
+        found = self._judge(await clerk.shown())
         return Result(
             options=self.options,
             seed=self.seed,
-            verdict=judge(made.itsm_record, made.carrier.record, shown),
+            verdict=found.whole,
+            by_vendor=found.by_vendor,
             folder=made.folder,
             doubts=clerk.doubts,
             parked=await clerk.parked(),
@@ -142,8 +143,7 @@ class _Show:
         if self.options.faults:
             self.world.misbehave()
         self.stage.says(f"people act for {self.options.seconds:g} s")
-        made = self.world
-        people = People(made.desk, made.carrier, self.seed, automation=made.automation)
+        people = People(self.world.staffs(), self.seed)
         await asyncio.gather(people.act(self.options.seconds), self._kill())
         self.world.behave()
 
@@ -167,7 +167,7 @@ class _Show:
         """Wait until a write of the daemon is just before or just after its effect."""
         if moment == "at any moment":
             return
-        systems = (self.world.desk, self.world.carrier)
+        systems = self.world.systems
         for system in systems:
             is_before = moment == "before an effect"
             system.faults.next("slow", method="POST", delay_s=HELD_S, before_effect=is_before)
@@ -228,13 +228,17 @@ class _Show:
 
     async def _is_all_there(self, clerk: Clerk) -> bool:
         """Whether nothing is missing but what the daemon shows openly."""
-        pulse, made = self.stage.pulse, self.world
+        pulse = self.stage.pulse
         is_asking = pulse is not None and pulse.parked + pulse.conflicts > 0
         shown = await clerk.shown() if is_asking else ()
-        return judge(made.itsm_record, made.carrier.record, shown).count(Fate.LOST) == 0
+        return self._judge(shown).whole.count(Fate.LOST) == 0
+
+    def _judge(self, shown: Iterable[Shown]) -> Judgement:
+        made = self.world
+        return judge_all(made.pairings, made.itsm_record, made.vendor_records, shown)
 
     def _effects(self) -> int:
-        records = (self.world.itsm_record, self.world.carrier.record)
+        records = (self.world.itsm_record, *self.world.vendor_records.values())
         return sum(event["what"] in EFFECTS for record in records for event in record)
 
     def _now_s(self) -> float:

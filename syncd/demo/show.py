@@ -1,4 +1,4 @@
-"""What is shown: both systems side by side while it goes on, and the proof in the end."""
+"""What is shown: all systems side by side while it goes on, and the proof in the end."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syncd.demo.daemon import Pulse
-from syncd.demo.evidence import Side, token_of
+from syncd.demo.pairing import Side
 from syncd.demo.world import World
 
 ROWS_MAX = 12
@@ -19,6 +19,8 @@ ROWS_MAX = 12
 EVENTS_MAX = 9
 """Lines of what happened last."""
 TITLE_CHARS = 26
+TITLES = ("shortDescription", "subject", "title", "todo")
+"""The systems' names of what a ticket is known by."""
 REFRESHES_PER_S = 4
 
 STYLES = {
@@ -91,7 +93,7 @@ class Stage:
 
     def _pairs(self) -> Table:
         table = Table(expand=True, title_justify="left")
-        for name in ("service desk (SmartOps contract)", "vendor (Telenor incidents)"):
+        for name in ("service desk (SmartOps contract)", "vendors"):
             table.add_column(name, ratio=1, no_wrap=True)
         for ours, theirs in list(pairs(self.world))[-ROWS_MAX:]:
             table.add_row(_ticket(ours, Side.ITSM), _ticket(theirs, Side.VENDOR))
@@ -99,10 +101,7 @@ class Stage:
 
     def _events(self) -> list[Text]:
         found: list[tuple[str, Text]] = []
-        for name, record in (
-            ("desk  ", self.world.desk.record),
-            ("vendor", self.world.carrier.record),
-        ):
+        for name, record in {"desk": self.world.desk.record, **self.world.vendor_records}.items():
             for event in record[-60:]:
                 line = _event(name, event)
                 if line is not None:
@@ -117,39 +116,30 @@ class Stage:
             said = f"open {pulse.open}, in doubt {pulse.in_doubt}, parked {pulse.parked}"
             said += f", conflicts {pulse.conflicts}"
             said += "".join(f", {name} paused" for name in pulse.paused)
-        desk, carrier = self.world.desk, self.world.carrier
-        requests = len(desk.record.requests()) + len(carrier.record.requests())
+        requests = sum(len(system.record.requests()) for system in self.world.systems)
         return f"{said}; requests {requests}"
 
 
 def pairs(world: World) -> Iterator[tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]]:
-    """Lay the tickets of both systems side by side, by the tokens of their titles."""
-    theirs = {_key(each, "subject"): each for each in world.carrier.tickets()}
+    """Lay the tickets of all systems side by side, by the number the desk's ticket names."""
+    theirs = {
+        str(each["number"]): each for vendor in world.vendors.values() for each in vendor.tickets()
+    }
     used = set()
     for each in world.desk.tickets():
-        # A ticket the daemon opened names its partner; titles may differ for a moment.
-        key = _key(each, "shortDescription")
-        partner = theirs.get(key) or next(
-            (one for one in theirs.values() if one["number"] == each["fields"].get("u_vendor_ref")),
-            None,
-        )
-        if partner is not None:
-            used.add(partner["id"])
-        yield each, partner
-    for each in theirs.values():
-        if each["id"] not in used:
+        number = str(each["fields"].get("u_vendor_ref", ""))
+        used.add(number)
+        yield each, theirs.get(number)
+    for number, each in theirs.items():
+        if number not in used:
             yield None, each
-
-
-def _key(ticket: Mapping[str, Any], name: str) -> str:
-    return token_of(str(ticket["fields"].get(name, ""))) or str(ticket["id"])
 
 
 def _ticket(ticket: Mapping[str, Any] | None, side: Side) -> Text:
     if ticket is None:
         return Text("–", style="bright_black")
     fields = ticket["fields"]
-    title = fields.get("shortDescription" if side is Side.ITSM else "subject", "")
+    title = str(next((fields[name] for name in TITLES if name in fields), ""))
     priority = fields.get("ticketPriority" if side is Side.ITSM else "priority", "")
     status = str(ticket["status"])
     line = Text(f"{ticket['number']} ")

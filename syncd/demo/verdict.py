@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from syncd.demo.evidence import Kind, Pair, Side
+from syncd.demo.evidence import Kind, Pair
+from syncd.demo.pairing import Side
 
 
 class Fate(StrEnum):
@@ -70,6 +71,15 @@ class Verdict:
     delays_s: list[float] = field(default_factory=list)
     requests: Counter[str] = field(default_factory=Counter)
     violations: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Verdict") -> None:
+        """Count another one in."""
+        self.did.update(other.did)
+        self.arrived.update(other.arrived)
+        self.findings.extend(other.findings)
+        self.delays_s.extend(other.delays_s)
+        self.requests.update(other.requests)
+        self.violations.update(other.violations)
 
     def count(self, fate: Fate) -> int:
         """How many findings there are of a kind."""

@@ -1,11 +1,11 @@
-"""The demo's world: a folder with a configuration, two simulated systems, a daemon between them."""
+"""The demo's world: a folder with a configuration, simulated systems, a daemon between them."""
 
 import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -15,8 +15,19 @@ import orjson
 from syncd.demo.automation import Automation
 from syncd.demo.daemon import Daemon, DemoFailed
 from syncd.demo.options import DemoOptions
+from syncd.demo.other_staff import HandsStaff, RealtyStaff, SipStaff
+from syncd.demo.pairing import PAIRINGS, Pairing
 from syncd.demo.realm import Realm
+from syncd.demo.staff import Staff
+from syncd.demo.telenor_staff import TelenorStaff
 from syncd.sandbox import (
+    B612Sandbox,
+    B612SandboxSettings,
+    DigitalRealtySandbox,
+    DigitalRealtySandboxSettings,
+    Sandbox,
+    SipSynergySandbox,
+    SipSynergySandboxSettings,
     SmartOpsSandbox,
     SmartOpsSandboxSettings,
     TelenorSandbox,
@@ -46,7 +57,12 @@ FAULTS = {
 }
 """How often a request meets what."""
 DESK_FAULTS = {"envelope_before": 0.02, "envelope_after": 0.02}
-CARRIER_FAULTS = {"search_lag": 0.03, "page_drift": 0.02}
+LIST_FAULTS = {"search_lag": 0.03, "page_drift": 0.02}
+"""Of vendors that have lists."""
+NOT_OF_B612 = frozenset({"expired_token"})
+"""It has no tokens."""
+NOWHERE = "http://127.0.0.1:9"
+"""The address of a vendor that takes no part; nothing asks it."""
 SLOW_S = 0.4
 LAG_S = 1.0
 """Below the settle times in setup/syncd.yaml: what lags longer than promised breaks the promise."""
@@ -58,24 +74,60 @@ class World:
 
     Attributes:
         folder: configuration, store and log.
+        pairings: what takes part.
         desk: the ITSM.
-        carrier: the vendor.
+        vendors: by name.
         automation: what raises tickets by calling the daemon.
         daemon: what keeps them in step.
         is_kept: the folder stays when all is over: somebody wants to look, or it failed.
     """
 
     folder: Path
+    pairings: Sequence[Pairing]
     desk: SmartOpsSandbox
-    carrier: TelenorSandbox
+    vendors: Mapping[str, Sandbox]
     automation: Automation
     daemon: Daemon
     is_kept: bool = False
 
     def misbehave(self) -> None:
-        """Let both systems show faults from now on."""
+        """Let every system show faults from now on."""
         self.desk.faults.rates(FAULTS | DESK_FAULTS, delay_s=SLOW_S, lag_s=LAG_S)
-        self.carrier.faults.rates(FAULTS | CARRIER_FAULTS, delay_s=SLOW_S, lag_s=LAG_S)
+        for name, vendor in self.vendors.items():
+            rates = FAULTS | LIST_FAULTS
+            if name == "b612":
+                rates = {kind: share for kind, share in FAULTS.items() if kind not in NOT_OF_B612}
+            vendor.faults.rates(rates, delay_s=SLOW_S, lag_s=LAG_S)
+
+    def staffs(self) -> list[Staff]:
+        """Give the people of each pairing."""
+        made: list[Staff] = []
+        for vendor in self.vendors.values():
+            match vendor:
+                case TelenorSandbox():
+                    made.append(TelenorStaff(self.desk, vendor, self.automation))
+                case DigitalRealtySandbox():
+                    made.append(RealtyStaff(self.desk, vendor))
+                case SipSynergySandbox():
+                    made.append(SipStaff(self.desk, vendor))
+                case B612Sandbox():
+                    made.append(HandsStaff(self.desk, vendor))
+        return made
+
+    @property
+    def systems(self) -> tuple[Sandbox, ...]:
+        """All of them, the ITSM first."""
+        return (self.desk, *self.vendors.values())
+
+    @property
+    def by_connection(self) -> dict[str, tuple[Pairing, Sandbox]]:
+        """The vendors by the names of their connections."""
+        return {each.connection: (each, self.vendors[each.name]) for each in self.pairings}
+
+    @property
+    def vendor_records(self) -> dict[str, list[Event]]:
+        """What happened at each vendor."""
+        return {name: vendor.record for name, vendor in self.vendors.items()}
 
     @property
     def itsm_record(self) -> list[Event]:
@@ -83,15 +135,15 @@ class World:
         return [*self.desk.record, *self.automation.record]
 
     def save_records(self) -> None:
-        """Write what both systems recorded beside the rest, one event a line."""
-        for name, record in (("itsm", self.itsm_record), ("vendor", self.carrier.record)):
+        """Write what every system recorded beside the rest, one event a line."""
+        for name, record in {"itsm": self.itsm_record, **self.vendor_records}.items():
             lines = (orjson.dumps(event, default=str) for event in record)
             (self.folder / f"{name}-record.jsonl").write_bytes(b"\n".join(lines) + b"\n")
 
     def behave(self) -> None:
         """End all faults."""
-        self.desk.faults.clear()
-        self.carrier.faults.clear()
+        for system in self.systems:
+            system.faults.clear()
 
 
 @asynccontextmanager
@@ -108,20 +160,15 @@ async def world(options: DemoOptions, seed: int) -> AsyncIterator[World]:
             notify_retry_s=RING_RETRY_S,
         )
     )
-    carrier = TelenorSandbox(
-        TelenorSandboxSettings(
-            seed=seed,
-            client_secret=words["SYNCD_DEMO_VENDOR_SECRET"],
-            password=words["SYNCD_DEMO_VENDOR_PASSWORD"],
-        )
-    )
+    vendors = {each.name: _VENDORS[each.name](seed, words) for each in options.pairings}
     port = _free_port()
     issuer = Realm()
     automation = Automation(issuer, f"http://127.0.0.1:{port}/smartops/{AUTOMATION}")
     made = World(
         folder=folder,
+        pairings=options.pairings,
         desk=desk,
-        carrier=carrier,
+        vendors=vendors,
         automation=automation,
         daemon=Daemon(
             config=folder / "config" / "syncd.yaml",
@@ -132,9 +179,16 @@ async def world(options: DemoOptions, seed: int) -> AsyncIterator[World]:
         is_kept=options.keep,
     )
     try:
-        async with desk, carrier, issuer, automation:
-            urls = {"itsm_url": desk.base_url, "vendor_url": carrier.base_url, "issuer": issuer.url}
+        async with AsyncExitStack() as stack:
+            for system in made.systems:
+                await stack.enter_async_context(system)
+            await stack.enter_async_context(issuer)
+            await stack.enter_async_context(automation)
+            urls = {f"{name}_url": NOWHERE for name in PAIRINGS}
+            urls |= {f"{name}_url": vendor.base_url for name, vendor in vendors.items()}
+            urls |= {"itsm_url": desk.base_url, "issuer": issuer.url}
             _write_config(folder, port, urls)
+            _leave_out(folder, options.pairings)
             ring = f"http://127.0.0.1:{port}/notify/{CONNECTION}"
             desk.notify_to(ring, words["SYNCD_DEMO_NOTIFY_TOKEN"])
             try:
@@ -153,9 +207,53 @@ _SECRETS = (
     "SYNCD_DEMO_STORE_KEY",
     "SYNCD_DEMO_ITSM_TOKEN",
     "SYNCD_DEMO_NOTIFY_TOKEN",
-    "SYNCD_DEMO_VENDOR_SECRET",
-    "SYNCD_DEMO_VENDOR_PASSWORD",
+    "SYNCD_DEMO_TELENOR_SECRET",
+    "SYNCD_DEMO_TELENOR_PASSWORD",
+    "SYNCD_DEMO_DLR_SECRET",
+    "SYNCD_DEMO_SIP_SECRET",
+    "SYNCD_DEMO_B612_KEY",
 )
+
+
+def _telenor(seed: int, words: Mapping[str, str]) -> Sandbox:
+    return TelenorSandbox(
+        TelenorSandboxSettings(
+            seed=seed,
+            client_secret=words["SYNCD_DEMO_TELENOR_SECRET"],
+            password=words["SYNCD_DEMO_TELENOR_PASSWORD"],
+        )
+    )
+
+
+def _digital_realty(seed: int, words: Mapping[str, str]) -> Sandbox:
+    secret = words["SYNCD_DEMO_DLR_SECRET"]
+    return DigitalRealtySandbox(DigitalRealtySandboxSettings(seed=seed, client_secret=secret))
+
+
+def _sipsynergy(seed: int, words: Mapping[str, str]) -> Sandbox:
+    secret = words["SYNCD_DEMO_SIP_SECRET"]
+    return SipSynergySandbox(SipSynergySandboxSettings(seed=seed, client_secret=secret))
+
+
+def _b612(seed: int, words: Mapping[str, str]) -> Sandbox:
+    key = words["SYNCD_DEMO_B612_KEY"]
+    return B612Sandbox(B612SandboxSettings(seed=seed, api_key=key))
+
+
+_VENDORS: Mapping[str, Callable[[int, Mapping[str, str]], Sandbox]] = {
+    "telenor": _telenor,
+    "digital_realty": _digital_realty,
+    "sipsynergy": _sipsynergy,
+    "b612": _b612,
+}
+
+
+def _leave_out(folder: Path, pairings: Iterable[Pairing]) -> None:
+    """Remove the mappings of vendors that take no part."""
+    kept = {name for each in pairings for name in each.mappings}
+    for file in (folder / "config" / "mappings").iterdir():
+        if file.stem not in kept:
+            file.unlink()
 
 
 def _write_config(folder: Path, port: int, urls: Mapping[str, str]) -> None:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from syncd.demo.judge import GROUP, ORGANIZATION, judge
+from syncd.demo.judge import judge
+from syncd.demo.pairing import ORGANIZATION, TELENOR
 from syncd.demo.verdict import Shown, Verdict
 
 START = "2026-11-22T12:00:{:02d}.000000Z"
@@ -26,7 +27,11 @@ class Records:
     def desk_opens(
         self, title: str, ticket: str = "INC1", actor: str = "person", **more: str
     ) -> None:
-        fields = {"shortDescription": title, "assignedGroup": GROUP, "ticketPriority": "2"} | more
+        fields = {
+            "shortDescription": title,
+            "assignedGroup": TELENOR.group,
+            "ticketPriority": "2",
+        } | more
         self.add("itsm", "ticket_created", actor, ticket, status="New", fields=fields)
 
     def carrier_opens(
@@ -66,7 +71,7 @@ class Records:
         )
 
     def judged(self, *shown: Shown) -> Verdict:
-        return judge(self.itsm, self.vendor, shown)
+        return judge(TELENOR, self.itsm, self.vendor, shown)
 
 
 def made() -> Records:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from syncd.demo.evidence import Kind, Side
+from syncd.demo.evidence import Kind
+from syncd.demo.pairing import Side
 from syncd.demo.verdict import Fate, Shown, Verdict
 from tests.demo.records import Records, made
 
