@@ -136,8 +136,13 @@ class Slots:
         settle = timedelta(seconds=self.state.traits[side].features.settle_s)
         # How old the snapshot is counts, not how late it is looked at.
         read_at = self.state.read_at.get(side, self.state.now)
-        is_before = value == baseline.previous and value != baseline.value
-        return is_before and read_at < baseline.written_at + settle
+        if value == baseline.value:
+            return False
+        # Whatever a snapshot shows that is older than our write, our write has replaced it: also a
+        # value from before the write before, which `previous` no longer tells.
+        if read_at < baseline.written_at:
+            return True
+        return value == baseline.previous and read_at < baseline.written_at + settle
 
     def is_foreign(self, side: Side, name: str, value: Value) -> bool:
         """Whether a field shows what another link of the ticket wrote there (R10)."""

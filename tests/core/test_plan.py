@@ -271,6 +271,22 @@ def test_a_stale_read_within_the_settle_time_is_no_news_and_is_looked_at_again()
     assert only(world).target is Side.ITSM  # Still there after the settle time: a person's change.
 
 
+def test_a_snapshot_from_before_two_writes_of_ours_is_no_news() -> None:
+    world = linked()
+    read_at = world.now
+    for value in ("3", "2"):
+        world.now += timedelta(seconds=1)
+        world.sets(Side.ITSM, "priority", value)
+        world.plans()
+        world.delivers(Side.VENDOR)
+    world.sets(Side.VENDOR, "priority", "Critical")  # As it was read before either of them.
+    late = replace(world.state(), read_at={Side.VENDOR: read_at, Side.ITSM: world.now})
+    plan = plan_link(late)
+    assert plan.operations == ()
+    assert plan.stale == {Side.VENDOR}
+    assert only(world).target is Side.ITSM  # Read since: a person's change.
+
+
 def test_a_text_the_provider_cut_is_altered_and_not_sent_again() -> None:
     world = linked()
     long = "A link that is down since noon and that nobody can explain"
