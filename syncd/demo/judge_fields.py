@@ -28,26 +28,12 @@ class Life:
     notes: Notes
 
     def people(self, side: Side, name: str) -> list[Change]:
-        """What people changed on a side; what the vendor itself chose for our copy is such."""
-        done = [
+        """What people changed on a side."""
+        return [
             each
             for each in self.changes[side]
             if each.name == name and each.by_person and each.is_change
         ]
-        copy, value = self.pair.copy, self.pairing.chosen.get(name)
-        if value is None or copy.side is not side or name in copy.fields:
-            return done
-        chosen = Change(
-            side=side,
-            ticket=copy.id,
-            name=name,
-            old="",
-            new=value,
-            at=copy.at,
-            by_person=True,
-            is_change=True,
-        )
-        return [chosen, *done]
 
     def writes(self, side: Side, name: str) -> list[Change]:
         """What the client wrote on a side."""
@@ -61,8 +47,7 @@ class Life:
     def first(self, side: Side, name: str) -> str:
         """The value a side's ticket was opened with."""
         case = self.pair.origin if self.pair.origin.side is side else self.pair.copy
-        chosen = self.pairing.chosen if side is Side.VENDOR else {}
-        return case.fields.get(name, chosen.get(name, ""))
+        return case.fields.get(name, "")
 
     def is_last(self, change: Change) -> bool:
         """Whether the field kept this value on its own side."""
@@ -190,11 +175,29 @@ def _match(
 def _strange(life: Life, side: Side, name: str, written: tuple[str, datetime, bool]) -> None:
     """Judge a value the client wrote although nobody across had just chosen it."""
     value, at, _ = written
+    if _is_chosen(life, side, name, written):
+        return
     chosen = [life.canonical(side.other, name, life.first(side.other, name))]
     chosen += [life.canonical(side.other, name, each.new) for each in life.people(side.other, name)]
     fate = Fate.DOUBLED if value in chosen else Fate.ECHOED
     detail = f"{name} {value!r} was written at {at:%H:%M:%S} and nobody had changed it to that"
     life.notes.find(fate, Kind.FIELD_CHANGES, side, life.pair.number, detail)
+
+
+def _is_chosen(life: Life, side: Side, name: str, written: tuple[str, datetime, bool]) -> bool:
+    """Whether the vendor gave our new ticket this value, and it is carried for the first time.
+
+    Where it is told with the ticket it is what the pair began with, and is not carried; where it is
+    told later it is news. Both are right.
+    """
+    value, copy = life.pairing.chosen.get(name), life.pair.copy
+    if value is None or copy.side is side or name in copy.fields:
+        return False
+    if written[0] != life.canonical(copy.side, name, value):
+        return False
+    return not any(
+        each[0] == written[0] and each[1] < written[1] for each in _written(life, side, name)
+    )
 
 
 def _judge_end(life: Life, name: str) -> None:

@@ -70,7 +70,7 @@ class Pairing:
         said: by side, fields whose changes there are said on the other, and the words by which a
             value without a token is known, `{}` being the value.
         values: by field, the vendor's label to the ITSM's.
-        chosen: by field, what the vendor itself gives to a ticket we opened, as its people would.
+        chosen: by field, what the vendor itself gives to a ticket we opened; may be carried once.
         effects: by the side a status changed on; what is absent does nothing.
     """
 

@@ -179,15 +179,15 @@ def test_a_comment_where_comments_do_not_cross_is_leaked() -> None:
     assert Fate.LEAKED in fates(records.judged())
 
 
-def test_what_the_vendor_chooses_for_our_ticket_is_its_peoples_choice() -> None:
+def test_what_the_vendor_chooses_for_our_ticket_may_be_carried_once() -> None:
     records = Records()
     records.opened("SIP Synergy NOC", priority="2")
     records.copied("sipsynergy")
-    assert fates(records.judged()) == [Fate.LOST]
+    assert fates(records.judged()) == []
     change = {"by": "client", "field": "ticketPriority", "old": "2", "new": "4"}
     records.add("itsm", "field_changed", "INC1", **change)
     assert fates(records.judged()) == []
-    records.add("itsm", "field_changed", "INC1", **(change | {"old": "4", "new": "3"}))
+    records.add("itsm", "field_changed", "INC1", **change)
     assert fates(records.judged()) == [Fate.ECHOED]
 
 
