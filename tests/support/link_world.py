@@ -201,12 +201,15 @@ class LinkWorld:
     # --- delivery ------------------------------------------------------------------------------
 
     def head(self, side: Side) -> Queued | None:
-        """The operation that is next for a side."""
-        mine = [
-            each
-            for each in self.queue
-            if each.planned.target is side and each.state is OperationState.READY
-        ]
+        """The operation that is next for a side.
+
+        What is unknown is passed only where a marker tells its effect from a later one's (R6).
+        """
+        there = [each for each in self.queue if each.planned.target is side]
+        unknown = [each for each in there if each.state is OperationState.UNKNOWN]
+        if any(each.planned.kind is not WriteKind.COMMENT for each in unknown):
+            return None
+        mine = [each for each in there if each.state is OperationState.READY]
         order = {Rank.CREATE: 0, Rank.NORMAL: 1, Rank.CLOSING: 2}
         return min(mine, key=lambda each: (order[each.planned.rank], each.id), default=None)
 
