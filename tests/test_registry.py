@@ -5,6 +5,7 @@ import pytest
 from syncd.model.errors import BrokenInvariant
 from syncd.registry import PROVIDERS
 from syncd.settings.values import HttpSettings
+from tests.conformance.fixture import all_fixtures
 from tests.settings.support import Folder, make_folder
 
 
@@ -42,3 +43,10 @@ def test_a_provider_refuses_the_settings_of_another(folder: Folder) -> None:
     with pytest.raises(BrokenInvariant, match="SmartOpsSettings is needed"):
         PROVIDERS["smartops"].features(connections[1].options)
     assert HttpSettings().port == 8470
+
+
+def test_every_provider_is_played_with_by_the_conformance_kit() -> None:
+    fixtures = all_fixtures().values()
+    assert {one.provider for one in fixtures} == set(PROVIDERS)
+    # Each kind of ticket Telenor has is a tree of its own.
+    assert {"incident", "order"} <= {one.kind for one in fixtures if one.provider == "telenor"}

@@ -62,6 +62,7 @@ class Workshop:
         log: told about every exchange.
         changed: called when a connection goes down or comes back.
         served: tickets of connections that are served; None: none of them is built here.
+        share: part of each connection's rate that may be used here, from above 0 to 1.
     """
 
     pool: ClientPool
@@ -71,6 +72,7 @@ class Workshop:
     log: WireLog
     changed: Callable[[], None]
     served: ServedTickets | None = None
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,10 +234,10 @@ def _budget(name: ConnectionName, features: Features, workshop: Workshop) -> Bud
 
     limits = features.limits
     pace = Pace(
-        requests_per_s=limits.requests_per_s,
+        requests_per_s=limits.requests_per_s * workshop.share,
         # After a pause what has gathered may go at once; the rate holds over a second.
-        burst=max(1, limits.concurrency, round(limits.requests_per_s)),
-        concurrency=limits.concurrency,
+        burst=max(1, round(max(limits.concurrency, limits.requests_per_s) * workshop.share)),
+        concurrency=max(1, round(limits.concurrency * workshop.share)),
     )
     return Budget(clock=workshop.clock, pace=pace, on_open=opened, on_close=closed)
 

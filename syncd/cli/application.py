@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from syncd.cli import (
+    adopting,
     asking,
     calling,
     checking,
@@ -42,7 +43,7 @@ def make() -> typer.Typer:
     app.callback()(_root)
     for module in (running, checking, listing, explaining, planning, reconciling):
         module.add_to(app)
-    for module in (operations, conflicts, links, asking, calling, database):
+    for module in (operations, conflicts, links, adopting, asking, calling, database):
         module.add_to(app)
     return app
 

@@ -23,7 +23,6 @@ def add_to(app: typer.Typer) -> None:
     command(made, "add")(add)
     command(made, "remove")(remove)
     app.add_typer(made, rich_help_panel="Decide")
-    command(app, "adopt", panel="Decide")(adopt)
 
 
 async def list_links(
@@ -99,16 +98,6 @@ async def _vendor(settings: "Settings", rules: "MappingRules", word: str) -> "Co
         return found[0]
     said = f"{word} may be of {', '.join(accepted)}; say which: {accepted[0]}/{word}"
     raise CommandRefused(said)
-
-
-async def adopt(
-    cli: Cli,
-    mapping: Annotated[str, typer.Argument(help="The mapping that shall keep them in step.")],
-    itsm_number: Annotated[str, typer.Argument(help="The ITSM ticket's number or id.")],
-    vendor_number: Annotated[str, typer.Argument(help="The vendor ticket's number or id.")],
-) -> int:
-    """Pair two tickets that exist already: the same as `syncd link add`."""
-    return await add(cli, mapping, itsm_number, vendor_number)
 
 
 async def remove(

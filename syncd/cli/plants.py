@@ -16,8 +16,15 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def adapter(settings: "Settings", name: "ConnectionName") -> "AsyncIterator[Adapter]":
+async def adapter(
+    settings: "Settings", name: "ConnectionName", *, share: float = 1.0
+) -> "AsyncIterator[Adapter]":
     """Build one connection's adapter; nothing is sent until it is used.
+
+    Args:
+        settings: the configuration.
+        name: the connection.
+        share: part of its rate that may be used, beside a daemon that uses it too.
 
     Raises:
         CommandRefused: a daemon uses its login, which two cannot share.
@@ -46,6 +53,7 @@ async def adapter(settings: "Settings", name: "ConnectionName") -> "AsyncIterato
             log=ExchangeLog([]),
             changed=_nothing,
             served=await _served(alone, stack),
+            share=share,
         )
         plant = await build(alone, workshop)
         yield plant.adapters[name]

@@ -10,10 +10,11 @@ from syncd.core.rules import MappingMode, MappingRules
 from syncd.core.state import ItemPair, NotOpened, Opening
 from syncd.intake.config import IntakeConfig
 from syncd.intake.records import Decider
-from syncd.model.ids import Side
+from syncd.model.ids import Side, TicketRow
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Ticket
 from syncd.store import journal, mappings, outbox, sharing
+from syncd.store.adopting import ASKED
 from syncd.store.records import LinkPhase, LinkRecord, StoredTicket
 from syncd.store.tx import Tx
 
@@ -74,17 +75,25 @@ def candidates(tx: Tx, subject: Subject, decider: Decider) -> list[Candidate]:
     found_all = []
     for rules, source in decider.config.sides(stored.connection, stored.kind):
         is_taken = rules.name in known or (source is Side.VENDOR and bool(subject.linked))
-        if is_taken or not _is_young(tx, rules, ticket):
+        if is_taken:
+            continue
+        is_asked = was_asked(tx, stored.row, rules)
+        if not is_asked and not _is_young(tx, rules, ticket):
             continue
         foreign = sharing.written_there(tx, stored.row) if subject.linked else ()
         found = _match(rules, source, ticket, decider.config, foreign)
         if found is not None:
-            by_edit = _is_by_edit(tx, subject, rules, source, decider.config)
+            by_edit = not is_asked and _is_by_edit(tx, subject, rules, source, decider.config)
             chosen = decider.config.opening_rules(rules, ticket, source)
             found_all.append(
                 Candidate(rules=chosen, source=source, found=found, is_by_edit=by_edit)
             )
     return found_all
+
+
+def was_asked(tx: Tx, row: TicketRow, rules: MappingRules) -> bool:
+    """Whether a person asked for this ticket's partner, whatever its age and the mapping's pace."""
+    return journal.was_ever_told(tx, row, (ASKED,), mapping=rules.name)
 
 
 def _match(

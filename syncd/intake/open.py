@@ -26,11 +26,13 @@ from syncd.intake.candidates import (
     candidates,
     may_be_ours,
     rivals_of,
+    was_asked,
 )
 from syncd.intake.records import Decider, Decision
 from syncd.model.ids import ConnectionName, LinkRow, Side, TicketRow
 from syncd.model.operation import CommentDraft, WriteKind
 from syncd.store import fuses, journal, links, mappings, sharing, tickets
+from syncd.store.adopting import ASKED
 from syncd.store.records import Line, LinkParts, PlanContext, StoredTicket
 from syncd.store.tx import Tx
 
@@ -124,8 +126,11 @@ def plan_context(rules: MappingRules, decider: Decider, ask_after_s: float | Non
 def _is_within_pace(tx: Tx, row: TicketRow, rules: MappingRules, decider: Decider) -> bool:
     """Whether `at_most`, or a fuse, allows one more; beyond it the mapping pauses, with one alert.
 
-    A person who resumes it has looked at what it held: those are opened, and count no more.
+    A person who resumes it has looked at what it held: those are opened, and count no more. What a
+    person asked for is opened, and never counts.
     """
+    if was_asked(tx, row, rules):
+        return True
     state = mappings.get(tx, rules.name, lock=True)
     allowed = rules.at_most or _fused(tx, rules)
     resumed_at = state.resumed_at
@@ -135,7 +140,9 @@ def _is_within_pace(tx: Tx, row: TicketRow, rules: MappingRules, decider: Decide
             return True
         since = decider.now - timedelta(seconds=allowed.per_s)
         since = max(since, resumed_at or since)
-        opened = links.count_opened_since(tx, rules.name, since, unless_told=HELD)
+        opened = links.count_opened_since(
+            tx, rules.name, since, unless_told=HELD, unless_asked=ASKED
+        )
         if opened < allowed.count:
             return True
     if state.pause is None:

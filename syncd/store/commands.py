@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from syncd.model.errors import CommandRefused
 from syncd.model.ids import ConnectionName, LinkRow, MappingName, OperationId, Side, TicketRow
 from syncd.store import (
+    adopting,
     conflicts,
     connections,
     credentials,
@@ -126,6 +127,24 @@ def link_add(tx: Tx, arguments: Arguments, actor: str, now: datetime) -> object:
         now=now,
     )
     return {"link": link_id}
+
+
+def links_add(tx: Tx, arguments: Arguments, actor: str, now: datetime) -> object:
+    """`links.add`: pairs, each as `link.add` takes it.
+
+    One that was linked meanwhile, or refused, does not keep the others; each is told.
+    """
+    pairs = arguments.get("pairs")
+    if not isinstance(pairs, list) or len(pairs) > adopting.PAIRS_MAX:
+        raise CommandRefused(f"pairs is a list of at most {adopting.PAIRS_MAX}")
+    made, refused = 0, []
+    for pair in pairs:
+        try:
+            link_add(tx, pair, actor, now)
+            made += 1
+        except CommandRefused as error:
+            refused.append(f"{pair['itsm_ticket']} and {pair['vendor_ticket']}: {error}")
+    return {"linked": made, "refused": refused}
 
 
 def _ticket_of_side(tx: Tx, arguments: Arguments, side: Side, now: datetime) -> TicketRow:
@@ -331,7 +350,10 @@ COMMANDS: Mapping[str, Command] = {
     "ops.discard": discard,
     "ops.adopt": adopt,
     "conflicts.resolve": resolve,
+    "adopt.learn": adopting.learn,
+    "adopt.open": adopting.ask_opening,
     "link.add": link_add,
+    "links.add": links_add,
     "link.remove": link_remove,
     "pause": pause,
     "resume": resume,

@@ -474,7 +474,12 @@ def resume(tx: Tx, link_id: LinkRow, *, by: str, now: datetime) -> None:
 
 
 def count_opened_since(
-    tx: Tx, mapping: MappingName, since: datetime, *, unless_told: str = ""
+    tx: Tx,
+    mapping: MappingName,
+    since: datetime,
+    *,
+    unless_told: str = "",
+    unless_asked: str = "",
 ) -> int:
     """Count the partners a mapping opened by itself after an instant.
 
@@ -485,6 +490,7 @@ def count_opened_since(
         mapping: the mapping.
         since: the instant.
         unless_told: tickets about which this was journalled up to then do not count.
+        unless_asked: nor do those about which this was journalled ever.
     """
     o, j = t.operation.c, t.journal.c
     source = sa.case((_c.origin == Side.ITSM, _c.itsm_ticket), else_=_c.vendor_ticket)
@@ -497,7 +503,12 @@ def count_opened_since(
         _c.added_by == "",
         sa.exists().where(o.link == _c.id, o.kind == WriteKind.CREATE),
     )
-    return int(tx.scalar(query.where(~told) if unless_told else query) or 0)
+    if unless_told:
+        query = query.where(~told)
+    if unless_asked:
+        mine = (j.ticket == source, j.mapping == mapping, j.event == unless_asked)
+        query = query.where(~sa.exists().where(*mine))
+    return int(tx.scalar(query) or 0)
 
 
 def set_partner(tx: Tx, link_id: LinkRow, partner: tuple[ConnectionName, str]) -> None:
