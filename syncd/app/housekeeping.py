@@ -1,9 +1,10 @@
-"""What nobody waits for: silence told, unused attachments dropped, figures summed up."""
+"""What nobody waits for: silence told, unused files and old rows dropped, figures summed up."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -12,10 +13,12 @@ from syncd.app.news import overdue_since
 from syncd.app.stored import sample
 from syncd.app.supervision import first
 from syncd.gateway.metrics import Metrics
+from syncd.intake.candidates import LASTING
 from syncd.model.ids import ConnectionName
 from syncd.ports.clock import Clock
-from syncd.store import connections, inbox, journal, served, spool
+from syncd.store import connections, forgetting, inbox, journal, served, spool
 from syncd.store.database import Database
+from syncd.store.forgetting import Kept, Window
 from syncd.store.records import Line
 from syncd.store.spool import Spool
 from syncd.store.tx import Tx
@@ -33,6 +36,8 @@ INBOX_KEPT = timedelta(days=7)
 """How long notifications that were worked on are kept, for questions."""
 CALLS_KEPT = timedelta(days=30)
 """How long a repetition of a caller's request is known as one."""
+WINDOWS_MAX = 2_000
+"""Windows of old rows looked through in one clearing, per table; the next clearing begins anew."""
 
 _log = structlog.get_logger()
 
@@ -147,6 +152,41 @@ class Housekeeping:
         now = self._parts.clock.now()
         await self._parts.db.write(inbox.forget_before, now - INBOX_KEPT)
         await self._parts.db.write(served.forget_calls_before, now - CALLS_KEPT)
+        await self._forget(now)
+
+    async def _forget(self, now: datetime) -> None:
+        """Remove what is older than the settings keep it."""
+        kept = self._parts.plant().settings.retention
+        forgotten = {
+            Kept.JOURNAL: await self._walk(
+                Kept.JOURNAL,
+                now - timedelta(seconds=kept.journal_s),
+                partial(forgetting.forget_journal, lasting=LASTING),
+            ),
+            Kept.ATTEMPTS: await self._walk(
+                Kept.ATTEMPTS, now - timedelta(seconds=kept.attempts_s), forgetting.forget_attempts
+            ),
+            Kept.OPERATIONS: await self._walk(
+                Kept.OPERATIONS,
+                now - timedelta(seconds=kept.operations_s),
+                forgetting.forget_operations,
+            ),
+        }
+        if any(forgotten.values()):
+            _log.info("app.old_forgotten", **forgotten)
+
+    async def _walk(
+        self, what: Kept, before: datetime, forget: Callable[[Tx, Window, datetime], int]
+    ) -> int:
+        db, after_id, forgotten = self._parts.db, 0, 0
+        for _ in range(WINDOWS_MAX):
+            some = await db.read(forgetting.window, what, before, after_id=after_id)
+            if some is None or not some.is_old:
+                return forgotten
+            forgotten += await db.write(forget, some, before)
+            after_id = some.last_id
+        _log.info("app.forgetting_goes_on", what=what, forgotten=forgotten)
+        return forgotten
 
     async def _sum_up(self) -> None:
         now = self._parts.clock.now()

@@ -29,6 +29,8 @@ WOULD_OPEN = "dry_run.would_open"
 
 MATCHED_BEFORE = (HELD, CONTESTED, WOULD_OPEN)
 """What was told of a ticket that matched already, whatever was edited since."""
+LASTING = (*MATCHED_BEFORE, KNOWN)
+"""Lines that later decisions ask for: they are kept, however old."""
 
 SKEW_S = 300.0
 """How far a provider's clock may be from ours when a ticket is judged older than a create."""

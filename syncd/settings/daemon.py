@@ -2,10 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from syncd.core.pacing import WatchPace
 from syncd.model.secret import Secret
@@ -25,6 +25,7 @@ from syncd.settings.values import (
     HttpSettings,
     LogSettings,
     PollSettings,
+    RetentionSettings,
     StoreSettings,
 )
 
@@ -68,6 +69,41 @@ class StoreBlock(Block):
         return StoreSettings(url=self.url, key=self.key, password=self.password, **known)
 
 
+_DAY_S = 86_400.0
+EXPLAINING_DAYS_MIN = 30
+OVER_DAYS_MIN = 7
+"""Far above any settle time, look-again time and pace (`at_most`) that decisions rest on."""
+
+
+def _kept_for(days_min: int) -> AfterValidator:
+    def check(seconds: float) -> float:
+        if seconds < days_min * _DAY_S:
+            raise ValueError(f"too short to tell what happened; accepted: {days_min}d or longer")
+        return seconds
+
+    return AfterValidator(check)
+
+
+class RetentionBlock(Block):
+    """`retention:`."""
+
+    journal: Annotated[Duration, _kept_for(EXPLAINING_DAYS_MIN)] = Field(
+        default=400 * _DAY_S, description="lines that `log` and `explain` show; at least 30d"
+    )
+    attempts: Annotated[Duration, _kept_for(OVER_DAYS_MIN)] = Field(
+        default=90 * _DAY_S, description="what was sent and answered, once settled; at least 7d"
+    )
+    operations: Annotated[Duration, _kept_for(OVER_DAYS_MIN)] = Field(
+        default=90 * _DAY_S, description="operations, once settled; at least 7d"
+    )
+
+    def value(self) -> RetentionSettings:
+        """Give the value handed out."""
+        return RetentionSettings(
+            journal_s=self.journal, attempts_s=self.attempts, operations_s=self.operations
+        )
+
+
 class HttpBlock(Block):
     """`http:`."""
 
@@ -97,6 +133,7 @@ class DaemonBlock(Block):
 
     environment: Word = Field(description="pinned in the store: a mismatch refuses to start")
     store: StoreBlock
+    retention: RetentionBlock = RetentionBlock()
     http: HttpBlock = HttpBlock()
     log: LogBlock = LogBlock()
     connections: dict[str, Any] = Field(description="every account used, by a name of your own")

@@ -142,6 +142,7 @@ def load(
         store=block.store.value(),
         http=block.http.value(),
         log=block.log.value(),
+        retention=block.retention.value(),
         connections=made,
         mappings={one.rules.name: one.rules for one in built},
         tests={one.rules.name: one.tests for one in built},

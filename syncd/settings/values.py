@@ -39,6 +39,21 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSettings:
+    """How long the store keeps what is over, in seconds.
+
+    Attributes:
+        journal_s: lines of the journal.
+        attempts_s: what was sent and answered, of operations that are settled.
+        operations_s: operations since they were settled; their keys stay for ever.
+    """
+
+    journal_s: float = 400 * 86_400.0
+    attempts_s: float = 90 * 86_400.0
+    operations_s: float = 90 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
     """Where the daemon listens."""
 
@@ -142,6 +157,7 @@ class Settings:
         tests: each mapping's `tests:`, for `syncd check`.
         revision: digest of every file, in hex; stands in every journal line.
         files: every file read, syncd.yaml first.
+        retention: as its block says.
     """
 
     environment: str
@@ -153,3 +169,4 @@ class Settings:
     tests: Mapping[MappingName, tuple[MappingTest, ...]]
     revision: str
     files: tuple[Path, ...]
+    retention: RetentionSettings = RetentionSettings()

@@ -271,15 +271,24 @@ def own_keys(tx: Tx, keys: Collection[OperationKey]) -> dict[OperationKey, KeyOw
     """Say of keys met as markers which are this store's, and whose; a stranger's is left out."""
     if not keys:
         return {}
-    o = t.operation.c
-    query = sa.select(o.key, o.link, o.target, o.id, o.kind, o.state, o.target_row).where(
-        tx.among(o.key, sorted(keys))
-    )
+    found = _owners(tx, t.operation, t.operation.c.id, keys)
+    forgotten = set(keys) - set(found)
+    if forgotten:
+        found |= _owners(tx, t.own_key, t.own_key.c.operation, forgotten)
+    return found
+
+
+def _owners(
+    tx: Tx, table: sa.Table, number: sa.ColumnElement[int], keys: Collection[OperationKey]
+) -> dict[OperationKey, KeyOwner]:
+    o = table.c
+    columns = (o.key, o.link, o.target, number.label("number"), o.kind, o.state, o.target_row)
+    query = sa.select(*columns).where(tx.among(o.key, sorted(keys)))
     return {
         OperationKey(row.key): KeyOwner(
             link_id=LinkRow(row.link),
             target=Side(row.target),
-            operation_id=OperationId(row.id),
+            operation_id=OperationId(row.number),
             kind=WriteKind(row.kind),
             state=OperationState(row.state),
             target_row=None if row.target_row is None else TicketRow(row.target_row),

@@ -47,6 +47,8 @@ def merge_rows(tx: Tx, *, lost: TicketRow, kept: TicketRow, now: datetime) -> bo
         .values(target_row=kept, lane=lanes.of_ticket(kept))
     )
     tx.run(sa.update(t.operation).where(o.source_row == lost).values(source_row=kept))
+    k = t.own_key.c
+    tx.run(sa.update(t.own_key).where(k.target_row == lost).values(target_row=kept))
     tx.run(sa.update(t.journal).where(t.journal.c.ticket == lost).values(ticket=kept))
     tx.run(sa.delete(t.ticket).where(c.id == lost))
     lanes.arrange(tx, [lanes.of_ticket(kept)])

@@ -298,6 +298,22 @@ class Operation(Base, table=True):
     detail: str = Field(sa_type=Text)
 
 
+class OwnKey(Base, table=True):
+    """The key of an operation that was forgotten: its marker stays known as ours (R5)."""
+
+    __tablename__ = "own_key"
+    __table_args__ = (
+        Index("ix_own_key_target_row", "target_row", **_where("target_row IS NOT NULL")),
+    )
+    key: str = Field(primary_key=True, sa_type=Text)
+    operation: int = Field(sa_type=RowId)
+    link: int = Field(sa_type=RowId, foreign_key="link.id")
+    target: str = Field(sa_type=Text)
+    target_row: int | None = Field(sa_type=RowId, foreign_key="ticket.id")
+    kind: str = Field(sa_type=Text)
+    state: str = Field(sa_type=Text)
+
+
 class Attempt(Base, table=True):
     """Every send and probe, append-only; late answers too."""
 
@@ -487,6 +503,7 @@ link = _core["link"]
 baseline = _core["baseline"]
 item_pair = _core["item_pair"]
 operation = _core["operation"]
+own_key = _core["own_key"]
 attempt = _core["attempt"]
 journal = _core["journal"]
 conflict = _core["conflict"]

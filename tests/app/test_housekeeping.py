@@ -20,7 +20,9 @@ from syncd.ports.clock import SystemIds
 from syncd.settings.values import ExpectNews
 from syncd.store import connections, journal
 from syncd.store.database import Database
+from syncd.store.records import Line
 from syncd.store.spool import Spool
+from syncd.store.tx import Tx
 from syncd.transport.pool import ClientPool
 from tests.app.world import settings_for
 from tests.support.clock import FakeClock
@@ -97,6 +99,28 @@ async def test_files_that_no_operation_names_are_dropped(
     clock.advance(timedelta(days=2).total_seconds())
     await house.run_round()
     assert await spool.size(saved.digest) is None
+
+
+def note(tx: Tx, line: Line) -> None:
+    journal.append(tx, line)
+
+
+async def test_old_lines_of_the_journal_are_forgotten_once_they_are_older_than_asked(
+    house: Housekeeping, db: Database, clock: FakeClock
+) -> None:
+    for event in ("read.changed", "opening.held"):
+        await db.write(note, Line(at=clock.now(), event=event))
+
+    async def left() -> set[str]:
+        found = {one.line.event for one in await db.read(journal.tail)}
+        return found & {"read.changed", "opening.held"}
+
+    clock.advance(timedelta(days=399).total_seconds())
+    await house.run_round()
+    assert await left() == {"read.changed", "opening.held"}
+    clock.advance(timedelta(days=2).total_seconds())
+    await house.run_round()
+    assert await left() == {"opening.held"}
 
 
 async def test_a_connection_that_goes_down_and_comes_back_is_noted(

@@ -1,0 +1,119 @@
+"""Forgetting what nobody needs any more: old journal lines, attempts, settled operations.
+
+Tables are walked by id, a window at a time, and a window that holds nothing old ends the walk: ids
+rise with time, so no index is kept for this. Links, tombstones and pairs stay for ever (R13), and
+of an operation its key, for that is how a marker met years later is known as ours (R5).
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from syncd.model.operation import OperationState
+from syncd.store import tables as t
+from syncd.store.tx import Tx
+
+WINDOW_ROWS = 500
+"""Rows looked at in one transaction; bounds how long other writers wait for it."""
+
+SETTLED = (OperationState.APPLIED, OperationState.SUPERSEDED, OperationState.DISCARDED)
+
+_o, _a = t.operation.c, t.attempt.c
+_KEPT_OF_OPERATION = ("key", "link", "target", "target_row", "kind", "state")
+
+
+class Kept(StrEnum):
+    """What is kept for a time."""
+
+    JOURNAL = "journal"
+    ATTEMPTS = "attempts"
+    OPERATIONS = "operations"
+
+
+_TIME = {
+    Kept.JOURNAL: (t.journal, t.journal.c.at),
+    Kept.ATTEMPTS: (t.attempt, _a.ended_at),
+    Kept.OPERATIONS: (t.operation, _o.planned_at),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Some rows in a sequence of ids.
+
+    Attributes:
+        after_id, last_id: the rows behind the one, up to the other.
+        is_old: one of them at least is old enough to go.
+    """
+
+    after_id: int
+    last_id: int
+    is_old: bool
+
+
+def window(
+    tx: Tx, what: Kept, before: datetime, *, after_id: int = 0, limit: int = WINDOW_ROWS
+) -> Window | None:
+    """Look at the next rows; None behind the last one."""
+    table, at = _TIME[what]
+    rows = sa.select(table.c.id, at.label("at")).where(table.c.id > after_id)
+    some = rows.order_by(table.c.id).limit(limit).subquery()
+    ends = sa.select(sa.func.max(some.c.id).label("last"), sa.func.min(some.c.at).label("oldest"))
+    found = tx.first(ends)
+    if found is None or found.last is None:
+        return None
+    return Window(after_id=after_id, last_id=found.last, is_old=found.oldest < before)
+
+
+def forget_journal(tx: Tx, some: Window, before: datetime, *, lasting: Collection[str] = ()) -> int:
+    """Remove lines written before an instant; return how many.
+
+    Args:
+        tx: the transaction.
+        some: where to look.
+        before: the instant.
+        lasting: events that decisions still ask for; those lines stay.
+    """
+    c = t.journal.c
+    here = (c.id > some.after_id, c.id <= some.last_id)
+    return tx.run(sa.delete(t.journal).where(*here, c.at < before, c.event.not_in(list(lasting))))
+
+
+def forget_attempts(tx: Tx, some: Window, before: datetime) -> int:
+    """Remove attempts that ended before an instant, of settled operations; return how many."""
+    here = (_a.id > some.after_id, _a.id <= some.last_id, _a.ended_at < before)
+    settled = sa.exists().where(_o.id == _a.operation, *_is_over())
+    return tx.run(sa.delete(t.attempt).where(*here, settled))
+
+
+def forget_operations(tx: Tx, some: Window, before: datetime) -> int:
+    """Remove operations settled before an instant, with their attempts; return how many.
+
+    Their keys are kept. One that is open, parked, or to be looked at once more stays, however old.
+    """
+    here = (_o.id > some.after_id, _o.id <= some.last_id, *_is_over(), _o.settled_at < before)
+    query = sa.select(_o.id).where(*here).order_by(_o.id)
+    ids = tx.scalars(query.with_for_update(skip_locked=True) if tx.is_postgres else query)
+    if not ids:
+        return 0
+    gone = tx.among(_o.id, ids)
+    columns = [_o.id, *(_o[name] for name in _KEPT_OF_OPERATION)]
+    kept = sa.insert(t.own_key).from_select(
+        ["operation", *_KEPT_OF_OPERATION], sa.select(*columns).where(gone)
+    )
+    tx.run(kept)
+    tx.run(
+        sa.delete(t.served_call).where(
+            t.served_call.c.caller == "",
+            t.served_call.c.key.in_(sa.select(_o.key).where(gone)),
+        )
+    )
+    tx.run(sa.delete(t.attempt).where(tx.among(_a.operation, ids)))
+    return tx.run(sa.delete(t.operation).where(gone))
+
+
+def _is_over() -> tuple[sa.ColumnElement[bool], ...]:
+    return (t.state_in(*SETTLED), _o.recheck_at.is_(None), _o.settled_at.is_not(None))

@@ -1,0 +1,141 @@
+"""What is over is forgotten; links, pairs, keys and everything open stay (DESIGN R13)."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+import pytest
+import sqlalchemy as sa
+
+from syncd.model.errors import CommandRefused
+from syncd.model.ids import OperationKey, Side
+from syncd.model.operation import ParkReason
+from syncd.store import forgetting, journal, links, operations, outbox
+from syncd.store import tables as t
+from syncd.store.database import Tx
+from syncd.store.forgetting import Kept, Window
+from syncd.store.records import Line
+from tests.store.scene import NOW, Scene, applied, comment, later, receipt
+from tests.store.scene import parked as parked_for
+
+YEAR = timedelta(days=365)
+LONG_AFTER = NOW + YEAR
+
+FORGET: dict[Kept, Callable[[Tx, Window, datetime], int]] = {
+    Kept.JOURNAL: partial(forgetting.forget_journal, lasting=["opening.held"]),
+    Kept.ATTEMPTS: forgetting.forget_attempts,
+    Kept.OPERATIONS: forgetting.forget_operations,
+}
+
+
+async def forget(
+    scene: Scene, what: Kept, before: datetime = LONG_AFTER, *, limit: int = 500
+) -> int:
+    """Go through a table as housekeeping does."""
+    after_id, gone = 0, 0
+    while found := await scene.db.read(
+        forgetting.window, what, before, after_id=after_id, limit=limit
+    ):
+        if not found.is_old:
+            break
+        gone += await scene.db.write(FORGET[what], found, before)
+        after_id = found.last_id
+    return gone
+
+
+async def count(scene: Scene, table: sa.Table) -> int:
+    return int(await scene.db.read(lambda tx: tx.scalar(sa.select(sa.func.count(table.c.key)))))
+
+
+async def test_the_marker_of_a_forgotten_operation_is_still_ours(scene: Scene) -> None:
+    link = await scene.linked(comment("c1"))
+    op = await scene.deliver(receipt(comment_id="v1"))
+    strange = OperationKey("zzzzzz-0000")
+    before = await scene.db.read(links.own_keys, [op.write.key, strange])
+    assert await forget(scene, Kept.OPERATIONS) == 1
+    with pytest.raises(CommandRefused, match="no operation"):
+        await scene.operation(op.id)
+    assert await scene.db.read(links.own_keys, [op.write.key, strange]) == before
+    assert before[op.write.key].target is Side.VENDOR
+    parts = await scene.db.read(links.load_link, link, lookup_keys=[op.write.key, strange])
+    assert parts.own_keys == {op.write.key: (link, Side.VENDOR)}
+    assert [pair.target_id for pair in parts.pairs] == ["v1"]
+
+
+async def test_a_removed_link_keeps_its_tombstone_pairs_and_keys(scene: Scene) -> None:
+    link = await scene.linked(comment("c1"), comment("c2"))
+    op = await scene.deliver(receipt(comment_id="v1"))
+    await scene.db.write(links.tombstone, link, by="kari", now=later(5))
+    assert await forget(scene, Kept.OPERATIONS) == 2
+    found = await scene.db.read(links.get, link)
+    assert found.tombstone_at == later(5)
+    assert len(await scene.db.read(links.pairs_of, link)) == 2
+    assert op.write.key in await scene.db.read(links.own_keys, [op.write.key])
+
+
+async def test_nothing_of_an_operation_that_is_open_or_parked_is_forgotten(scene: Scene) -> None:
+    parked = await scene.linked(comment("c1"))
+    op = await scene.send()
+    await scene.settle(op, parked_for(ParkReason.REFUSED))
+    waiting = await scene.linked(comment("c1"), comment("c2"), itsm="inc2", vendor="case2")
+    assert await forget(scene, Kept.OPERATIONS) == 0
+    assert await forget(scene, Kept.ATTEMPTS) == 0
+    assert await scene.states(parked) == ["comment parked"]
+    assert await scene.states(waiting) == ["comment ready", "comment waiting"]
+    assert len((await scene.db.read(operations.show, op.id)).attempts) == 1
+
+
+async def test_an_operation_to_be_looked_at_once_more_stays_until_that_is_done(
+    scene: Scene,
+) -> None:
+    await scene.linked(comment("c1"))
+    op = await scene.deliver(receipt(comment_id="v1"))
+    look = sa.update(t.operation).where(t.operation.c.id == op.id)
+    await scene.db.write(lambda tx: tx.run(look.values(recheck_at=later(900))))
+    assert await forget(scene, Kept.OPERATIONS) == 0
+    assert await forget(scene, Kept.ATTEMPTS) == 0
+    await scene.db.write(lambda tx: tx.run(look.values(recheck_at=None)))
+    assert await forget(scene, Kept.OPERATIONS) == 1
+
+
+async def test_only_what_is_older_than_asked_goes(scene: Scene) -> None:
+    await scene.linked(comment("c1"))
+    old = await scene.deliver(receipt(comment_id="v1"))
+    link = await scene.linked(itsm="inc2", vendor="case2")
+    at = later(600)
+    (young,) = await scene.plan(link, comment("c2"), now=at)
+    op = await scene.send(now=at)
+    await scene.settle(op, applied(receipt("case2", comment_id="v2")), at)
+    assert await forget(scene, Kept.OPERATIONS, before=later(300)) == 1
+    with pytest.raises(CommandRefused):
+        await scene.operation(old.id)
+    assert (await scene.operation(young)).settled_at == at
+
+
+async def test_attempts_go_before_their_operation(scene: Scene) -> None:
+    await scene.linked(comment("c1"))
+    op = await scene.deliver(receipt(comment_id="v1"))
+    assert await forget(scene, Kept.ATTEMPTS) == 1
+    shown = await scene.db.read(operations.show, op.id)
+    assert shown.attempts == ()
+    assert shown.record.sent_at is not None
+
+
+async def test_many_old_lines_go_window_by_window_and_lasting_ones_stay(scene: Scene) -> None:
+    lines = [Line(at=later(n), event="read.changed", detail=str(n)) for n in range(30)]
+    lasting = Line(at=later(3), event="opening.held", detail="stays")
+    await scene.db.write(journal.append, *lines[:10], lasting, *lines[10:])
+    await forget(scene, Kept.JOURNAL, before=later(25), limit=7)
+    left = [one.line.detail for one in await scene.db.read(journal.tail)]
+    assert left == ["stays", "25", "26", "27", "28", "29"]
+
+
+async def test_two_that_forget_at_once_forget_each_thing_once(scene: Scene) -> None:
+    await scene.linked(comment("c1"))
+    op = await scene.deliver(receipt(comment_id="v1"))
+    both = await asyncio.gather(*(forget(scene, Kept.OPERATIONS) for _ in range(2)))
+    assert sum(both) == 1
+    assert await count(scene, t.own_key) == 1
+    assert await scene.db.read(outbox.next_due) is None
+    assert op.write.key in await scene.db.read(links.own_keys, [op.write.key])
