@@ -1,16 +1,23 @@
 """db: the store's schema, and the first thing after a restored backup."""
 
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from syncd.cli import writing
 from syncd.cli.frame import FINE, Cli, command, group
 from syncd.cli.show.lines import line
 
+if TYPE_CHECKING:
+    from syncd.settings.values import StoreSettings
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     made = group("db", "The store: its schema, and what to do after a restored backup.")
     command(made, "upgrade")(upgrade)
+    command(made, "copy")(copy)
     command(made, "restored")(restored)
     app.add_typer(made, rich_help_panel="Administer")
 
@@ -25,6 +32,52 @@ async def upgrade(cli: Cli) -> int:
     told = {"ok": True, "revision": schema.REVISION}
     cli.out.show(told, [line(f"the store's schema is {schema.REVISION}, as this syncd needs it")])
     return FINE
+
+
+FromUrl = Annotated[
+    str, typer.Argument(help="the store that is read: sqlite:////…, postgresql://…")
+]
+ToUrl = Annotated[str, typer.Argument(help="the store that is written; must be new or empty")]
+
+
+async def copy(cli: Cli, from_url: FromUrl, to_url: ToUrl) -> int:
+    """Copy the store to another database: SQLite to PostgreSQL, or back. No syncd may run on them.
+
+    PostgreSQL's password is the settings' where the address is theirs, else PGPASSWORD's or that of
+    ~/.pgpass. Files on their way lie in the spool, which is not copied.
+    """
+    from syncd.store import copying
+
+    store = cli.settings().store
+    source, target = _address(from_url, store), _address(to_url, store)
+    rows = await copying.copy(source, target)
+    filled = {name: count for name, count in rows.items() if count}
+    told = {"ok": True, "rows": sum(rows.values()), "tables": rows}
+    cli.out.show(
+        told,
+        [
+            line(f"copied {sum(rows.values())} rows of {len(filled)} tables to {to_url}"),
+            line(f"to use it: say so as `store.url`, and keep `store.spool: {store.spool}`"),
+        ],
+    )
+    return FINE
+
+
+def _address(url: str, store: "StoreSettings") -> str:
+    """Give an address as the store takes it, with the settings' password where it is theirs.
+
+    Raises:
+        CommandRefused: it is none.
+    """
+    from syncd.app.places import store_url
+    from syncd.model.errors import CommandRefused
+    from syncd.settings.daemon import known_store
+
+    try:
+        known_store(url)
+    except ValueError as error:
+        raise CommandRefused(f"{url.partition('://')[0]}:…: {error}") from error
+    return store_url(replace(store, url=url, password=store.password if url == store.url else None))
 
 
 async def restored(cli: Cli) -> int:

@@ -36,6 +36,26 @@ class Block(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+def known_store(url: str) -> str:
+    """Accept a store's address.
+
+    Raises:
+        ValueError: it is none, or a password stands in it.
+    """
+    if url.startswith("sqlite:"):
+        if not re.fullmatch(r"sqlite:////[^?#]+", url):
+            raise ValueError("a relative path; accepted: sqlite:////absolute/path.db")
+        return url
+    if not re.fullmatch(r"postgresql://[^\s/]+/[^\s/?]+(\?\S*)?", url):
+        raise ValueError(
+            "not a store's address; accepted: sqlite:////absolute/path.db,"
+            " postgresql://user@host/database"
+        )
+    if urlsplit(url).password is not None:
+        raise ValueError("a password does not stand in a file; name it as store.password")
+    return url
+
+
 class StoreBlock(Block):
     """`store:`."""
 
@@ -47,18 +67,7 @@ class StoreBlock(Block):
     @field_validator("url")
     @classmethod
     def _known(cls, url: str) -> str:
-        if url.startswith("sqlite:"):
-            if not re.fullmatch(r"sqlite:////[^?#]+", url):
-                raise ValueError("a relative path; accepted: sqlite:////absolute/path.db")
-            return url
-        if not re.fullmatch(r"postgresql://[^\s/]+/[^\s/?]+(\?\S*)?", url):
-            raise ValueError(
-                "not a store's address; accepted: sqlite:////absolute/path.db,"
-                " postgresql://user@host/database"
-            )
-        if urlsplit(url).password is not None:
-            raise ValueError("a password does not stand in a file; name it as store.password")
-        return url
+        return known_store(url)
 
     def value(self) -> StoreSettings:
         """Give the value handed out."""

@@ -40,6 +40,7 @@ One module per subject; records.py has the values returned, errors.py the errors
     operations   list_operations, of_link, show, retry, discard, adopt
     conflicts    list_open, resolve
     journal      append, of_ticket, was_told, was_ever_told, tail, last_id
+    copying      copy: the whole store to another database
     forgetting   window, forget_journal, forget_attempts, forget_operations: what is old goes
     inbox        put, take, lock, done, forget_before
     credentials  save, load, forget, names

@@ -5,6 +5,7 @@ SyncdError
 └── CommandRefused
     ├── StoreHeld           another process holds the store for writing
     └── SchemaMismatch      the database's schema is older or newer than this version of syncd
+        └── SchemaMissing   the database has no tables of ours
 """
 
 from syncd.model.errors import CommandRefused, SyncdError
@@ -34,3 +35,7 @@ class StoreHeld(CommandRefused):
 
 class SchemaMismatch(CommandRefused):
     """The schema in the database is not the one this version works with."""
+
+
+class SchemaMissing(SchemaMismatch):
+    """The database has no tables of ours."""

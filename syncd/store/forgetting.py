@@ -57,9 +57,12 @@ class Window:
 def window(
     tx: Tx, what: Kept, before: datetime, *, after_id: int = 0, limit: int = WINDOW_ROWS
 ) -> Window | None:
-    """Look at the next rows; None behind the last one."""
+    """Look at the next rows; None behind the last one. The newest of numbered things stays."""
     table, at = _TIME[what]
     rows = sa.select(table.c.id, at.label("at")).where(table.c.id > after_id)
+    if what is not Kept.ATTEMPTS:
+        # SQLite would give the newest row's number to the next one, and people know these numbers.
+        rows = rows.where(table.c.id < sa.select(sa.func.max(table.c.id)).scalar_subquery())
     some = rows.order_by(table.c.id).limit(limit).subquery()
     ends = sa.select(sa.func.max(some.c.id).label("last"), sa.func.min(some.c.at).label("oldest"))
     found = tx.first(ends)

@@ -1,8 +1,8 @@
 """The store on PostgreSQL: units run through asyncpg, each in a transaction of its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -38,6 +38,11 @@ NOT_EVEN_ASKED = ("connection is closed", "cannot switch to state")
 """What the driver says of a session it knows to be over or ending: it sent nothing."""
 _LOCK = sa.text("SELECT pg_advisory_lock(hashtextextended(:owner, 0))")
 _UNLOCK = sa.text("SELECT pg_advisory_unlock(hashtextextended(:owner, 0))")
+_OWNERS = sa.text(
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database ="
+    " (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+"""Owners' locks that others hold on this database (`hold_owner`)."""
 UPGRADE_LOCK = 0x73796E6364
 """Advisory lock of schema upgrades: the letters of syncd."""
 
@@ -249,6 +254,44 @@ async def upgrade_database(url: str) -> None:
 
     try:
         await _repeated(once)
+    finally:
+        await engine.dispose()
+
+
+class _Alone:
+    """A database in one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def run(self, work: Callable[[sa.Connection], T]) -> T:
+        return await self._connection.run_sync(work)
+
+
+@asynccontextmanager
+async def alone(url: str) -> AsyncIterator[_Alone]:
+    """Use a database in one transaction while no daemon works on it; committed at the end.
+
+    Raises:
+        CommandRefused: a daemon works on it.
+        SchemaMismatch: it is of another version, or has no tables (SchemaMissing).
+        StoreUnavailable: it cannot be reached.
+    """
+    engine = _engine(url)
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            await connection.run_sync(schema.check)
+            if (await connection.execute(_OWNERS)).scalar():
+                raise CommandRefused(
+                    f"a syncd works on {connection.engine.url.database}: stop all that use it first"
+                )
+            yield _Alone(connection)
+            await connection.commit()
+    except sa.exc.DBAPIError as error:
+        raise _translated(error) from error
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StoreUnavailable(f"PostgreSQL: {error or type(error).__name__}") from error
     finally:
         await engine.dispose()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from syncd.store.errors import SchemaMismatch
+from syncd.store.errors import SchemaMismatch, SchemaMissing
 
 REVISIONS = ("0001", "0002", "0003")
 """All revisions this version knows, oldest first; the last is the one it works with."""
@@ -52,7 +52,7 @@ def check(connection: sa.Connection) -> None:
     if found == REVISION:
         return
     if found is None:
-        raise SchemaMismatch("the store is empty; `syncd db upgrade` makes its tables")
+        raise SchemaMissing("the store is empty; `syncd db upgrade` makes its tables")
     if found not in REVISIONS:
         raise _newer(found)
     raise SchemaMismatch(

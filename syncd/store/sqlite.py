@@ -11,8 +11,9 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -381,6 +382,49 @@ def upgrade_file(path: Path, *, what: str, started_at: datetime) -> None:
     lock = FileLock(path, what=what, started_at=started_at)
     try:
         _Writer(path, upgrade=True).stop()
+    finally:
+        lock.release()
+
+
+class _Alone:
+    """A file in one transaction, each piece of work on a thread."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    async def run(self, work: Callable[[sa.Connection], T]) -> T:
+        try:
+            return await asyncio.to_thread(work, self._connection)
+        except (sqlite3.Error, sa.exc.OperationalError) as error:
+            if _is_outside(error):
+                raise _unavailable(error) from error
+            raise
+
+
+@asynccontextmanager
+async def alone(path: Path, *, what: str, started_at: datetime) -> AsyncIterator[_Alone]:
+    """Hold a file under its lock in one transaction, committed at the end.
+
+    Raises:
+        StoreHeld: a running process has it.
+        SchemaMismatch: it is of another version, or has no tables (SchemaMissing).
+        StoreUnavailable: it cannot be opened.
+    """
+    lock = FileLock(path, what=what, started_at=started_at)
+    try:
+        raw = _connect(path, read_only=False)
+        connection = _wrap(raw)
+        try:
+            schema.check(connection)
+            raw.execute("BEGIN IMMEDIATE")
+            yield _Alone(connection)
+            await asyncio.to_thread(raw.execute, "COMMIT")
+        except sqlite3.Error as error:
+            raise _unavailable(error) from error
+        finally:
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            connection.close()
     finally:
         lock.release()
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from syncd.model.errors import CommandRefused
 from syncd.model.ids import OperationKey, Side
 from syncd.model.operation import ParkReason
-from syncd.store import forgetting, journal, links, operations, outbox
+from syncd.store import forgetting, journal, links, operations
 from syncd.store import tables as t
 from syncd.store.database import Tx
 from syncd.store.forgetting import Kept, Window
@@ -44,6 +44,11 @@ async def forget(
     return gone
 
 
+async def newer(scene: Scene) -> None:
+    """Plan one more operation: the newest of all is never forgotten."""
+    await scene.linked(comment("newest"), itsm="inc-newest", vendor="case-newest")
+
+
 async def count(scene: Scene, table: sa.Table) -> int:
     return int(await scene.db.read(lambda tx: tx.scalar(sa.select(sa.func.count(table.c.key)))))
 
@@ -53,6 +58,7 @@ async def test_the_marker_of_a_forgotten_operation_is_still_ours(scene: Scene) -
     op = await scene.deliver(receipt(comment_id="v1"))
     strange = OperationKey("zzzzzz-0000")
     before = await scene.db.read(links.own_keys, [op.write.key, strange])
+    await newer(scene)
     assert await forget(scene, Kept.OPERATIONS) == 1
     with pytest.raises(CommandRefused, match="no operation"):
         await scene.operation(op.id)
@@ -67,6 +73,7 @@ async def test_a_removed_link_keeps_its_tombstone_pairs_and_keys(scene: Scene) -
     link = await scene.linked(comment("c1"), comment("c2"))
     op = await scene.deliver(receipt(comment_id="v1"))
     await scene.db.write(links.tombstone, link, by="kari", now=later(5))
+    await newer(scene)
     assert await forget(scene, Kept.OPERATIONS) == 2
     found = await scene.db.read(links.get, link)
     assert found.tombstone_at == later(5)
@@ -79,6 +86,7 @@ async def test_nothing_of_an_operation_that_is_open_or_parked_is_forgotten(scene
     op = await scene.send()
     await scene.settle(op, parked_for(ParkReason.REFUSED))
     waiting = await scene.linked(comment("c1"), comment("c2"), itsm="inc2", vendor="case2")
+    await newer(scene)
     assert await forget(scene, Kept.OPERATIONS) == 0
     assert await forget(scene, Kept.ATTEMPTS) == 0
     assert await scene.states(parked) == ["comment parked"]
@@ -93,6 +101,7 @@ async def test_an_operation_to_be_looked_at_once_more_stays_until_that_is_done(
     op = await scene.deliver(receipt(comment_id="v1"))
     look = sa.update(t.operation).where(t.operation.c.id == op.id)
     await scene.db.write(lambda tx: tx.run(look.values(recheck_at=later(900))))
+    await newer(scene)
     assert await forget(scene, Kept.OPERATIONS) == 0
     assert await forget(scene, Kept.ATTEMPTS) == 0
     await scene.db.write(lambda tx: tx.run(look.values(recheck_at=None)))
@@ -107,6 +116,7 @@ async def test_only_what_is_older_than_asked_goes(scene: Scene) -> None:
     (young,) = await scene.plan(link, comment("c2"), now=at)
     op = await scene.send(now=at)
     await scene.settle(op, applied(receipt("case2", comment_id="v2")), at)
+    await newer(scene)
     assert await forget(scene, Kept.OPERATIONS, before=later(300)) == 1
     with pytest.raises(CommandRefused):
         await scene.operation(old.id)
@@ -134,8 +144,18 @@ async def test_many_old_lines_go_window_by_window_and_lasting_ones_stay(scene: S
 async def test_two_that_forget_at_once_forget_each_thing_once(scene: Scene) -> None:
     await scene.linked(comment("c1"))
     op = await scene.deliver(receipt(comment_id="v1"))
+    await newer(scene)
     both = await asyncio.gather(*(forget(scene, Kept.OPERATIONS) for _ in range(2)))
     assert sum(both) == 1
     assert await count(scene, t.own_key) == 1
-    assert await scene.db.read(outbox.next_due) is None
     assert op.write.key in await scene.db.read(links.own_keys, [op.write.key])
+
+
+async def test_the_newest_operation_stays_so_that_its_number_is_given_once(scene: Scene) -> None:
+    await scene.linked(comment("c1"))
+    op = await scene.deliver(receipt(comment_id="v1"))
+    assert await forget(scene, Kept.OPERATIONS) == 0
+    link = await scene.linked(comment("c2"), itsm="inc2", vendor="case2")
+    assert await forget(scene, Kept.OPERATIONS) == 1
+    (next_one,) = await scene.plan(link, comment("c3"))
+    assert next_one > op.id + 1
