@@ -18,10 +18,10 @@ UV ?= uv
 # Two makes at once must not install into one environment at once, where the system can lock.
 FLOCK := $(if $(shell command -v flock),flock .venv.lock)
 
-.PHONY: help setup demo lint check test simulate bench lock format clean
+.PHONY: help setup demo lint check test simulate crash bench lock format clean
 
 help:
-	@sed -n '1,2p' Makefile; printf 'targets: setup demo check test simulate bench lint format lock clean\n'
+	@sed -n '1,2p' Makefile; printf 'targets: setup demo check test simulate crash bench lint format lock clean\n'
 
 setup: $(VENV)/.dev
 
@@ -51,6 +51,10 @@ test: $(VENV)/.dev
 # Stories from seeds, many or one: make simulate SEEDS=500, make simulate SEED=17.
 simulate: $(VENV)/.dev
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
+# The daemon killed at its n-th commit and request until a run passes: make crash ARGS="--most 5".
+crash: $(VENV)/.dev
+	@$(BIN)/python -m tests.crash $(ARGS)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)

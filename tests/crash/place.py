@@ -1,0 +1,187 @@
+"""Two systems with people, a daemon between them that is ours to kill, and a judge."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from syncd.demo.clerk import Clerk
+from syncd.demo.daemon import Pulse
+from syncd.demo.evidence import Side
+from syncd.demo.judge import GROUP, ORGANIZATION, judge
+from syncd.demo.options import DemoOptions
+from syncd.demo.people import Life, People
+from syncd.demo.verdict import Fate, Shown, Verdict
+from syncd.demo.world import World, world
+from tests.crash.process import Process
+
+LOOK_S = 0.3
+QUIET_LOOKS = 8
+"""So many looks in a row must find everything there and nothing open."""
+SETTLE_MAX_S = 180.0
+SITES = ("Fornebu", "Bergen")
+
+
+@dataclass(slots=True)
+class Place:
+    """What the tests of this folder stand on.
+
+    Attributes:
+        world: both systems and the configuration.
+        process: the daemon.
+        people: who acts.
+        lives: tickets and what their people know of them.
+    """
+
+    world: World
+    process: Process
+    people: People
+    lives: list[Life] = field(default_factory=list)
+
+    async def goes_live(self) -> None:
+        """Have the daemon run once: what is older than its mapping's first day is not opened."""
+        await self.process.start()
+        await self.process.ready()
+        await self.process.kill()
+
+    # --- people ----------------------------------------------------------------------------------
+
+    def goes_on(self) -> None:
+        """Let people open another ticket, and work on the two before it."""
+        number = len(self.lives)
+        life = Life(
+            place=number % 100,
+            chance=random.Random(f"crash:{number}"),
+            suffix=f"{number // 100:03d}",
+        )
+        self.lives.append(life)
+        title = life.token()
+        life.titles.append(title)
+        if number % 3 == 2:
+            self._opens_at_carrier(life, title)
+        else:
+            self._opens_at_desk(life, title)
+        for earlier in self.lives[-3:-1]:
+            self._look(earlier)
+            self.people.carrier_comments(earlier)
+            self.people.desk_comments_twice(earlier)
+            self.people.desk_prioritises(earlier)
+            self.people.carrier_attaches(earlier)
+
+    def _opens_at_desk(self, life: Life, title: str) -> None:
+        life.is_desks = True
+        fields = {
+            "shortDescription": f"{title} Link down",
+            "longDescription": f"{life.token()} seen from the desk",
+            "ticketPriority": "2",
+            "assignedGroup": GROUP,
+            "subCategory": "Slow",
+            "callerId": "ola.nordmann",
+            "u_site": life.chance.choice(SITES),
+        }
+        life.desk_ticket = self.world.desk.person_creates(fields, "Dina Desk")
+        self.people.desk_comments(life)
+
+    def _opens_at_carrier(self, life: Life, title: str) -> None:
+        fields = {
+            "subject": f"{title} Fibre cut",
+            "description": f"{life.token()} seen by the network centre",
+            "priority": "High",
+            "productCategoryName": "Ethernet Connect",
+            "incidentType": "Treghet",
+            "location": "Bergen",
+            "organizationNumber": ORGANIZATION,
+        }
+        life.carrier_ticket = self.world.carrier.person_creates(fields, "Tone Telenor")
+        self.people.carrier_comments(life)
+
+    def _look(self, life: Life) -> None:
+        """See whether a ticket has got its partner."""
+        for system, name in ((self.world.desk, "desk"), (self.world.carrier, "carrier")):
+            for ticket in system.tickets():
+                told = " ".join(str(value) for value in ticket["fields"].values())
+                if ticket["actor"] == "client" and life.titles[0] in told:
+                    setattr(life, f"{name}_ticket", str(ticket["id"]))
+
+    # --- judging ---------------------------------------------------------------------------------
+
+    @property
+    def clerk(self) -> Clerk:
+        systems = {Side.ITSM: self.world.desk, Side.VENDOR: self.world.carrier}
+        return Clerk(self.world.daemon, systems)
+
+    async def verdict(self) -> Verdict:
+        """Judge by both systems' records, and what the daemon shows as not crossing."""
+        return judge(self.world.itsm_record, self.world.carrier.record, await self.clerk.shown())
+
+    async def is_settled(self) -> bool:
+        """Say whether nothing is open and nothing missing, settling what is in doubt."""
+        pulse = await self.world.daemon.pulse()
+        if pulse is None:
+            return False
+        if pulse.in_doubt:
+            await self.clerk.settle()
+        if not pulse.is_quiet:
+            return False
+        return not await self._is_missing(pulse)
+
+    async def _is_missing(self, pulse: Pulse) -> bool:
+        if not self._lost(()):
+            return False
+        # Asking takes a process of its own, so only when it may excuse something.
+        is_asking = pulse.parked + pulse.conflicts > 0
+        return not is_asking or self._lost(await self.clerk.shown())
+
+    def _lost(self, shown: Sequence[Shown]) -> bool:
+        found = judge(self.world.itsm_record, self.world.carrier.record, shown)
+        return found.count(Fate.LOST) > 0
+
+    async def settled(self) -> Verdict:
+        """Wait until everything has arrived, and judge; after so long what is missing is lost."""
+        quiet = 0
+        for _ in range(int(SETTLE_MAX_S / LOOK_S)):
+            assert self.process.is_alive, f"it ended by itself: {self.process.said()}"
+            quiet = quiet + 1 if await self.is_settled() else 0
+            if quiet >= QUIET_LOOKS:
+                break
+            await asyncio.sleep(LOOK_S)
+        return await self.verdict()
+
+    def assert_good(self, verdict: Verdict) -> None:
+        """Assert that nothing was lost, doubled, echoed or leaked, and that something crossed."""
+        bad = [str(each) for each in verdict.findings if each.fate not in _FINE]
+        assert verdict.is_good, bad
+        assert sum(verdict.arrived.values()) >= len(self.lives), "hardly anything crossed"
+        assert not self.world.daemon.crashes()
+        assert (self.world.desk.violations, self.world.carrier.violations) == ([], [])
+
+
+_FINE = (Fate.SUPERSEDED, Fate.SHOWN)
+
+
+@asynccontextmanager
+async def place(*, store_url: str = "", spool: Path | None = None) -> AsyncIterator[Place]:
+    """Build the world.
+
+    Args:
+        store_url: where the store is; empty: a file in the world's folder.
+        spool: where attachments lie meanwhile; needed with `store_url`.
+    """
+    async with world(DemoOptions(), 1) as made:
+        if store_url:
+            _use_store(made.daemon.config, store_url, spool or made.folder / "spool")
+        process = Process(daemon=made.daemon)
+        people = People(made.desk, made.carrier, 1)
+        try:
+            yield Place(world=made, process=process, people=people)
+        finally:
+            await process.kill()
+
+
+def _use_store(config: Path, url: str, spool: Path) -> None:
+    lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
+    (at,) = [number for number, line in enumerate(lines) if line.startswith("store:")]
+    lines[at] = f'store: {{url: "{url}", spool: "{spool}", key: {{env: SYNCD_DEMO_STORE_KEY}}}}\n'
+    config.write_text("".join(lines), encoding="utf-8")
