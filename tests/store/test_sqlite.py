@@ -1,6 +1,7 @@
 """What holds on SQLite: group commit, one holder, nothing acknowledged is lost."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -86,6 +87,33 @@ async def test_a_commit_reaches_the_disk_before_it_is_acknowledged(sqlite_url: s
             for name in ("journal_mode", "synchronous", "foreign_keys")
         }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+async def test_a_power_cut_keeps_what_was_acknowledged_wherever_it_cuts(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    # What was written after the last flush may be there, in part, or as nonsense; nothing before.
+    path = sqlite_path(sqlite_url)
+    wal = path.with_name(f"{path.name}-wal")
+    acknowledged: list[tuple[int, str]] = []
+    async with await Database.open(sqlite_url) as database:
+        for number in range(12):
+            await asyncio.gather(*(database.write(put, f"{number}-{each}") for each in range(3)))
+            acknowledged += [(wal.stat().st_size, f"{number}-{each}") for each in range(3)]
+        file, log = path.read_bytes(), wal.read_bytes()
+    flushed = sorted({size for size, _ in acknowledged})
+    assert len(flushed) > 6, "the log grew too little to be cut"
+    for after, size in enumerate(flushed):
+        most = flushed[after + 1] if after + 1 < len(flushed) else len(log)
+        for torn in {size, min(size + 24, most), (size + most) // 2, max(size, most - 1), most}:
+            for rest in (b"", b"\0" * (most - torn), b"\xff" * 4096):
+                cut = tmp_path / "cut.db"
+                cut.write_bytes(file)
+                cut.with_name("cut.db-wal").write_bytes(log[:torn] + rest)
+                cut.with_name("cut.db-shm").unlink(missing_ok=True)
+                with contextlib.closing(sqlite3.connect(cut)) as opened:
+                    kept = {key for (key,) in opened.execute("SELECT key FROM meta")}
+                assert {key for at, key in acknowledged if at <= size} <= kept
 
 
 async def test_a_full_disk_is_the_store_unavailable_and_it_recovers(sqlite_url: str) -> None:
