@@ -5,7 +5,6 @@ go on meanwhile. In the end a daemon that nobody kills brings everything to rest
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
@@ -108,7 +107,7 @@ class Tally:
     """
 
     lives: int = 0
-    deaths: Counter[str] = field(default_factory=Counter)
+    deaths: dict[str, int] = field(default_factory=dict)
     passed: dict[str, int] = field(default_factory=dict)
 
 
@@ -129,5 +128,5 @@ async def die(place: Place, deaths: Iterable[Death], numbers: Iterable[int] | No
             if not await death.live(place, n):
                 tally.passed[death.name] = n
                 break
-            tally.deaths[death.name] += 1
+            tally.deaths[death.name] = tally.deaths.get(death.name, 0) + 1
     return tally

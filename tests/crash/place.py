@@ -64,7 +64,7 @@ class Place:
         else:
             self._opens_at_desk(life, title)
         for earlier in self.lives[-3:-1]:
-            self._look(earlier)
+            self.look(earlier)
             self.people.carrier_comments(earlier)
             self.people.desk_comments_twice(earlier)
             self.people.desk_prioritises(earlier)
@@ -97,7 +97,7 @@ class Place:
         life.carrier_ticket = self.world.carrier.person_creates(fields, "Tone Telenor")
         self.people.carrier_comments(life)
 
-    def _look(self, life: Life) -> None:
+    def look(self, life: Life) -> None:
         """See whether a ticket has got its partner."""
         for system, name in ((self.world.desk, "desk"), (self.world.carrier, "carrier")):
             for ticket in system.tickets():
