@@ -16,7 +16,16 @@ async def _later(setting: Setting) -> list[Row]:
 
 def benches() -> Sequence[Bench]:
     """Import and list all benches."""
-    from tests.bench import attachments, daemon, delivery, latency, polls, quiet, served
+    from tests.bench import (
+        attachments,
+        containment,
+        daemon,
+        delivery,
+        latency,
+        polls,
+        quiet,
+        served,
+    )
 
     return [
         *delivery.benches(),
@@ -26,5 +35,6 @@ def benches() -> Sequence[Bench]:
         *daemon.benches(),
         *attachments.benches(),
         *served.benches(),
+        *containment.benches(),
         Bench(rows=("four-processes", "quiet-poll-other-providers"), run=_later),
     ]
