@@ -18,7 +18,7 @@ from syncd.core.rules import (
     NotAny,
     TextOf,
 )
-from syncd.core.state import SideTraits, TestResult
+from syncd.core.state import FOLLOWS, SideTraits, TestResult
 from syncd.model.ids import Side
 from syncd.model.ticket import MISSING, Missing, Ticket, Value
 
@@ -105,7 +105,7 @@ def _for_template(value: Value | Missing) -> Value:
 
 
 def _template_context(
-    ticket: Ticket, traits: SideTraits, numbers: Mapping[Side, str]
+    ticket: Ticket, traits: SideTraits, numbers: Mapping[Side, str], follows: str
 ) -> dict[str, object]:
     fields: dict[str, object] = {
         name: _for_template(spelled(value, traits.normalise(name, value)))
@@ -114,6 +114,7 @@ def _template_context(
     fields["number"] = ticket.number
     fields["itsm"] = {"number": numbers.get(Side.ITSM, "")}
     fields["vendor"] = {"number": numbers.get(Side.VENDOR, "")}
+    fields[FOLLOWS] = follows
     return fields
 
 
@@ -123,9 +124,13 @@ def view_of(
     *,
     derive: Mapping[str, Expression] | None = None,
     numbers: Mapping[Side, str] | None = None,
+    follows: str = "",
 ) -> View:
-    """Look at a ticket through its connection's traits and, for the ITSM side, `derive`."""
-    context = _template_context(ticket, traits, numbers or {})
+    """Look at a ticket through its connection's traits and, for the ITSM side, `derive`.
+
+    Templates read as `follows` the vendor ticket that the link's one is the follow-up of.
+    """
+    context = _template_context(ticket, traits, numbers or {}, follows)
     derived: dict[str, Value] = {}
     for name, expression in (derive or {}).items():
         so_far = View(ticket=ticket, traits=traits, derived=derived, context=context | derived)

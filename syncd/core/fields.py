@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from syncd.core.cutting import cut, fits
-from syncd.core.evaluate import View, as_text, evaluate, fingerprint, inputs, short
+from syncd.core.evaluate import View, as_text, fingerprint, inputs, short
+from syncd.core.naming import computed
 from syncd.core.rules import ChangePolicy, ConflictPolicy, FieldRule, LongPolicy, PairedField
 from syncd.core.slots import STATUS, Draft, FieldWrite, Slots, directed, paired_values
 from syncd.core.state import FoundConflict, PlannedOperation, Reason, SideTraits, SlotMove
@@ -140,7 +141,7 @@ def _write_directed(
     slots: Slots, draft: Draft, rule: FieldRule, view: View, source_value: Value
 ) -> None:
     target, source = rule.target_side, rule.target_side.other
-    value = evaluate(rule.expression, view)
+    value = computed(rule, view, slots.state.rules)
     traits = slots.state.traits[target]
     if rule.changes is ChangePolicy.IGNORE or is_empty(value):
         if is_empty(value) and rule.missing_parks:

@@ -15,8 +15,16 @@ from syncd.core.evaluate import (
     view_of,
 )
 from syncd.core.fields import fit, is_empty, is_writable, rest_said, written_value
-from syncd.core.items import ItemDraft, carry_attachment, carry_comment, is_foreign, withheld
+from syncd.core.items import (
+    ItemDraft,
+    carry_attachment,
+    carry_comment,
+    is_foreign,
+    plan_items,
+    withheld,
+)
 from syncd.core.leaving import birth_slots
+from syncd.core.naming import computed, said_to_follow
 from syncd.core.rules import LongPolicy, MappingRules, OpeningRules, StatusEffect
 from syncd.core.slots import STATUS, Slots
 from syncd.core.state import (
@@ -87,14 +95,50 @@ def plan_opening(
     return replace(birth, plan=plan)
 
 
+def plan_followed(state: LinkState) -> Opening | NotOpened:
+    """Decide whether the follow-up of an ended link's vendor ticket is opened, and with what.
+
+    Args:
+        state: a link that has an ITSM ticket alone, and knows which vendor ticket it follows.
+
+    Returns:
+        The opening, with what the old ticket did not get; or what prevents it.
+    """
+    ticket, rules, follows = state.tickets[Side.ITSM], state.rules, state.follows
+    birth = plan_birth(rules, ticket, Side.ITSM, state.traits, follows=follows)
+    if isinstance(birth, NotOpened):
+        return birth
+    traits = state.traits[Side.ITSM]
+    view = source_view(rules, ticket, Side.ITSM, traits, follows=follows)
+    items = plan_items(Slots(state=state, views={Side.ITSM: view}))
+    said: tuple[PlannedOperation, ...] = ()
+    if WriteKind.COMMENT in state.traits[Side.VENDOR].features.writes:
+        said = said_to_follow(rules, follows, birth.plan.operations)
+    operations = (*birth.plan.operations, *said, *items.operations)
+    return replace(birth, plan=replace(birth.plan, operations=operations, pairs=tuple(items.pairs)))
+
+
 def plan_birth(
-    rules: MappingRules, ticket: Ticket, source: Side, traits: Mapping[Side, SideTraits]
+    rules: MappingRules,
+    ticket: Ticket,
+    source: Side,
+    traits: Mapping[Side, SideTraits],
+    *,
+    follows: str = "",
 ) -> Opening | NotOpened:
-    """Decide as `plan_opening` does, comments and attachments left aside."""
+    """Decide as `plan_opening` does, comments and attachments left aside.
+
+    Args:
+        rules: the mapping.
+        ticket: the ticket's newest snapshot.
+        source: the side it is on.
+        traits: both connections.
+        follows: the vendor ticket that the new one is the follow-up of; empty for none.
+    """
     opening = rules.opening(source.other)
     if opening is None:
         return NotOpened()
-    view = source_view(rules, ticket, source, traits[source])
+    view = source_view(rules, ticket, source, traits[source], follows=follows)
     holds, tests = examine(opening.when, view)
     if not holds:
         return NotOpened(tests=tests)
@@ -104,7 +148,7 @@ def plan_birth(
     create = PlannedOperation(
         target=opening.target_side,
         kind=WriteKind.CREATE,
-        reason=Reason.OPENED,
+        reason=Reason.FOLLOWED_UP if follows else Reason.OPENED,
         fields=birth.fields,
         slots=birth.slots,
         rank=Rank.CREATE,
@@ -137,10 +181,13 @@ def _wrong_account(rules: MappingRules, view: View) -> str:
     return f"{said} ({place})"
 
 
-def source_view(rules: MappingRules, ticket: Ticket, source: Side, traits: SideTraits) -> View:
-    """Look at a ticket that has no partner yet."""
+def source_view(
+    rules: MappingRules, ticket: Ticket, source: Side, traits: SideTraits, *, follows: str = ""
+) -> View:
+    """Look at a ticket that has no partner yet, or none that takes the follow-up's place yet."""
     derive = rules.derive if source is Side.ITSM else {}
-    return view_of(ticket, traits, derive=derive, numbers={source: ticket.number})
+    numbers = {source: ticket.number}
+    return view_of(ticket, traits, derive=derive, numbers=numbers, follows=follows)
 
 
 def _birth(
@@ -174,7 +221,7 @@ def _directed_fields(
             continue
         names = inputs(rule.expression, rules.derive)
         move = SlotMove(source=target.other, source_value=fingerprint(view, names))
-        value = evaluate(rule.expression, view)
+        value = computed(rule, view, rules)
         if is_empty(value):
             if rule.missing_parks:
                 birth.problems.append(f"{rule.target} missing ({rule.place})")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from syncd.core.evaluate import View, view_of, with_derived
 from syncd.core.fields import changed_slots, has_stale_input, plan_directed, plan_paired
+from syncd.core.following import instead_of, is_busy, why_followed
 from syncd.core.items import HELD_RECHECK_S, ItemDraft, plan_items
 from syncd.core.leaving import NO_LONGER, has_left, plan_leaving, why_detached
 from syncd.core.notes import changed_notes, plan_notes
@@ -58,6 +59,9 @@ def plan_link(state: LinkState) -> Plan:
     state = _with_moves(state, draft.baselines)
     forget_written(Slots(state=state, views=views), draft)
     slots = _replacing(Slots(state=state, views=views))
+    cause = why_followed(slots)
+    if cause is not None and is_busy(slots):
+        return Plan(applied=tuple(plan_items(slots).applied), recheck_s=HELD_RECHECK_S)
     plan_directed(slots, draft)
     plan_paired(slots, draft)
     plan_status(slots, draft)
@@ -67,7 +71,8 @@ def plan_link(state: LinkState) -> Plan:
     items = plan_items(slots)
     if state.is_fresh and len(views) == len(Side):
         draft.account(Side.ITSM, MET, value=True)
-    return _gather(slots, draft, items)
+    plan = _gather(slots, draft, items)
+    return plan if cause is None else instead_of(slots, plan, cause)
 
 
 def _views(state: LinkState) -> dict[Side, View]:
@@ -78,7 +83,11 @@ def _views(state: LinkState) -> dict[Side, View]:
             continue
         derive = state.rules.derive if side is Side.ITSM else {}
         view = view_of(
-            state.tickets[side], state.traits[side], derive=derive, numbers=state.numbers
+            state.tickets[side],
+            state.traits[side],
+            derive=derive,
+            numbers=state.numbers,
+            follows=state.follows,
         )
         if side is Side.ITSM:
             derived = view.derived
@@ -99,7 +108,9 @@ def _reborn(state: LinkState, views: Mapping[Side, View]) -> Plan | None:
     has_changed = bool(changed_slots(slots)) or has_status_changed(slots)
     if not has_changed or create.park_reason is ParkReason.TOO_LATE:
         return None
-    birth = plan_birth(state.rules, state.tickets[source], source, state.traits)
+    birth = plan_birth(
+        state.rules, state.tickets[source], source, state.traits, follows=state.follows
+    )
     if isinstance(birth, NotOpened):
         return None
     gone = [each for each in state.operations if each.target is create.target and is_unsent(each)]

@@ -240,6 +240,7 @@ class StatusEffect(StrEnum):
     SAY = "say"
     CANCEL = "cancel"
     DELETE = "delete"
+    FOLLOW_UP = "follow_up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +252,7 @@ class StatusAction:
         status: for SET and CANCEL: the label the target has then.
         fields: for SET: further fields that go with it (`with:`), templates over the source ticket.
         cancel_reason: for CANCEL: why; empty where the provider takes no reason.
-        only_from: the target's status must be one of these; None: any.
+        only_from: the target's status must be one of these; None: any (FOLLOW_UP names them).
         otherwise: what is done with only_from unmet.
         kind: for SAY: the kind of comment.
         place: where it stands.
@@ -336,6 +337,7 @@ class CommentRules:
         text: how it reads there; over `author`, `body`, `itsm`, `vendor`; None: as it is.
         kind: the kind of comment it becomes.
         history: comments from before linking are carried too.
+        follow_up: what is said once the vendor's ticket is closed goes to a new one that names it.
         place: where it stands.
         relay: what another link of the ticket wrote is carried as well (R10).
     """
@@ -345,6 +347,7 @@ class CommentRules:
     text: Template | None = None
     kind: CommentKind = CommentKind.COMMENT
     history: bool = False
+    follow_up: bool = False
     relay: bool = False
     place: Place = Place()
 

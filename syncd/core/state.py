@@ -39,6 +39,13 @@ MET = "met"
 """The baseline slot that tells that both tickets of a link were once decided about together."""
 
 
+FOLLOWS = "follows"
+"""The baseline slot, of a link that follows an ended one, that keeps that one's vendor number."""
+
+FOLLOWED = "followed"
+"""The baseline slot, of a link that a follow-up ended, that keeps its vendor number."""
+
+
 WRITTEN = "written."
 """Begins the slots that keep, per field of a shared ticket, what another link wrote there last."""
 
@@ -206,6 +213,12 @@ class LinkState:
     siblings: tuple[str, ...] = ()
 
     @property
+    def follows(self) -> str:
+        """The vendor ticket that this link's one is the follow-up of; empty for none."""
+        known = self.baselines.get((Side.ITSM, FOLLOWS))
+        return str(known.value) if known is not None else ""
+
+    @property
     def is_fresh(self) -> bool:
         """Whether no decision about both tickets was ever stored."""
         return (Side.ITSM, MET) not in self.baselines
@@ -215,6 +228,7 @@ class Reason(StrEnum):
     """Why an operation was planned; each has its own smallest test."""
 
     OPENED = "opened"
+    FOLLOWED_UP = "followed_up"
     FIELD_CHANGED = "field_changed"
     STATUS_FOLLOWS = "status_follows"
     STATUS_SAID = "status_said"
@@ -299,6 +313,23 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    """The vendor's ticket takes nothing more: the link ends, and a new one takes its place.
+
+    Attributes:
+        number: of the vendor's ticket that is left.
+        known: what the new link knows from the start: all that was said by the old one.
+        why: what caused it.
+        place: the rule.
+    """
+
+    number: str
+    known: tuple[ItemPair, ...]
+    why: str
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What to store after one decision; all of it in one transaction, or nothing.
 
@@ -313,6 +344,7 @@ class Plan:
         recheck_s: decide again after so many seconds, because something was held; None: no need.
         stale: sides to be read again before that: they showed the state before our write (R1).
         detach: why the link ends (`no_longer: detach`); empty: it stays.
+        follow_up: the link ends and another takes its place; None: it stays.
     """
 
     operations: tuple[PlannedOperation, ...] = ()
@@ -325,6 +357,7 @@ class Plan:
     recheck_s: float | None = None
     stale: frozenset[Side] = frozenset()
     detach: str = ""
+    follow_up: FollowUp | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -338,6 +371,7 @@ class Plan:
             or self.conflicts
             or self.notes
             or self.detach
+            or self.follow_up
         )
 
 

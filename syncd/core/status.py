@@ -1,7 +1,7 @@
 """The status of both sides: tables of what each label does on the other (MAPPING.md, status)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncd.core.evaluate import View, as_text, phase_of
 from syncd.core.rules import (
@@ -23,6 +23,9 @@ SETTING = (StatusEffect.SET, StatusEffect.CANCEL)
 ENDING = (StatusEffect.CANCEL, StatusEffect.DELETE)
 """What is done also to a target whose status is not known yet: delivery reads it first."""
 
+NOT_FOLLOWED = "status.not_followed_up"
+"""Journalled where a follow-up was asked for and what the rule does else was done."""
+
 CLOSING_PHASES = ("resolved", "closed")
 """Setting a status of these phases comes after all comments and attachments (R6)."""
 
@@ -43,10 +46,11 @@ def status_of(view: View) -> str:
 
 def has_status_changed(slots: Slots) -> bool:
     """Whether either side's status is news."""
-    return slots.state.rules.status is not None and bool(_changed(slots))
+    return slots.state.rules.status is not None and bool(changed_statuses(slots))
 
 
-def _changed(slots: Slots) -> tuple[Side, ...]:
+def changed_statuses(slots: Slots) -> tuple[Side, ...]:
+    """Name the sides whose status is news."""
     found: list[Side] = []
     for side, view in slots.views.items():
         label = status_of(view)
@@ -71,7 +75,7 @@ def plan_status(slots: Slots, draft: Draft) -> None:
     rules = slots.state.rules.status
     if rules is None or STATUS in slots.state.conflicts:
         return
-    changed = _changed(slots)
+    changed = changed_statuses(slots)
     for side, view in slots.views.items():
         label = status_of(view)
         is_theirs = not _is_relayed(slots) and slots.is_foreign(side, STATUS, label)
@@ -109,14 +113,20 @@ def _is_new_rule(slots: Slots, draft: Draft) -> bool:
 def action_for(rules: StatusRules, target: Side, label: str, target_label: str) -> StatusAction:
     """Return what a label does on `target`, whose own status is `target_label`."""
     table, unknown = rules.toward(target)
-    action = table.get(label, unknown)
+    return _allowed(table.get(label, unknown), target_label)
+
+
+def _allowed(action: StatusAction, target_label: str) -> StatusAction:
+    """Give what an action comes to with the target as it is: itself, or what is done else."""
     if action.only_from is None or target_label in action.only_from:
         return action
     if action.effect in SETTING and action.status == target_label:
         return action
     if action.effect in ENDING and not target_label:
         return action
-    return action.otherwise or StatusAction(place=action.place)
+    if action.otherwise is None:
+        return StatusAction(place=action.place)
+    return _allowed(action.otherwise, target_label)
 
 
 def _move(rules: StatusRules, slots: Slots, source: Side) -> _Move:
@@ -187,6 +197,18 @@ def _carry(slots: Slots, draft: Draft, move: _Move, overruled: Value | Missing =
             draft.early.append(_delete(move))
         case StatusEffect.SAY:
             draft.early.append(_say(slots, move))
+        case StatusEffect.FOLLOW_UP:
+            _not_followed(slots, draft, move)
+
+
+def _not_followed(slots: Slots, draft: Draft, move: _Move) -> None:
+    """Do what the rule does else: the ticket matches no more, or the partner moved as well.
+
+    Where a follow-up is due, the link's last plan takes the place of this one.
+    """
+    action = move.action.otherwise or StatusAction(place=move.action.place)
+    draft.note(NOT_FOLLOWED, f"{move.label}: `else` is done", move.action.place)
+    _carry(slots, draft, replace(move, action=action))
 
 
 def _waits_for_others(slots: Slots, move: _Move) -> str:

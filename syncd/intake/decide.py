@@ -17,6 +17,8 @@ from syncd.core.state import LinkState, Note, Plan
 from syncd.intake.candidates import Subject
 from syncd.intake.claim import Standing, claim_created
 from syncd.intake.config import IntakeConfig
+from syncd.intake.follow import follow_up, tell_late_change
+from syncd.intake.link_state import link_state
 from syncd.intake.open import FUSE, consider_opening, plan_context, reconsider_opening
 from syncd.intake.records import Decider, Decision, Snapshot
 from syncd.model.ids import LinkRow, Side, TicketRow
@@ -165,6 +167,7 @@ def decide_ticket(
     for link in linked:
         if link.phase not in (LinkPhase.REMOVED, LinkPhase.SAID) and link.pause is None:
             decision += decide_link(tx, link.id, decider)
+        tell_late_change(tx, link, stored, decider)
     if stored.gone_at is None:
         decision += consider_opening(tx, Subject(stored, linked, before), decider)
     return decision
@@ -214,34 +217,6 @@ def _was_never_opened(parts: LinkParts) -> bool:
     return is_opening and not any(each.kind is WriteKind.CREATE for each in parts.operations)
 
 
-def link_state(
-    parts: LinkParts, rules: MappingRules, config: IntakeConfig, now: datetime
-) -> LinkState:
-    """Put together what the core decides from."""
-    return LinkState(
-        link_id=parts.link.id,
-        rules=rules,
-        traits=config.traits_of(rules),
-        tickets=parts.tickets,
-        numbers=parts.numbers,
-        baselines=parts.baselines,
-        pairs=parts.pairs,
-        operations=parts.operations,
-        conflicts=parts.conflicts,
-        own_keys=parts.own_keys,
-        origin=None if parts.link.added_by else parts.link.origin,
-        now=now,
-        read_at=parts.read_at,
-        quoted=parts.quoted,
-        others=parts.others,
-        siblings=tuple(
-            phase_of(each.status, config.traits[each.vendor])
-            for each in parts.siblings
-            if each.vendor in config.traits
-        ),
-    )
-
-
 def _note_phase(tx: Tx, link: LinkRecord, state: LinkState, decider: Decider) -> None:
     """Keep the link's phase in step: closed while both tickets are, open again when one is not."""
     if len(state.tickets) < len(Side):
@@ -269,11 +244,27 @@ def _only_tell(tx: Tx, link: LinkRecord, plan: Plan, decider: Decider) -> Decisi
                 correlation_id=decider.correlation_id,
             ),
         )
-    return Decision(told=len(plan.operations))
+    if plan.follow_up is not None:
+        told = f"a follow-up of {plan.follow_up.number}: {plan.follow_up.why}"
+        journal.append(
+            tx,
+            Line(
+                at=decider.now,
+                event="dry_run.would_write",
+                detail=told,
+                link=link.id,
+                mapping=link.mapping,
+                place=plan.follow_up.place,
+                correlation_id=decider.correlation_id,
+            ),
+        )
+    return Decision(told=len(plan.operations) + (plan.follow_up is not None))
 
 
 def _store(tx: Tx, parts: LinkParts, rules: MappingRules, plan: Plan, decider: Decider) -> Decision:
     link = parts.link
+    if plan.follow_up is not None:
+        return follow_up(tx, link, rules, (plan, plan.follow_up), decider)
     if plan.detach:
         return _detach(tx, parts, rules, plan, decider)
     if _goes_back_and_forth(tx, link, rules, plan, decider):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from syncd.core.fuses import limit_of
+from syncd.core.opening import plan_followed
 from syncd.core.plan import plan_opening
 from syncd.core.rules import MappingMode, MappingRules, Rate
 from syncd.core.state import (
@@ -28,6 +29,7 @@ from syncd.intake.candidates import (
     rivals_of,
     was_asked,
 )
+from syncd.intake.link_state import link_state
 from syncd.intake.records import Decider, Decision
 from syncd.model.ids import ConnectionName, LinkRow, Side, TicketRow
 from syncd.model.operation import CommentDraft, WriteKind
@@ -206,8 +208,13 @@ def reconsider_opening(tx: Tx, parts: LinkParts, rules: MappingRules, decider: D
     rules = decider.config.opening_rules(base, ticket, source)
     if source is Side.ITSM and rules.vendor != parts.link.vendor:
         links.set_partner(tx, parts.link.id, (rules.vendor, rules.vendor_kind))
-    foreign = sharing.written_there(tx, parts.link.rows[source]) if source is Side.ITSM else ()
-    found = plan_opening(rules, ticket, source, decider.config.traits_of(rules), foreign)
+    state = link_state(parts, rules, decider.config, decider.now)
+    if state.follows:
+        found = plan_followed(state)
+    else:
+        row = parts.link.rows[source]
+        foreign = sharing.written_there(tx, row) if source is Side.ITSM else ()
+        found = plan_opening(rules, ticket, source, state.traits, foreign)
     if isinstance(found, Opening):
         if not _is_within_pace(tx, parts.link.rows[source], rules, decider):
             return Decision(held=1)

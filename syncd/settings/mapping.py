@@ -29,6 +29,7 @@ from syncd.settings.types import (
 )
 
 ActionWord = Literal["nothing", "comment", "work_note", "closure_note"]
+ElseWord = Literal["nothing", "comment", "work_note", "closure_note", "follow_up"]
 
 
 _TEXT: JsonSchemaValue = {"type": ["string", "number", "boolean"]}
@@ -173,15 +174,16 @@ class ActionBlock(Block):
 
     say: ActionWord | None = Field(default=None, description="the same as the word alone")
     set: Text | None = Field(default=None, description="the status to set")
-    do: Literal["cancel", "delete"] | None = Field(
-        default=None, description="done instead: the other ticket is cancelled, or deleted"
+    do: Literal["cancel", "delete", "follow_up"] | None = Field(
+        default=None,
+        description="done instead: the other ticket is cancelled, deleted, or followed by another",
     )
     reason: Text | None = Field(default=None, description="why it is cancelled")
     with_: dict[str, Text] = Field(
         default_factory=dict, alias="with", description="field: template, written along"
     )
     only_from: Texts | None = Field(default=None, description="only while the target is in these")
-    else_: ActionWord | None = Field(default=None, alias="else", description="what else is done")
+    else_: ElseWord | None = Field(default=None, alias="else", description="what else is done")
 
 
 Action = Annotated[ActionBlock, ShortFor("say", _ACTION)]
@@ -328,6 +330,9 @@ class CommentsBlock(Block):
     )
     history: Literal["none", "all"] = Field(
         default="none", description="what was said before linking"
+    )
+    closed: Literal["follow_up"] | None = Field(
+        default=None, description="what is said to a closed ticket opens a new one that names it"
     )
 
 

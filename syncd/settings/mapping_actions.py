@@ -1,6 +1,7 @@
 """What a status, or a ticket that no longer matches, does on the other side: checked, and built."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from syncd.core.rules import NoLonger, StatusAction, StatusEffect
 from syncd.core.template import Template
@@ -69,8 +70,10 @@ def _bounds(
         scope.spell(target, STATUS, label, (*path, "only_from"))
     if block.else_ is None:
         return None
-    if block.only_from is None:
+    if block.only_from is None and block.do != "follow_up":
         scope.add_key((*path, "else"), "`else` belongs to `only_from`")
+    if block.else_ == "follow_up":
+        return _follow(scope, (*path, "else"), target)
     return _said(scope, block.else_, (*path, "else"), target)
 
 
@@ -79,6 +82,8 @@ def _done(
 ) -> StatusAction:
     if block.do == "cancel":
         return _cancel(scope, block, path, target, otherwise)
+    if block.do == "follow_up":
+        return _followed(scope, block, path, target, otherwise)
     facts = scope.facts[target]
     if WriteKind.DELETE not in facts.traits.features.writes:
         scope.add((*path, "do"), f"{facts.name} ({facts.provider}) lets no ticket be deleted")
@@ -88,6 +93,35 @@ def _done(
         otherwise=otherwise,
         place=scope.place(path),
     )
+
+
+def _followed(
+    scope: Scope, block: ActionBlock, path: Path, target: Side, otherwise: StatusAction | None
+) -> StatusAction:
+    made = _follow(scope, (*path, "do"), target)
+    return replace(
+        made,
+        only_from=block.only_from or made.only_from,
+        otherwise=otherwise,
+        place=scope.place(path),
+    )
+
+
+def _follow(scope: Scope, path: Path, target: Side) -> StatusAction:
+    closed = can_follow(scope, path, target)
+    place = scope.place(path)
+    return StatusAction(effect=StatusEffect.FOLLOW_UP, only_from=closed, place=place)
+
+
+def can_follow(scope: Scope, path: Path, target: Side) -> tuple[str, ...]:
+    """Check that a new ticket can follow a closed one; give the labels that are closed."""
+    facts = scope.facts[target]
+    closed = facts.connection.phases.get("closed", ())
+    if target is not Side.VENDOR:
+        scope.add(path, "only a vendor's ticket is followed by a new one; it stands in to_vendor")
+    elif not closed:
+        scope.add(path, f"phases.closed of {facts.name} names no status")
+    return closed
 
 
 def _cancel(

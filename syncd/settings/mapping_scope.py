@@ -8,6 +8,7 @@ import jinja2
 from jinja2 import nodes
 
 from syncd.core.rules import Place
+from syncd.core.state import FOLLOWS
 from syncd.core.template import Template, compile_template
 from syncd.model.ids import Side
 from syncd.model.operation import WriteKind
@@ -189,7 +190,7 @@ class Scope:
             return None
         facts = self.facts[side]
         readable = [each.name for each in facts.fields.values() if each.readable]
-        known = dict.fromkeys([*more, *readable, "number", *SIDE_NAMES, *self.derived])
+        known = dict.fromkeys([*more, *readable, "number", FOLLOWS, *SIDE_NAMES, *self.derived])
         for name in sorted(template.names - set(known)):
             close = nearest(name, known) or ";"
             self.add(path, f"template: unknown name {shown(name)}{close} accepted: {listed(known)}")

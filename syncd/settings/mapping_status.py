@@ -18,7 +18,7 @@ from syncd.settings.mapping import (
     MappingBlock,
     StatusTableBlock,
 )
-from syncd.settings.mapping_actions import build_action
+from syncd.settings.mapping_actions import build_action, can_follow
 from syncd.settings.mapping_fields import STATUS, check_status_conflict
 from syncd.settings.mapping_scope import Scope
 from syncd.settings.problems import Path, quoted, shown
@@ -105,6 +105,8 @@ def _comments(scope: Scope, block: CommentsBlock, path: Path, target: Side) -> C
         template = scope.template(block.text, where, target.other, ("author", "body"))
         if template is not None and "body" not in template.names:
             scope.add(where, "what was said would be lost; {{ body }} must stand in it")
+    if block.closed is not None:
+        can_follow(scope, (*path, "closed"), target)
     share = None
     if block.share is not None:
         share = _tests(scope, block.share, (*path, "share"))
@@ -114,6 +116,7 @@ def _comments(scope: Scope, block: CommentsBlock, path: Path, target: Side) -> C
         text=template,
         kind=block.as_,
         history=block.history == "all",
+        follow_up=block.closed == "follow_up",
         relay=block.relay,
         place=scope.place(path),
     )

@@ -53,6 +53,7 @@ class Expected:
         nothing: no write at all.
         opened: a ticket is created there; None: not said.
         deleted: the ticket there is deleted.
+        followed: a new ticket takes its place, or does not; None: not said.
         fields: field -> value that must be written; others may be written too.
         comments: texts that must be said there, each as a whole, with their kind; None: any.
         files: names of attachments that must be uploaded.
@@ -61,6 +62,7 @@ class Expected:
     nothing: bool = False
     opened: bool | None = None
     deleted: bool = False
+    followed: bool | None = None
     fields: Mapping[str, Value] = field(default_factory=dict)
     comments: tuple[tuple[CommentKind | None, str], ...] = ()
     files: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ W = TypeVar("W", CommentKind, Visibility)
 _SIDES = [str(side) for side in Side]
 _COMMENT_KEYS = ["body", "author", "kind", "visibility"]
 _FILE_KEYS = ["name", "size", "type"]
-_WORDS = ("nothing", "opened", "not_opened", "deleted")
+_WORDS = ("nothing", "opened", "not_opened", "deleted", "follow_up")
 """What `expect` may say of a side in one word."""
 _SAID: Mapping[str, CommentKind | None] = {
     "comment": None,
@@ -190,6 +190,7 @@ class _TestReader:
             return Expected(
                 nothing=value == "nothing",
                 deleted=value == "deleted",
+                followed=True if value == "follow_up" else None,
                 opened={"opened": True, "not_opened": False}.get(str(value)),
             )
         if not isinstance(value, Mapping):
@@ -198,15 +199,20 @@ class _TestReader:
         fields: dict[str, Value] = {}
         comments: list[tuple[CommentKind | None, str]] = []
         files: list[str] = []
+        followed: bool | None = None
         for name, part in value.items():
             where = (*below, str(name))
             if name in _SAID:
                 comments += [(_SAID[name], text) for text in self._texts(part, where)]
             elif name in ("attachment", "attachments"):
                 files += self._texts(part, where)
+            elif name == "follow_up" and part in ("true", "false"):
+                followed = part == "true"
             else:
                 fields |= self._field(str(name), part, where, side)
-        return Expected(fields=fields, comments=tuple(comments), files=tuple(files))
+        return Expected(
+            fields=fields, comments=tuple(comments), files=tuple(files), followed=followed
+        )
 
     def _texts(self, value: object, below: Path) -> tuple[str, ...]:
         found = _listed(value)

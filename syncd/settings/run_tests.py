@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from syncd.core.opening import at_account
+from syncd.core.following import successor
+from syncd.core.opening import at_account, plan_followed
 from syncd.core.plan import plan_link, plan_opening
 from syncd.core.rules import MappingRules
 from syncd.core.state import (
     MET,
     Baseline,
+    FollowUp,
     ItemKind,
     ItemPair,
     LinkState,
@@ -95,6 +97,11 @@ def run_test(
         for side, expected in test.expect.items()
         for failure in _failures(expected, _of(plan, side), traits[side])
     ]
+    failures += [
+        f"{side}: {failure}"
+        for side, expected in test.expect.items()
+        for failure in _not_followed(expected, plan)
+    ]
     found = {conflict.slot for conflict in plan.conflicts}
     names = found | {slot.rpartition(".")[2] for slot in found}
     failures += [
@@ -137,7 +144,17 @@ def _linked(
     after = {
         side: _changed(ticket, test.when.get(side, Happening())) for side, ticket in tickets.items()
     }
-    return plan_link(replace(state, tickets=after)), ()
+    state = replace(state, tickets=after)
+    plan = plan_link(state)
+    return (plan, ()) if plan.follow_up is None else _followed(state, plan, plan.follow_up)
+
+
+def _followed(state: LinkState, plan: Plan, follow_up: FollowUp) -> tuple[Plan, tuple[str, ...]]:
+    """Add to a link's last plan what the one that takes its place would write."""
+    opening = plan_followed(successor(state, follow_up))
+    if isinstance(opening, NotOpened):
+        return plan, opening.problems
+    return replace(plan, operations=(*plan.operations, *opening.plan.operations)), ()
 
 
 def _with_empty(given: Happening, news: Happening | None) -> Happening:
@@ -269,6 +286,12 @@ def _failures(
     for file_name in expected.files:
         if file_name not in uploaded:
             yield f"{file_name} is not uploaded; uploaded: {', '.join(uploaded) or 'nothing'}"
+
+
+def _not_followed(expected: Expected, plan: Plan) -> Iterator[str]:
+    followed = plan.follow_up is not None
+    if expected.followed is not None and followed is not expected.followed:
+        yield "no ticket would follow it" if expected.followed else "a ticket would follow it"
 
 
 def _wrong_ends(expected: Expected, kinds: set[WriteKind]) -> Iterator[str]:

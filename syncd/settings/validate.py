@@ -25,7 +25,6 @@ _PLACEHOLDER = Secret("-")
 """Stands where a complaint was made, so that nothing follows from it."""
 
 LATER: Mapping[str, str] = {
-    "closed": "`closed:` (follow_up)",
     "zone_by": "`zone` by table",
 }
 """Words of the format that a later version reads, with how they are called in a problem."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from syncd.core.state import BaselineState, ItemPair
+from syncd.core.state import FOLLOWED, FOLLOWS, BaselineState, ItemPair
 from syncd.model.errors import CommandRefused
 from syncd.model.ids import ConnectionName, LinkRow, TicketRow
 from syncd.model.operation import OperationState
@@ -134,6 +134,8 @@ class LinkFacts:
 
     Attributes:
         unverified: slots of fields that were written and can never be read back.
+        follows: number of the vendor's ticket that this link's one is the follow-up of.
+        followed: number of the vendor's ticket that a follow-up took the place of.
     """
 
     link: LinkRecord
@@ -142,6 +144,8 @@ class LinkFacts:
     conflicts: tuple[ConflictRecord, ...]
     pairs: tuple[ItemPair, ...]
     unverified: tuple[str, ...] = ()
+    follows: str = ""
+    followed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,4 +346,6 @@ def _link_facts(tx: Tx, row: TicketRow, record: LinkRecord) -> LinkFacts:
         conflicts=tuple(list_open(tx, link_id=record.id)),
         pairs=links.pairs_of(tx, record.id),
         unverified=tuple(tx.scalars(_UNVERIFIED, {"link": record.id})),
+        follows=links.follow_up_of(tx, record.id, FOLLOWS),
+        followed=links.follow_up_of(tx, record.id, FOLLOWED),
     )

@@ -21,7 +21,7 @@ AMSTERDAM, LONDON = ConnectionName("dlr-ams"), ConnectionName("dlr-lon")
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[DigitalRealtySandbox]:
-    settings = DigitalRealtySandboxSettings(client_secret="s3cret-three")
+    settings = DigitalRealtySandboxSettings(client_secret="s3cret-DLR_SECRET")
     async with DigitalRealtySandbox(settings) as one:
         yield one
 

@@ -67,6 +67,7 @@ class World:
         self.rules: tuple[MappingRules, ...] = (rules(),)
         self.ids = CountingIds()
         self.options = IntakeOptions()
+        self.owner = "test"
         self.spool = Spool(folder / "spool")
         self.build()
 
@@ -88,7 +89,7 @@ class World:
             self.spool,
             clock=self.clock,
             ids=self.ids,
-            options=Options(owner="test", retry=RetryPolicy(attempts_max=5), verify_tries=1),
+            options=Options(owner=self.owner, retry=RetryPolicy(attempts_max=5), verify_tries=1),
             hooks=Hooks(live_mappings=lambda: live),
         )
 

@@ -1,5 +1,6 @@
 """The example configuration of MAPPING.md in a folder of its own, with its secrets."""
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +25,9 @@ class Folder:
 
     @property
     def environ(self) -> dict[str, str]:
-        return {
-            "CREDENTIALS_DIRECTORY": str(self.credentials),
-            "TELENOR_SECRET": "s3cret-one",
-            "TELENOR_PASSWORD": "s3cret-two",
-            "DLR_SECRET": "s3cret-three",
-            "SIP_TOKEN": "s3cret-four",
-            "B612_API_KEY": "s3cret-five",
-        }
+        text = (self.root / DAEMON).read_text(encoding="utf-8")
+        named = {name: f"s3cret-{name}" for name in re.findall(r"env: (\w+)", text)}
+        return {"CREDENTIALS_DIRECTORY": str(self.credentials), **named}
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.root / file

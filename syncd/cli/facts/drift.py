@@ -15,7 +15,7 @@ from syncd.core.rules import MappingRules
 from syncd.core.slots import STATUS
 from syncd.core.state import Baseline, BaselineState, FoundConflict, LinkState, PlannedOperation
 from syncd.intake import IntakeConfig
-from syncd.intake.decide import link_state
+from syncd.intake.link_state import link_state
 from syncd.model.ids import ConnectionName, LinkRow, MappingName, OperationKey, Side
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import MISSING, Missing, Ticket, Value

@@ -113,6 +113,10 @@ def _partner(facts: LinkFacts, explained: Explained) -> tuple[str | tuple[str, s
     if facts.partner is not None:
         where = f"   {facts.partner.connection}, read {ago(facts.partner.read_at, explained.now)}"
         ended = "" if facts.link.phase in _LIVE else f", link {facts.link.phase}"
+        if facts.followed:
+            ended = f"; a follow-up of {facts.followed} took its place"
+        elif facts.follows:
+            ended += f"; the follow-up of {facts.follows}"
         return ((_named(facts.partner), "bold"), _words(facts.partner.snapshot), where, ended)
     if facts.link.tombstone_at is not None:
         return ("none: the link was removed",)

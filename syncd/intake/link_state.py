@@ -1,0 +1,37 @@
+"""What the core decides about a link from: what is stored, and today's configuration."""
+
+from datetime import datetime
+
+from syncd.core.evaluate import phase_of
+from syncd.core.rules import MappingRules
+from syncd.core.state import LinkState
+from syncd.intake.config import IntakeConfig
+from syncd.store.records import LinkParts
+
+
+def link_state(
+    parts: LinkParts, rules: MappingRules, config: IntakeConfig, now: datetime
+) -> LinkState:
+    """Put together what the core decides from."""
+    return LinkState(
+        link_id=parts.link.id,
+        rules=rules,
+        traits=config.traits_of(rules),
+        tickets=parts.tickets,
+        numbers=parts.numbers,
+        baselines=parts.baselines,
+        pairs=parts.pairs,
+        operations=parts.operations,
+        conflicts=parts.conflicts,
+        own_keys=parts.own_keys,
+        origin=None if parts.link.added_by else parts.link.origin,
+        now=now,
+        read_at=parts.read_at,
+        quoted=parts.quoted,
+        others=parts.others,
+        siblings=tuple(
+            phase_of(each.status, config.traits[each.vendor])
+            for each in parts.siblings
+            if each.vendor in config.traits
+        ),
+    )
