@@ -14,6 +14,14 @@ EXAMPLE = Path(__file__).parent / "example"
 DAEMON = "syncd.yaml"
 MAPPING = "mappings/telenor-incidents.yaml"
 TABLE = "tables/sites.csv"
+OURS = Path(__file__).resolve().parents[2] / "config"
+"""The configuration we ship."""
+SECRETS = {
+    name: f"s3cret-{name}"
+    for folder in (EXAMPLE, OURS)
+    for name in re.findall(r"env: (\w+)", (folder / DAEMON).read_text(encoding="utf-8"))
+}
+"""Every variable that the two name, with a value."""
 
 
 @dataclass
@@ -25,9 +33,7 @@ class Folder:
 
     @property
     def environ(self) -> dict[str, str]:
-        text = (self.root / DAEMON).read_text(encoding="utf-8")
-        named = {name: f"s3cret-{name}" for name in re.findall(r"env: (\w+)", text)}
-        return {"CREDENTIALS_DIRECTORY": str(self.credentials), **named}
+        return {"CREDENTIALS_DIRECTORY": str(self.credentials), **SECRETS}
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.root / file
