@@ -7,7 +7,14 @@ from syncd.core.evaluate import View, as_text, fingerprint, inputs, short
 from syncd.core.naming import computed
 from syncd.core.rules import ChangePolicy, ConflictPolicy, FieldRule, LongPolicy, PairedField
 from syncd.core.slots import STATUS, Draft, FieldWrite, Slots, directed, paired_values
-from syncd.core.state import FoundConflict, PlannedOperation, Reason, SideTraits, SlotMove
+from syncd.core.state import (
+    WITHHELD,
+    FoundConflict,
+    PlannedOperation,
+    Reason,
+    SideTraits,
+    SlotMove,
+)
 from syncd.model.ids import Side
 from syncd.model.operation import CommentDraft, WriteKind
 from syncd.model.ticket import MISSING, CommentKind, Missing, Value
@@ -141,6 +148,8 @@ def _write_directed(
     slots: Slots, draft: Draft, rule: FieldRule, view: View, source_value: Value
 ) -> None:
     target, source = rule.target_side, rule.target_side.other
+    if slots.accounted(source, WITHHELD + rule.slot):
+        draft.account(source, WITHHELD + rule.slot, None)
     value = computed(rule, view, slots.state.rules)
     traits = slots.state.traits[target]
     if rule.changes is ChangePolicy.IGNORE or is_empty(value):
@@ -152,10 +161,11 @@ def _write_directed(
         draft.early.append(_said(rule, value, SlotMove(source=source, source_value=source_value)))
         return
     written, rest = fit(rule.target, value, traits, rule.long)
-    if written is None or not is_writable(rule.target, traits, UPDATE):
-        why = "too long" if written is None else "cannot be changed there"
-        draft.note("field.not_carried", f"{rule.target}: {why}", rule.place)
-        draft.account(source, rule.slot, source_value)
+    if not is_writable(rule.target, traits, UPDATE):
+        _withhold(slots, draft, rule, (source_value, "it cannot be changed there"))
+        return
+    if written is None:
+        _withhold(slots, draft, rule, (source_value, _too_long(rule, value, traits)))
         return
     carriers = slots.carriers(rule.slot, source=source)
     if _is_there(slots, target, rule.target, written) and not carriers:
@@ -174,6 +184,36 @@ def _write_directed(
     )
     if rest:
         draft.early.append(rest_said(rule, rest))
+
+
+def _too_long(rule: FieldRule, value: Value | Missing, traits: SideTraits) -> str:
+    known, text = traits.fields[rule.target], as_text(value)
+    if known.max_chars is not None and len(text) > known.max_chars:
+        return f"{len(text)} characters are too long, {known.max_chars} are taken"
+    size = len(text.encode("utf-8", "replace"))
+    return f"{size} bytes are too long, {known.max_bytes} are taken"
+
+
+def _withhold(slots: Slots, draft: Draft, rule: FieldRule, what: tuple[Value, str]) -> None:
+    """Say that a change is not carried: in the journal, to `explain`, and to the desk if asked."""
+    source, (source_value, why) = rule.target_side.other, what
+    draft.note("field.not_carried", f"{rule.target}: {why}", rule.place)
+    tell = slots.state.rules.tell_problems
+    draft.account(source, WITHHELD + rule.slot, f"{rule.target}: {why} ({rule.place})")
+    if tell is None or source is not Side.ITSM:
+        draft.account(source, rule.slot, source_value)
+        return
+    body = f"Not sent: {rule.target}: {why} ({rule.place})"
+    draft.early.append(
+        PlannedOperation(
+            target=Side.ITSM,
+            kind=WriteKind.COMMENT,
+            reason=Reason.PROBLEM_SAID,
+            comment=CommentDraft(body=body, author="", kind=tell),
+            slots={rule.slot: SlotMove(source=source, source_value=source_value)},
+            place=str(rule.place),
+        )
+    )
 
 
 def is_empty(value: Value | Missing) -> bool:

@@ -46,6 +46,9 @@ FOLLOWED = "followed"
 """The baseline slot, of a link that a follow-up ended, that keeps its vendor number."""
 
 
+WITHHELD = "withheld."
+"""Begins the slots that keep, per rule, why its last change was not carried (R10)."""
+
 WRITTEN = "written."
 """Begins the slots that keep, per field of a shared ticket, what another link wrote there last."""
 

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from syncd.core.state import FOLLOWED, FOLLOWS, BaselineState, ItemPair
+from syncd.core.state import FOLLOWED, FOLLOWS, WITHHELD, BaselineState, ItemPair
 from syncd.model.errors import CommandRefused
 from syncd.model.ids import ConnectionName, LinkRow, TicketRow
 from syncd.model.operation import OperationState
-from syncd.store import connections, feeds, journal, links, mappings, operations, tickets
+from syncd.model.ticket import Value
+from syncd.store import codec, connections, feeds, journal, links, mappings, operations, tickets
 from syncd.store import tables as t
 from syncd.store.conflicts import list_open
 from syncd.store.records import (
@@ -118,6 +119,11 @@ class Status:
     latency: Latency
 
 
+_WITHHELD = (
+    sa.select(t.baseline.c.value)
+    .where(t.baseline.c.link == sa.bindparam("link"), t.baseline.c.slot.startswith(WITHHELD))
+    .order_by(t.baseline.c.slot)
+)
 _UNVERIFIED = (
     sa.select(t.baseline.c.slot)
     .where(
@@ -134,6 +140,7 @@ class LinkFacts:
 
     Attributes:
         unverified: slots of fields that were written and can never be read back.
+        withheld: fields whose last change was not carried, and why.
         follows: number of the vendor's ticket that this link's one is the follow-up of.
         followed: number of the vendor's ticket that a follow-up took the place of.
     """
@@ -144,6 +151,7 @@ class LinkFacts:
     conflicts: tuple[ConflictRecord, ...]
     pairs: tuple[ItemPair, ...]
     unverified: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
     follows: str = ""
     followed: str = ""
 
@@ -346,6 +354,11 @@ def _link_facts(tx: Tx, row: TicketRow, record: LinkRecord) -> LinkFacts:
         conflicts=tuple(list_open(tx, link_id=record.id)),
         pairs=links.pairs_of(tx, record.id),
         unverified=tuple(tx.scalars(_UNVERIFIED, {"link": record.id})),
+        withheld=tuple(str(why) for why in _withheld(tx, record.id) if why),
         follows=links.follow_up_of(tx, record.id, FOLLOWS),
         followed=links.follow_up_of(tx, record.id, FOLLOWED),
     )
+
+
+def _withheld(tx: Tx, link_id: LinkRow) -> list[Value]:
+    return [codec.load(value) for value in tx.scalars(_WITHHELD, {"link": link_id})]

@@ -172,6 +172,7 @@ def _not_carried(facts: LinkFacts, ticket: StoredTicket) -> list[Text]:
         for reason, pairs in by_reason.items():
             text = f"{_items(pairs, facts, ticket)}: {reason or 'no reason kept'}"
             made.append(line((f"{word}  ", "bold"), text))
+    made += [line(("NOT CARRIED  ", "bold"), why) for why in facts.withheld]
     if facts.unverified:
         names = ", ".join(slot.rpartition(".")[2] for slot in facts.unverified)
         text = f"{names}: written, and can never be read back there"
