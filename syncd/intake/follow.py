@@ -7,7 +7,7 @@ from syncd.core.state import FOLLOWED, FOLLOWS, BaselineMove, FollowUp, Note, Pl
 from syncd.intake.open import plan_context, reconsider_opening
 from syncd.intake.records import Decider, Decision
 from syncd.model.ids import Side
-from syncd.store import journal, links
+from syncd.store import following, journal, links
 from syncd.store.records import Line, LinkRecord, StoredTicket
 from syncd.store.tx import Tx
 
@@ -29,7 +29,7 @@ def follow_up(
     """
     plan, follow = last
     links.apply_plan(tx, link.id, plan, plan_context(rules, decider, None))
-    links.give_way(tx, link.id, now=decider.now)
+    following.give_way(tx, link.id, now=decider.now)
     new = links.create_link(
         tx,
         mapping=link.mapping,
@@ -53,7 +53,7 @@ def tell_late_change(tx: Tx, link: LinkRecord, stored: StoredTicket, decider: De
     is_vendor = link.rows.get(Side.VENDOR) == stored.row
     if not is_vendor or link.tombstone_at is None or stored.read_at is None:
         return
-    if stored.read_at <= link.tombstone_at or not links.follow_up_of(tx, link.id, FOLLOWED):
+    if stored.read_at <= link.tombstone_at or not following.follow_up_of(tx, link.id, FOLLOWED):
         return
     line = Line(
         at=decider.now,

@@ -70,9 +70,6 @@ _SIDES = sa.select(_t.id, _t.number, _t.snapshot, _t.read_at, _IS_GONE).where(
     sa.or_(_t.id == _P("one"), _t.id == _P("other"))
 )
 _BASELINES = sa.select(t.baseline).where(t.baseline.c.link == _P("link"))
-_FOLLOW_UP = sa.select(t.baseline.c.value).where(
-    t.baseline.c.link == _P("link"), t.baseline.c.slot == _P("slot")
-)
 _PAIRS = sa.select(t.item_pair).where(t.item_pair.c.link == _P("link")).order_by(t.item_pair.c.id)
 _OPERATIONS = (
     sa.select(t.operation)
@@ -434,20 +431,6 @@ def tombstone(tx: Tx, link_id: LinkRow, *, by: str, now: datetime) -> None:
         sa.update(t.link).where(_c.id == link_id).values(tombstone_at=now, phase=LinkPhase.REMOVED)
     )
     journal.append(tx, Line(at=now, event="link.removed", link=link_id, actor=by))
-
-
-def give_way(tx: Tx, link_id: LinkRow, *, now: datetime) -> None:
-    """End a link whose ITSM ticket gets another partner; what is due elsewhere still goes out."""
-    ended = {"tombstone_at": now, "phase": LinkPhase.REMOVED}
-    tx.run(sa.update(t.link).where(_c.id == link_id, _c.tombstone_at.is_(None)).values(ended))
-    told = "a follow-up takes its place"
-    journal.append(tx, Line(at=now, event="link.removed", detail=told, link=link_id))
-
-
-def follow_up_of(tx: Tx, link_id: LinkRow, slot: str) -> str:
-    """Return what a link keeps of a follow-up (`FOLLOWS`, `FOLLOWED`): a number; empty for none."""
-    value = tx.scalar(_FOLLOW_UP, {"link": link_id, "slot": slot})
-    return "" if value is None else str(codec.load(value))
 
 
 def revive(tx: Tx, link_id: LinkRow, *, by: str, now: datetime) -> None:

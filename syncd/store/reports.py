@@ -11,7 +11,17 @@ from syncd.model.errors import CommandRefused
 from syncd.model.ids import ConnectionName, LinkRow, TicketRow
 from syncd.model.operation import OperationState
 from syncd.model.ticket import Value
-from syncd.store import codec, connections, feeds, journal, links, mappings, operations, tickets
+from syncd.store import (
+    codec,
+    connections,
+    feeds,
+    following,
+    journal,
+    links,
+    mappings,
+    operations,
+    tickets,
+)
 from syncd.store import tables as t
 from syncd.store.conflicts import list_open
 from syncd.store.records import (
@@ -355,8 +365,8 @@ def _link_facts(tx: Tx, row: TicketRow, record: LinkRecord) -> LinkFacts:
         pairs=links.pairs_of(tx, record.id),
         unverified=tuple(tx.scalars(_UNVERIFIED, {"link": record.id})),
         withheld=tuple(str(why) for why in _withheld(tx, record.id) if why),
-        follows=links.follow_up_of(tx, record.id, FOLLOWS),
-        followed=links.follow_up_of(tx, record.id, FOLLOWED),
+        follows=following.follow_up_of(tx, record.id, FOLLOWS),
+        followed=following.follow_up_of(tx, record.id, FOLLOWED),
     )
 
 
