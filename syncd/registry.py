@@ -5,6 +5,7 @@ Every provider's `adapter` module exports the same functions; an entry of `PROVI
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -87,6 +88,7 @@ class Provider:
         offer: (settings, name, status labels by phase) -> what the gateway offers under it; None:
             the connection calls, as all of most providers do.
         build_served: (settings, name, served tickets, clock) -> the adapter of one that is offered.
+        basis: a stored cursor -> what is read rests on, and from when it is; None: nothing to say.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Provider:
         lambda *_: None
     )
     build_served: Callable[[BaseModel, ConnectionName, ServedTickets, Clock], Adapter] | None = None
+    basis: Callable[[str], tuple[str, datetime] | None] = lambda _: None
 
 
 def _own(model: type[S], settings: BaseModel) -> S:
@@ -204,6 +207,7 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
             build=lambda own, name, transport, clock: sipsynergy.build(
                 name, _sipsynergy(own), transport, clock
             ),
+            basis=sipsynergy.basis,
         ),
         "smartops": Provider(
             name="smartops",

@@ -1,6 +1,7 @@
 """Tickets that are read in their turn: when something last happened, and to which partners."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -69,3 +70,31 @@ def set_watched(
     """Start or stop polling a ticket by number."""
     values = {"watched": watched, "next_poll_at": next_poll_at if watched else None}
     tx.run(_SET_TURN, {"row": row} | values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """How many tickets of a connection are read in their turn.
+
+    Attributes:
+        hot: something happened to them lately.
+        others: cooling, cold or closed: read ever more rarely.
+        at_rest: not read any more until something tells of them.
+    """
+
+    hot: int = 0
+    others: int = 0
+    at_rest: int = 0
+
+
+def watched(tx: Tx, connection: ConnectionName, hot_since: datetime) -> Watched:
+    """Count a connection's watched tickets; one that changed since then is hot."""
+    has_turn = _c.next_poll_at.is_not(None)
+    is_hot = sa.and_(has_turn, _c.read_at >= hot_since)
+    named = {"hot": is_hot, "turns": has_turn, "at_rest": ~has_turn}
+    counted = [sa.func.count(sa.case((each, 1))).label(name) for name, each in named.items()]
+    here = (_c.connection == connection, _c.watched.is_(True), _c.gone_at.is_(None))
+    found = tx.first(sa.select(*counted).where(*here))
+    if found is None:
+        return Watched()
+    return Watched(hot=found.hot, others=found.turns - found.hot, at_rest=found.at_rest)

@@ -5,15 +5,32 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
+
 from syncd.cli.facts import status as facts
 from syncd.cli.show import status as show
 from syncd.model.ids import ConnectionName, MappingName
 from syncd.model.operation import ParkReason
 from syncd.ports.adapter import PollResult
-from syncd.store import connections, feeds, mappings
+from syncd.providers.sipsynergy.cursor import Cursor
+from syncd.providers.sipsynergy.report import Known
+from syncd.store import connections, feeds, mappings, tickets, watching
+from syncd.store import tables as t
 from syncd.store.database import Database
+from syncd.store.tx import Tx
 from tests.cli.office import DESK, TELENOR, Office, incident, ticket
 from tests.cli.outcomes import applied, later, parked
+
+SIP = """
+  sip:
+    provider: sipsynergy
+    base_url: https://sip.example
+    user_human_id: USR-1
+    auth: {kind: client_credentials, token_url: "https://sip.example/token", client_id: a,
+      client_secret: {env: S}}
+    statuses: [New, Closed]
+    phases: {open: [New], closed: [Closed]}
+"""  # fmt: skip
 
 
 def running(office: Office, **changes: object) -> dict[str, Any]:
@@ -201,3 +218,31 @@ def test_a_connection_that_is_not_configured_any_more_is_still_shown(office: Off
     text = shown(office, running(office))
     assert standing(office, None).budget(ConnectionName("gone")) == "not configured"
     assert "telenor-no" in text
+
+
+def test_it_says_what_reading_rests_on_where_there_is_something_to_say(office: Office) -> None:
+    in_step(office)
+    polled(office)
+    text = office.config.read_text().replace("\nmappings: mappings", f"{SIP}\nmappings: mappings")
+    office.config.write_text(text)
+    at = office.now - timedelta(minutes=12)
+    known = Known(facts={}, read_at={"weekly": at})
+    result = PollResult(sightings=(), cursor=Cursor(known=known, polled_at=at).to_json())
+    office.writes(feeds.save_poll, ConnectionName("sip"), "ticket", result, now=office.now)
+
+    def watch(tx: Tx) -> None:
+        for number, quiet in (("INC1", 60), ("INC2", 9 * 86_400), ("INC3", 0)):
+            row = tickets.ensure_ticket(tx, DESK, "ticket", number=number, now=office.now)
+            turn = office.now if quiet else None
+            watching.set_watched(tx, row, True, turn)
+            values = {"read_at": office.now - timedelta(seconds=quiet)}
+            tx.run(sa.update(t.ticket).where(t.ticket.c.id == row).values(values))
+
+    office.writes(watch)
+    text = shown(office, running(office))
+    assert "sip: statuses from the report, read 12m ago" in text
+    assert "servicedesk: tickets read one by one: 1 hot, 1 cooling or cold, 1 at rest" in text
+    # What nobody can read says nothing.
+    odd = PollResult(sightings=(), cursor="[]")
+    office.writes(feeds.save_poll, ConnectionName("sip"), "ticket", odd, now=office.now)
+    assert "sip: " not in shown(office, running(office))

@@ -1,7 +1,7 @@
 """How things stand: what needs a person, what is late, and every part's own line."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +10,9 @@ from syncd.cli.facts.traits import features_of
 from syncd.cli.text import ago, count, cut, span
 from syncd.model.features import Reading
 from syncd.model.ids import ConnectionName, Side
+from syncd.registry import PROVIDERS
 from syncd.settings.values import ConnectionSettings, Settings
-from syncd.store import reports
+from syncd.store import reports, watching
 from syncd.store.database import Tx
 from syncd.store.records import FeedRecord, OperationRecord
 from syncd.store.reports import ConnectionStatus, MappingStatus
@@ -44,6 +45,7 @@ class Standing:
         can_ask: a daemon on this store would answer here (SQLite).
         needs: what needs a person, the most urgent first.
         late: what should have happened by now.
+        rests_on: connection -> what its reading rests on, where there is something to say.
         now: the instant of all this.
     """
 
@@ -54,6 +56,7 @@ class Standing:
     needs: tuple[Need, ...]
     late: tuple[str, ...]
     now: datetime
+    rests_on: Mapping[ConnectionName, str] = field(default_factory=dict)
 
     def budget(self, name: ConnectionName) -> str:
         """Say what a connection allows: `2 requests/s`."""
@@ -81,7 +84,29 @@ def gather(tx: Tx, settings: Settings, daemon: Mapping[str, Any] | None, now: da
         needs=tuple(_needs(stored, settings, daemon, can_ask=can_ask)),
         late=tuple(_late(stored, settings, daemon, now)),
         now=now,
+        rests_on=dict(_rests_on(tx, stored, settings, now)),
     )
+
+
+def _rests_on(
+    tx: Tx, stored: reports.Status, settings: Settings, now: datetime
+) -> Iterator[tuple[ConnectionName, str]]:
+    """Say what reading rests on: a report of some age, or each ticket's own turn."""
+    for each in stored.connections:
+        name = each.record.pin.name
+        configured = settings.connections.get(name)
+        if configured is None:
+            continue
+        provider = PROVIDERS[configured.provider]
+        for feed in each.feeds:
+            basis = provider.basis(feed.cursor) if feed.cursor else None
+            if basis is not None:
+                yield name, f"{basis[0]}, read {ago(basis[1], now)}"
+        if features_of(settings, name).reading is Reading.WATCH and each.tickets.watched:
+            since = now - timedelta(seconds=configured.poll.pace.hot_s)
+            found = watching.watched(tx, name, since)
+            said = f"tickets read one by one: {found.hot:,} hot, {found.others:,} cooling or cold"
+            yield name, f"{said}, {found.at_rest:,} at rest"
 
 
 # --- what needs a person ---------------------------------------------------------------------

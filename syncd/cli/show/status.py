@@ -22,6 +22,7 @@ def document(standing: Standing) -> dict[str, object]:
         "needs": standing.needs,
         "late": standing.late,
         "connections": standing.stored.connections,
+        "rests_on": standing.rests_on,
         "mappings": standing.stored.mappings,
         "parked": standing.stored.parked_count,
         "conflicts": len(standing.stored.conflicts),
@@ -76,7 +77,9 @@ def _late(standing: Standing) -> list[Text]:
 def _connections(standing: Standing) -> list[Text]:
     rows = [_connection(each, standing) for each in standing.stored.connections]
     head = ("CONNECTION", "STATE", "READ", "WRITTEN", "TICKETS", "BUDGET")
-    return [*(columns(rows, head=head) or [line("no connection was used yet")]), line()]
+    made = columns(rows, head=head) or [line("no connection was used yet")]
+    made += [line((f"{name}: {said}", "dim")) for name, said in standing.rests_on.items()]
+    return [*made, line()]
 
 
 def _connection(each: ConnectionStatus, standing: Standing) -> list[Part]:

@@ -20,10 +20,11 @@ from syncd.ports.adapter import (
     TicketRef,
 )
 from syncd.ports.clock import Clock
-from syncd.ports.errors import Unsupported
+from syncd.ports.errors import OddAnswer, Unsupported
 from syncd.providers.sipsynergy import mapping, sending
 from syncd.providers.sipsynergy.calls import ServiceCalls
 from syncd.providers.sipsynergy.client import SipSynergyClient
+from syncd.providers.sipsynergy.cursor import read_cursor
 from syncd.providers.sipsynergy.feed import TicketScan
 from syncd.providers.sipsynergy.mapping import KIND
 from syncd.providers.sipsynergy.probing import TicketProber
@@ -209,6 +210,18 @@ def login(
     else:
         source = FixedAuth({})
     return MoreHeaders(source, secret) if secret else source
+
+
+def basis(cursor: str) -> tuple[str, datetime] | None:
+    """Say what the statuses that are known rest on, and when it was read; None: nothing yet.
+
+    Spec: Tickets Microservice, section 2.7; section 6, S13.
+    """
+    try:
+        at = read_cursor(cursor).known.latest
+    except OddAnswer:
+        return None
+    return None if at is None else ("statuses from the report", at)
 
 
 def describe(settings: SipSynergySettings, kind: str) -> Sequence[FieldInfo]:
