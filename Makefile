@@ -18,10 +18,10 @@ UV ?= uv
 # Two makes at once must not install into one environment at once, where the system can lock.
 FLOCK := $(if $(shell command -v flock),flock .venv.lock)
 
-.PHONY: help setup demo lint check test simulate crash bench lock format clean
+.PHONY: help setup demo lint check test simulate crash replicas bench lock format clean
 
 help:
-	@sed -n '1,2p' Makefile; printf 'targets: setup demo check test simulate crash bench lint format lock clean\n'
+	@sed -n '1,2p' Makefile; printf 'targets: setup demo check test simulate crash replicas bench lint format lock clean\n'
 
 setup: $(VENV)/.dev
 
@@ -55,6 +55,10 @@ simulate: $(VENV)/.dev
 # The daemon killed at its n-th commit and request until a run passes: make crash ARGS="--most 5".
 crash: $(VENV)/.dev
 	@$(BIN)/python -m tests.crash $(ARGS)
+
+# Several daemons on one PostgreSQL, killed and paused: make replicas ARGS="--for 60 --seed 1".
+replicas: $(VENV)/.dev
+	@$(BIN)/python -m tests.replicas $(ARGS)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)

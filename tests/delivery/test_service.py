@@ -550,6 +550,37 @@ class Flaky(Database):
         await self.inner.close()
 
 
+class Unseen(Flaky):
+    """A store on which others see that the owner lives only while `is_seen`."""
+
+    is_seen = True
+
+    async def hold_owner(self, owner: str) -> None:
+        if not self.is_seen:
+            raise StoreUnavailable("the owner's session is lost")
+
+    @property
+    def is_owner_held(self) -> bool:
+        return self.is_seen
+
+
+async def test_nothing_is_claimed_while_others_could_take_the_owner_for_dead(
+    world: World,
+) -> None:
+    (create_id,) = await world.plan(await world.opening(), create())
+    unseen = Unseen(world.db, {})
+    delivery = world.delivery(db=unseen)
+    await delivery.recover()
+    unseen.is_seen = False
+    with pytest.raises(StoreUnavailable, match="the owner's session"):
+        await delivery.run_round()
+    assert await world.state(create_id) is OperationState.READY
+    assert world.vendor.sends == []
+    unseen.is_seen = True
+    await delivery.run_round()
+    assert await world.state(create_id) is OperationState.APPLIED
+
+
 async def test_an_outcome_is_stored_when_the_store_is_back(tmp_path: Path) -> None:
     async with a_world(tmp_path, FakeClock(auto_advance=True)) as world:
         (create_id,) = await world.plan(await world.opening(), create())
