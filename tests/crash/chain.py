@@ -60,7 +60,7 @@ class AtRequest:
         return f"{self.side} {self.method} {'before' if self.is_before else 'after'} effect"
 
     async def live(self, place: Place, n: int) -> bool:
-        system: Sandbox = getattr(place.world, self.side)
+        system: Sandbox = place.carrier if self.side == "carrier" else place.world.desk
         system.faults.next(
             "slow", method=self.method, skip=n - 1, delay_s=HELD_S, before_effect=self.is_before
         )

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from syncd.demo.clerk import Clerk
 from syncd.demo.daemon import Pulse
-from syncd.demo.evidence import Side
-from syncd.demo.judge import GROUP, ORGANIZATION, judge
+from syncd.demo.judge import judge
 from syncd.demo.options import DemoOptions
-from syncd.demo.people import Life, People
+from syncd.demo.pairing import ORGANIZATION, TELENOR
+from syncd.demo.staff import Life
+from syncd.demo.telenor_staff import TelenorStaff
 from syncd.demo.verdict import Fate, Shown, Verdict
 from syncd.demo.world import World, world
+from syncd.sandbox import TelenorSandbox
 from tests.crash.process import Process
 
 LOOK_S = 0.3
@@ -32,12 +34,14 @@ class Place:
         world: both systems and the configuration.
         process: the daemon.
         people: who acts.
+        carrier: the vendor.
         lives: tickets and what their people know of them.
     """
 
     world: World
     process: Process
-    people: People
+    people: TelenorStaff
+    carrier: TelenorSandbox
     lives: list[Life] = field(default_factory=list)
 
     async def goes_live(self) -> None:
@@ -57,8 +61,7 @@ class Place:
             suffix=f"{number // 100:03d}",
         )
         self.lives.append(life)
-        title = life.token()
-        life.titles.append(title)
+        title = life.mark()
         if number % 3 == 2:
             self._opens_at_carrier(life, title)
         else:
@@ -76,7 +79,7 @@ class Place:
             "shortDescription": f"{title} Link down",
             "longDescription": f"{life.token()} seen from the desk",
             "ticketPriority": "2",
-            "assignedGroup": GROUP,
+            "assignedGroup": TELENOR.group,
             "subCategory": "Slow",
             "callerId": "ola.nordmann",
             "u_site": life.chance.choice(SITES),
@@ -94,27 +97,26 @@ class Place:
             "location": "Bergen",
             "organizationNumber": ORGANIZATION,
         }
-        life.carrier_ticket = self.world.carrier.person_creates(fields, "Tone Telenor")
+        life.vendor_ticket = self.carrier.person_creates(fields, "Tone Telenor")
         self.people.carrier_comments(life)
 
     def look(self, life: Life) -> None:
         """See whether a ticket has got its partner."""
-        for system, name in ((self.world.desk, "desk"), (self.world.carrier, "carrier")):
+        for system, name in ((self.world.desk, "desk"), (self.carrier, "vendor")):
             for ticket in system.tickets():
                 told = " ".join(str(value) for value in ticket["fields"].values())
-                if ticket["actor"] == "client" and life.titles[0] in told:
+                if ticket["actor"] == "client" and life.marks[0] in told:
                     setattr(life, f"{name}_ticket", str(ticket["id"]))
 
     # --- judging ---------------------------------------------------------------------------------
 
     @property
     def clerk(self) -> Clerk:
-        systems = {Side.ITSM: self.world.desk, Side.VENDOR: self.world.carrier}
-        return Clerk(self.world.daemon, systems)
+        return Clerk(self.world.daemon, self.world.desk, self.world.by_connection)
 
     async def verdict(self) -> Verdict:
         """Judge by both systems' records, and what the daemon shows as not crossing."""
-        return judge(self.world.itsm_record, self.world.carrier.record, await self.clerk.shown())
+        return judge(TELENOR, self.world.itsm_record, self.carrier.record, await self.clerk.shown())
 
     async def is_settled(self) -> bool:
         """Say whether nothing is open and nothing missing, settling what is in doubt."""
@@ -135,7 +137,7 @@ class Place:
         return not is_asking or self._lost(await self.clerk.shown())
 
     def _lost(self, shown: Sequence[Shown]) -> bool:
-        found = judge(self.world.itsm_record, self.world.carrier.record, shown)
+        found = judge(TELENOR, self.world.itsm_record, self.carrier.record, shown)
         return found.count(Fate.LOST) > 0
 
     async def settled(self) -> Verdict:
@@ -155,7 +157,7 @@ class Place:
         assert verdict.is_good, bad
         assert sum(verdict.arrived.values()) >= len(self.lives), "hardly anything crossed"
         assert not self.world.daemon.crashes()
-        assert (self.world.desk.violations, self.world.carrier.violations) == ([], [])
+        assert (self.world.desk.violations, self.carrier.violations) == ([], [])
 
 
 _FINE = (Fate.SUPERSEDED, Fate.SHOWN)
@@ -169,13 +171,15 @@ async def place(*, store_url: str = "", spool: Path | None = None) -> AsyncItera
         store_url: where the store is; empty: a file in the world's folder.
         spool: where attachments lie meanwhile; needed with `store_url`.
     """
-    async with world(DemoOptions(), 1) as made:
+    async with world(DemoOptions(vendors=("telenor",)), 1) as made:
         if store_url:
             _use_store(made.daemon.config, store_url, spool or made.folder / "spool")
         process = Process(daemon=made.daemon)
-        people = People(made.desk, made.carrier, 1)
+        carrier = made.vendors["telenor"]
+        assert isinstance(carrier, TelenorSandbox)
+        people = TelenorStaff(made.desk, carrier, made.automation)
         try:
-            yield Place(world=made, process=process, people=people)
+            yield Place(world=made, process=process, people=people, carrier=carrier)
         finally:
             await process.kill()
 
