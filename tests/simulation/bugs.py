@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from syncd.core import items, retry, slots
-from syncd.delivery import probing
-from syncd.intake import decide, reading
+from syncd.delivery import outcomes, probing
+from syncd.intake import decide
 from syncd.intake import service as intake
 from syncd.model.operation import Finding, OperationState, ParkReason, ProbeResult, WriteKind
 from syncd.model.outbox import OutcomeKind
@@ -58,6 +58,7 @@ def _probe_too_early(swap: Swap) -> None:
 
     right = probing.after_look
     swap(probing, "after_look", after_look)
+    swap(outcomes, "first_look_at", lambda closed_at, _feature: closed_at)
 
 
 def _send_unknown_again(swap: Swap) -> None:
@@ -191,15 +192,6 @@ def _stale_is_news(swap: Swap) -> None:
     swap(slots.Slots, "is_stale", lambda *_: False)
 
 
-def _one_404_is_gone(swap: Swap) -> None:
-    def judge(self: Any, connection: Any, results: Any) -> Any:
-        self._gone_after = 1
-        return right(self, connection, results)
-
-    right = reading.Missing.judge
-    swap(reading.Missing, "judge", judge)
-
-
 def _a_read_that_failed_is_done(swap: Swap) -> None:
     async def read_failed(self: Any, result: Any, *, gone: bool) -> None:
         await right(self, result, gone=gone)
@@ -293,7 +285,6 @@ BUGS: Mapping[str, Callable[[Swap], None]] = MappingProxyType(
         "an odd page is an empty one": _odd_page_is_an_empty_one,
         "a read that overlaps a write is believed": _write_epoch_forgotten,
         "a stale read is news": _stale_is_news,
-        "a single 404 makes a ticket gone": _one_404_is_gone,
         "a read that failed is not repeated": _a_read_that_failed_is_done,
         "comment pairs are forgotten": _pairs_forgotten("comment"),
         "attachment pairs are forgotten": _pairs_forgotten("attachment"),
