@@ -28,6 +28,7 @@ from syncd.core.state import (
     MET,
     Baseline,
     BaselineMove,
+    ItemKind,
     LinkState,
     NotOpened,
     Plan,
@@ -115,6 +116,8 @@ def _reborn(state: LinkState, views: Mapping[Side, View]) -> Plan | None:
         return None
     gone = [each for each in state.operations if each.target is create.target and is_unsent(each)]
     carried = {each.item for each in gone}
+    if not all(_shows(views[source], item) for item in carried if item is not None):
+        return None  # An early state: what it lacks is planned already, and would be forgotten.
     without = replace(
         state,
         operations=tuple(each for each in state.operations if each not in gone),
@@ -129,6 +132,14 @@ def _reborn(state: LinkState, views: Mapping[Side, View]) -> Plan | None:
         superseded=tuple(each.id for each in gone),
         pairs=tuple(items.pairs),
     )
+
+
+def _shows(view: View, item: tuple[ItemKind, Side, str]) -> bool:
+    """Whether a ticket shows a comment or an attachment."""
+    kind, _, source_id = item
+    ticket = view.ticket
+    shown = ticket.comments if kind is ItemKind.COMMENT else ticket.attachments
+    return any(each.id == source_id for each in shown)
 
 
 def _with_moves(state: LinkState, moves: list[BaselineMove]) -> LinkState:

@@ -15,7 +15,6 @@ FIRST = {
     "what is unknown is sent again": 0,
     "what is unknown is taken for done": 0,
     "transport repeats a write": 0,
-    "a second send has another key": 24,
     "a crash while sending counts as unsent": 0,
     "what was refused is forgotten": 0,
     "an answer is not kept": 0,

@@ -350,7 +350,9 @@ class World:
         last = await self.db.read(journal.last_id)
         self.clock.advance(1_000.0)
         await self.live_a_round()
-        lines = await self.db.read(journal.tail, after_id=last)
+        told = await self.db.read(journal.tail, after_id=last)
+        # A write that left twice is looked at once more when its settle time is over.
+        lines = [one for one in told if one.line.event != "operation.rechecked"]
         assert not lines, f"not quiet: {[(one.line.event, one.line.detail) for one in lines]}"
 
     async def _is_quiet(self) -> bool:
