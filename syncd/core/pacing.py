@@ -13,6 +13,9 @@ from math import floor, log2
 
 from syncd.model.errors import ensure
 
+COOLED_MAX = 2.0**63
+"""How many times `hot_s` a quiet counts for at most; every pause has reached `cold_s` by then."""
+
 
 class Warmth(StrEnum):
     """How closely a ticket is watched."""
@@ -73,7 +76,9 @@ def _open_pause_s(pace: WatchPace, quiet_s: float) -> float:
         return pace.every_s
     if pace.hot_s <= 0:
         return coldest_s
-    return min(coldest_s, pace.every_s * 2.0 ** min(64, 1 + floor(log2(quiet_s / pace.hot_s))))
+    # The quotient of a long quiet and next to nothing is infinite.
+    times = min(quiet_s / pace.hot_s, COOLED_MAX)
+    return min(coldest_s, pace.every_s * 2.0 ** (1 + floor(log2(times))))
 
 
 def next_read_at(

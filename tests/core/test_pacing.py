@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from syncd.core.pacing import Warmth, WatchPace, next_read_at, pause_s, warmth
@@ -59,6 +59,7 @@ paces = st.builds(
 
 
 @given(paces, st.floats(-1e6, 1e9), st.floats(0, 1e6), st.booleans(), st.floats(0, 0.999))
+@example(WatchPace(hot_s=5e-324), 60.0, 0.0, False, 0.0)
 def test_no_pause_is_shorter_than_the_pace_allows_and_quiet_never_makes_one_shorter(
     pace: WatchPace, quiet_s: float, more_s: float, is_closed: bool, jitter: float
 ) -> None:
