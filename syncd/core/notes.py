@@ -63,6 +63,12 @@ def _is_news(slots: Slots, rule: NoteRule, view: View) -> bool:
     }
     if isinstance(before, Mapping):
         return any(name in before and before[name] != value for name, value in theirs.items())
+    # Planned when the link was opened, and withdrawn just now for what changed since: its words are
+    # owed still, and no baseline tells of them.
+    if any(
+        each.id in slots.superseded and rule.slot in each.slots for each in slots.state.operations
+    ):
+        return any(theirs.values())
     was_opened = slots.state.is_fresh and slots.state.origin is not None
     return was_opened and any(theirs.values())
 

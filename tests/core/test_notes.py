@@ -54,6 +54,19 @@ def test_a_change_before_the_note_was_sent_takes_its_place() -> None:
     assert _said(world) == ["1 h, 20 EUR"]
 
 
+def test_a_note_planned_with_the_link_is_replaced_when_it_changes_before_it_is_sent() -> None:
+    world = LinkWorld(rules=_rules(), traits=dict.fromkeys(Side, traits()))
+    world.creates(Side.VENDOR, title="x", status="New", hours="3", costs="")
+    assert world.opens(Side.VENDOR)
+    assert world.delivers(Side.ITSM)
+    assert only(world).reason is Reason.NOTED
+    world.sets(Side.VENDOR, "hours", "4")
+    plan = world.plans()
+    assert len(plan.superseded) == len(plan.operations) == 1
+    world.settles()
+    assert _said(world) == ["4 h,  EUR"]
+
+
 def test_what_is_there_when_the_link_is_opened_is_said_and_nothing_when_people_pair() -> None:
     world = LinkWorld(rules=_rules(), traits=dict.fromkeys(Side, traits()))
     world.creates(Side.VENDOR, title="x", status="New", hours="3", costs="")
