@@ -9,16 +9,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from syncd.core.pacing import WatchPace
 from syncd.model.secret import Secret
+from syncd.model.texts import Duration, Pause, Zone
 from syncd.settings.types import (
     AbsolutePath,
-    Duration,
     Listen,
-    Pause,
     SpanOfDay,
     Text,
     Texts,
     Word,
-    Zone,
 )
 from syncd.settings.values import (
     POLL_JITTER,

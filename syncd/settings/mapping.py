@@ -13,16 +13,15 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
 from syncd.core.rules import ChangePolicy, CloseWhen, ConflictPolicy, LongPolicy, MappingMode
+from syncd.model.texts import Duration, Size
 from syncd.model.ticket import CommentKind
 from syncd.settings.daemon import Block
 from syncd.settings.types import (
     Constant,
     Count,
-    Duration,
     Labels,
     RateText,
     Share,
-    Size,
     Text,
     Texts,
     Word,

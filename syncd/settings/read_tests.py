@@ -5,12 +5,12 @@ from typing import TypeVar
 
 from syncd.core.rules import MappingRules
 from syncd.model.ids import Side
+from syncd.model.texts import parse_size
 from syncd.model.ticket import CommentKind, Value, Visibility
 from syncd.settings.mapping import MappingBlock, TestBlock
 from syncd.settings.mapping_scope import Scope
 from syncd.settings.mapping_tests import AddedFile, Expected, Happening, MappingTest, SaidComment
 from syncd.settings.problems import Path, listed, nearest, shown
-from syncd.settings.types import parse_size
 from syncd.settings.validate import unknown_key
 
 T = TypeVar("T")

@@ -1,8 +1,7 @@
-"""How texts of a configuration become durations, sizes, rates, times of day and addresses."""
+"""How texts of a configuration become rates, counts, times of day, constants and addresses."""
 
 import ipaddress
 import re
-import zoneinfo
 from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
@@ -12,64 +11,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
 from syncd.core.rules import Rate
-
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
-_BYTES |= {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
-
-DURATION_MAX_S = 366 * 86400.0
-"""Longest duration accepted anywhere."""
-SIZE_MAX_BYTES = 1000**4
-"""Largest size accepted anywhere."""
-COUNT_MAX = 1_000_000
-"""Largest count of a rate."""
+from syncd.model.texts import COUNT_MAX, text_of, unit_s
 
 _TEXT_SCHEMA: dict[str, object] = {"type": ["string", "number", "boolean"]}
-
-
-def _text_of(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("a text is expected")
-    return value
-
-
-def parse_duration(value: object) -> float:
-    """Read `500ms`, `60s`, `30m`, `2h`, `1d` as seconds.
-
-    Raises:
-        ValueError: it is none; the text says what is accepted.
-    """
-    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)", _text_of(value))
-    seconds = float(found[1]) * _SECONDS[found[2]] if found else DURATION_MAX_S + 1
-    if seconds > DURATION_MAX_S:
-        raise ValueError(f"{value!r} is not a duration; accepted: 500ms, 60s, 30m, 2h, 1d")
-    return seconds
-
-
-def parse_positive_duration(value: object) -> float:
-    """Read a duration above zero.
-
-    Raises:
-        ValueError: it is none, or zero.
-    """
-    seconds = parse_duration(value)
-    if seconds <= 0:
-        raise ValueError(f"{value!r} is no time at all; a duration above zero is needed")
-    return seconds
-
-
-def parse_size(value: object) -> int:
-    """Read `500kB`, `20MB`, `1GiB` as bytes.
-
-    Raises:
-        ValueError: it is none; the text says what is accepted.
-    """
-    found = re.fullmatch(r"([0-9]{1,9})\s?([kKMG]?i?B)", _text_of(value))
-    unit = _BYTES.get(found[2]) if found else None
-    size = int(found[1]) * unit if found and unit else 0
-    if not 0 < size <= SIZE_MAX_BYTES:
-        raise ValueError(f"{value!r} is not a size; accepted: 500kB, 20MB, 1GB, 25MiB")
-    return size
 
 
 def parse_rate(value: object) -> Rate:
@@ -78,11 +22,11 @@ def parse_rate(value: object) -> Rate:
     Raises:
         ValueError: it is none; the text says what is accepted.
     """
-    found = re.fullmatch(r"([0-9]{1,7})\s?/\s?(s|m|h|d)", _text_of(value))
+    found = re.fullmatch(r"([0-9]{1,7})\s?/\s?(s|m|h|d)", text_of(value))
     count = int(found[1]) if found else 0
     if found is None or not 0 < count <= COUNT_MAX:
         raise ValueError(f"{value!r} is not a rate; accepted: 5/m, 20/h, 100/d")
-    return Rate(count=count, per_s=_SECONDS[found[2]])
+    return Rate(count=count, per_s=unit_s(found[2]))
 
 
 def parse_share(value: object) -> float:
@@ -91,7 +35,7 @@ def parse_share(value: object) -> float:
     Raises:
         ValueError: it is none; the text says what is accepted.
     """
-    found = re.fullmatch(r"([0-9]{1,3})\s?%", _text_of(value))
+    found = re.fullmatch(r"([0-9]{1,3})\s?%", text_of(value))
     if found is None or int(found[1]) > 100:
         raise ValueError(f"{value!r} is not a share; accepted: 0% to 100%")
     return int(found[1]) / 100
@@ -103,7 +47,7 @@ def parse_count(value: object) -> int:
     Raises:
         ValueError: it is none; the text says what is accepted.
     """
-    found = re.fullmatch(r"[0-9]{1,7}", _text_of(value))
+    found = re.fullmatch(r"[0-9]{1,7}", text_of(value))
     count = int(found[0]) if found else 0
     if not 0 < count <= COUNT_MAX:
         raise ValueError(f"{value!r} is not a number; accepted: 1 to {COUNT_MAX}")
@@ -111,7 +55,7 @@ def parse_count(value: object) -> int:
 
 
 def _between(value: object) -> tuple[time, time]:
-    found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})\s?-\s?([0-9]{1,2}):([0-9]{2})", _text_of(value))
+    found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})\s?-\s?([0-9]{1,2}):([0-9]{2})", text_of(value))
     if found is not None:
         try:
             start, end = time(int(found[1]), int(found[2])), time(int(found[3]) % 24, int(found[4]))
@@ -122,16 +66,6 @@ def _between(value: object) -> tuple[time, time]:
     raise ValueError(f"{value!r} is not a span of the day; accepted: 07:00-18:00")
 
 
-def _zone(value: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(value)
-    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError) as err:
-        raise ValueError(
-            f"{value!r} is not a time zone; accepted: names such as Europe/Oslo"
-        ) from err
-    return value
-
-
 def _listen(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not colon or not host or not re.fullmatch("[0-9]{1,5}", port) or not 0 <= int(port) <= 65535:
@@ -140,7 +74,7 @@ def _listen(value: str) -> str:
 
 
 def _absolute(value: object) -> Path:
-    path = Path(_text_of(value))
+    path = Path(text_of(value))
     if not path.is_absolute():
         raise ValueError(f"{value!r} is relative; a path from / is needed")
     return path
@@ -226,13 +160,6 @@ Constant = Annotated[
     ),
 ]
 Word = Annotated[str, AfterValidator(_word), WithJsonSchema(_TEXT_SCHEMA)]
-Duration = Annotated[
-    float, PlainValidator(parse_positive_duration), _schema(r"^\d+(\.\d+)?(ms|s|m|h|d)$", "60s")
-]
-Pause = Annotated[
-    float, PlainValidator(parse_duration), _schema(r"^\d+(\.\d+)?(ms|s|m|h|d)$", "0s")
-]
-Size = Annotated[int, PlainValidator(parse_size), _schema(r"^\d+ ?[kKMG]?i?B$", "20MB")]
 RateText = Annotated[Rate, PlainValidator(parse_rate), _schema(r"^\d+ ?/ ?[smhd]$", "20/h")]
 Share = Annotated[float, PlainValidator(parse_share), _schema(r"^\d{1,3} ?%$", "30%")]
 Count = Annotated[
@@ -245,6 +172,5 @@ SpanOfDay = Annotated[
     PlainValidator(_between),
     _schema(r"^\d{1,2}:\d{2} ?- ?\d{1,2}:\d{2}$", "07:00-18:00"),
 ]
-Zone = Annotated[str, AfterValidator(_zone), _schema(r"^[A-Za-z0-9_+/-]+$", "Europe/Oslo")]
 Listen = Annotated[str, AfterValidator(_listen), _schema(r":\d+$", "127.0.0.1:8470")]
 AbsolutePath = Annotated[Path, PlainValidator(_absolute), _schema("^/", "/var/lib/syncd/spool")]

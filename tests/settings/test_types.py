@@ -1,4 +1,4 @@
-"""Durations, sizes, rates, spans of the day and addresses are read from texts."""
+"""Rates, spans of the day and addresses are read from texts."""
 
 from datetime import time
 
@@ -7,37 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from syncd.core.rules import Rate
 from syncd.settings import types
-from syncd.settings.types import check_url, parse_duration, parse_rate, parse_size
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("500ms", 0.5), ("60s", 60), ("1.5s", 1.5), ("30m", 1800), ("2h", 7200), ("1d", 86400)],
-)
-def test_a_duration_has_a_unit(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize(
-    "text", ["60", "", "s", "1 h", "-1s", "1w", "1h30m", "367d", "1e3s", "٣s", 60, None]
-)
-def test_other_texts_are_no_durations(text: object) -> None:
-    with pytest.raises(ValueError):
-        parse_duration(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("1B", 1), ("500kB", 500_000), ("20MB", 20_000_000), ("1GiB", 2**30), ("25 MiB", 25 * 2**20)],
-)
-def test_a_size_has_a_unit(text: str, size: int) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["20", "0MB", "20mb", "20M", "1.5MB", "9999GB", "-1B", "iB"])
-def test_other_texts_are_no_sizes(text: str) -> None:
-    with pytest.raises(ValueError):
-        parse_size(text)
+from syncd.settings.types import check_url, parse_rate
 
 
 def test_a_rate_is_a_count_in_a_time() -> None:

@@ -3,14 +3,12 @@
 What B-612's document leaves open is a setting with a default (B numbers: b612.md §7).
 """
 
-import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     field_validator,
@@ -18,41 +16,13 @@ from pydantic import (
 )
 
 from syncd.model.secret import Secret
+from syncd.model.texts import LabelList, Seconds, no_dots
 from syncd.providers.b612.mapping import FIELDS, Labels
 from syncd.providers.b612.wire import NumberKeys
 
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def _seconds(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", value.strip())
-    if match is None:
-        raise ValueError("a duration is a number with ms, s, m, h or d, such as 60s")
-    return float(match[1]) * _UNITS_S[match[2] or "s"]
-
-
-def _no_dots(path: str) -> str:
-    if {".", ".."}.intersection(path.split("/")):
-        raise ValueError("a path has no dot segments")
-    return path
-
-
-def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
-    folded = [label.strip().casefold() for label in labels]
-    if "" in folded or len(set(folded)) != len(folded):
-        raise ValueError("labels are not empty and each stands once (capitals do not count)")
-    return labels
-
-
-Seconds = Annotated[
-    float, BeforeValidator(_seconds, json_schema_input_type=float | str), Field(ge=0)
-]
 Below = Annotated[
-    str, Field(pattern=r"^((/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*)$"), AfterValidator(_no_dots)
+    str, Field(pattern=r"^((/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*)$"), AfterValidator(no_dots)
 ]
-LabelList = Annotated[tuple[str, ...], AfterValidator(_distinct)]
 
 
 class _Frozen(BaseModel):

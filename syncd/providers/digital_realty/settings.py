@@ -10,28 +10,9 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from syncd.model.secret import Secret
+from syncd.model.texts import Bytes, Seconds
 
-_UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_UNITS_BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
-_UNITS_BYTES |= {"kib": 2**10, "mib": 2**20, "gib": 2**30}
-_WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")
 _HEADER = re.compile(r"[\x21-\x7e]+")
-
-
-def _seconds(value: object) -> object:
-    """Read `300`, `90s`, `5m`, `1h`."""
-    found = _WITH_UNIT.fullmatch(value) if isinstance(value, str) else None
-    if found and found[2].lower() in _UNITS_S:
-        return float(found[1]) * _UNITS_S[found[2].lower()]
-    return value
-
-
-def _bytes(value: object) -> object:
-    """Read `3900`, `25MB`, `1GiB`."""
-    found = _WITH_UNIT.fullmatch(value) if isinstance(value, str) else None
-    if found and found[2].lower() in _UNITS_BYTES:
-        return int(float(found[1]) * _UNITS_BYTES[found[2].lower()])
-    return value
 
 
 def _header(value: str) -> str:
@@ -46,8 +27,6 @@ def _path(value: str) -> str:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=30 * 86400)]
-Bytes = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Pages = Annotated[int, Field(ge=1, le=1000)]
 HeaderText = Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(_header)]

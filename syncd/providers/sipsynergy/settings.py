@@ -6,41 +6,13 @@ What the document leaves open, its way of logging in included, is a setting with
 
 import re
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from syncd.model.secret import Secret
+from syncd.model.texts import Bytes, LabelList, Seconds, Zone
 
-_UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_UNITS_BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
-_WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-
-
-def _seconds(value: object) -> object:
-    """Read `300`, `90s`, `5m`, `1h`, `2d`."""
-    found = _WITH_UNIT.fullmatch(value) if isinstance(value, str) else None
-    if found and found[2].lower() in _UNITS_S:
-        return float(found[1]) * _UNITS_S[found[2].lower()]
-    return value
-
-
-def _bytes(value: object) -> object:
-    """Read `3900`, `25MB`, `64MiB`."""
-    found = _WITH_UNIT.fullmatch(value) if isinstance(value, str) else None
-    if found and found[2].lower() in _UNITS_BYTES:
-        return int(float(found[1]) * _UNITS_BYTES[found[2].lower()])
-    return value
-
-
-def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
-    folded = [label.strip().casefold() for label in labels]
-    if "" in folded:
-        raise ValueError("an empty label")
-    if len(set(folded)) != len(folded):
-        raise ValueError("a label is listed twice (capitals do not count)")
-    return labels
 
 
 def _header_name(name: str) -> str:
@@ -51,20 +23,7 @@ def _header_name(name: str) -> str:
     return name
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as err:
-        raise ValueError(f"no time zone {name!r}; accepted: Europe/London, UTC, …") from err
-    return name
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=31 * 86400)]
-Pause = Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=31 * 86400)]
-Bytes = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-Labels = Annotated[tuple[str, ...], AfterValidator(_distinct)]
-Zone = Annotated[str, AfterValidator(_zone)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HumanId = Annotated[str, Field(min_length=1, max_length=128)]
 Period = Literal["weekly", "monthly"]
@@ -157,7 +116,7 @@ class SipSynergySweep(_Block):
         per_poll: tickets at most in one poll.
     """
 
-    active: Pause = 15 * 60.0
+    active: Annotated[Seconds, Field(ge=1)] = 15 * 60.0
     rest: Seconds = 2 * 86400.0
     active_for: Seconds = 14 * 86400.0
     per_poll: Annotated[int, Field(ge=1, le=1000)] = 20
@@ -230,8 +189,8 @@ class SipSynergySettings(_Block):
     comment_path: Literal["ticket", "comments"] = "ticket"
     comment_fallback: bool = True
     marker: Literal["title", "description"] = "title"
-    statuses: Labels = ("New",)
-    priorities: Labels = ()
+    statuses: LabelList = ("New",)
+    priorities: LabelList = ()
     authors: dict[HumanId, str] = Field(default_factory=dict)
     unknown_author: str = "SIP Synergy"
     contacts: SipSynergyContacts = SipSynergyContacts()

@@ -6,22 +6,13 @@ from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from syncd.model.secret import Secret
+from syncd.model.texts import Seconds, no_dots
 from syncd.ports.offer import OfferLimits, OfflineTokens, Realm
 
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SYMMETRIC = re.compile(r"none|HS\d+", re.IGNORECASE)
-
-
-def _seconds(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", value.strip())
-    if match is None:
-        raise ValueError("a duration is a number with ms, s, m, h or d, such as 60s")
-    return float(match[1]) * _UNITS_S[match[2] or "s"]
 
 
 def _address(value: str) -> str:
@@ -45,9 +36,7 @@ def _is_loopback(host: str) -> bool:
 def _prefix(value: str) -> str:
     if value.startswith(("/-", "/metrics", "/notify")):
         raise ValueError("syncd answers there itself")
-    if {".", ".."}.intersection(value.split("/")):
-        raise ValueError("a path has no dot segments")
-    return value
+    return no_dots(value)
 
 
 def _asymmetric(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -57,9 +46,6 @@ def _asymmetric(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-Seconds = Annotated[
-    float, BeforeValidator(_seconds, json_schema_input_type=float | str), Field(ge=0)
-]
 Address = Annotated[str, AfterValidator(_address)]
 Prefix = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$"), AfterValidator(_prefix)]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]

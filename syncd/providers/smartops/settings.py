@@ -10,7 +10,6 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     field_validator,
@@ -18,6 +17,7 @@ from pydantic import (
 )
 
 from syncd.model.secret import Secret
+from syncd.model.texts import Seconds, no_dots
 from syncd.model.ticket import CommentKind, Visibility
 from syncd.providers.smartops.client import Calls, FetchMethod
 from syncd.providers.smartops.mapping import (
@@ -32,29 +32,8 @@ from syncd.providers.smartops.mapping import (
 from syncd.providers.smartops.serve_settings import SmartOpsServe
 from syncd.providers.smartops.wire import FIELD_NAMES, NoteList, Surroundings
 
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def _seconds(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", value.strip())
-    if match is None:
-        raise ValueError("a duration is a number with ms, s, m, h or d, such as 60s")
-    return float(match[1]) * _UNITS_S[match[2] or "s"]
-
-
-def _no_dots(path: str) -> str:
-    if {".", ".."}.intersection(path.split("/")):
-        raise ValueError("a path has no dot segments")
-    return path
-
-
-Seconds = Annotated[
-    float, BeforeValidator(_seconds, json_schema_input_type=float | str), Field(ge=0)
-]
 CallPath = Annotated[
-    str, Field(pattern=r"^(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)+$"), AfterValidator(_no_dots)
+    str, Field(pattern=r"^(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)+$"), AfterValidator(no_dots)
 ]
 NeutralName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 TemplateKey = Annotated[str, Field(min_length=1, max_length=128)]

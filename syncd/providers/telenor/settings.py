@@ -3,48 +3,14 @@
 What Telenor's document leaves open is a setting with a default (Service Ticket API, section 9).
 """
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from syncd.model.secret import Secret
+from syncd.model.texts import Bytes, LabelList, Seconds
 
-_UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_UNITS_BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
-_UNITS_BYTES |= {"kib": 2**10, "mib": 2**20, "gib": 2**30}
-_WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")
-
-
-def _seconds(value: object) -> object:
-    """Read `300`, `90s`, `5m`, `1h`."""
-    found = _WITH_UNIT.fullmatch(value) if isinstance(value, str) else None
-    if found and found[2].lower() in _UNITS_S:
-        return float(found[1]) * _UNITS_S[found[2].lower()]
-    return value
-
-
-def _bytes(value: object) -> object:
-    """Read `3900`, `25MB`, `1GiB`."""
-    found = _WITH_UNIT.fullmatch(value) if isinstance(value, str) else None
-    if found and found[2].lower() in _UNITS_BYTES:
-        return int(float(found[1]) * _UNITS_BYTES[found[2].lower()])
-    return value
-
-
-def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
-    folded = [label.strip().casefold() for label in labels]
-    if "" in folded:
-        raise ValueError("an empty label")
-    if len(set(folded)) != len(folded):
-        raise ValueError("a label is listed twice (capitals do not count)")
-    return labels
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=7 * 86400)]
-Bytes = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-Labels = Annotated[tuple[str, ...], AfterValidator(_distinct)]
 
 
 class _Block(BaseModel):
@@ -189,9 +155,9 @@ class TelenorSettings(_Block):
     include_contact_in_create: bool = False
     unknown_author: str = "Telenor"
     closed_literals: TelenorClosedLiterals = TelenorClosedLiterals()
-    statuses: Labels = ("New", "Solved", "Customer Accepted")
-    order_done: Labels = ("Solved", "Customer Accepted")
-    priorities: Labels = ()
+    statuses: LabelList = ("New", "Solved", "Customer Accepted")
+    order_done: LabelList = ("Solved", "Customer Accepted")
+    priorities: LabelList = ()
     denied_extensions: tuple[str, ...] = _EXECUTABLE
     limits: TelenorLimits = TelenorLimits()
     pace: TelenorPace = TelenorPace()

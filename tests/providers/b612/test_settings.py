@@ -27,8 +27,8 @@ async def test_the_api_id_is_the_hosts_first_label_where_not_said() -> None:
         ({"paths": {"get": "ticket"}}, "paths.get"),
         ({"paths": {"get": "/a/../b"}}, "dot segments"),
         ({"required": ["status"]}, "cannot be written: status"),
-        ({"statuses": ["Open", "open"]}, "stands once"),
-        ({"settle": {"update_s": "soon"}}, "a duration is a number"),
+        ({"statuses": ["Open", "open"]}, "listed twice"),
+        ({"settle": {"update_s": "soon"}}, "'soon' is not a duration"),
         ({"colour": "red"}, "colour"),
     ],
 )
