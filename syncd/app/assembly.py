@@ -22,12 +22,13 @@ from syncd.ports.adapter import Adapter
 from syncd.ports.clock import Clock, IdSource
 from syncd.ports.offer import Offer
 from syncd.ports.served import ServedTickets
-from syncd.registry import PROVIDERS, Login, Provider
+from syncd.registry import PROVIDERS, Provider
 from syncd.settings.traits import all_kind_traits, side_traits
 from syncd.settings.values import ConnectionSettings, Settings
 from syncd.transport.auth import TokenSource
 from syncd.transport.budget import Budget
 from syncd.transport.client import HttpTransport
+from syncd.transport.login import Login
 from syncd.transport.options import Pace, TransportOptions
 from syncd.transport.pool import ClientPool
 from syncd.transport.wirelog import WireLog

@@ -87,10 +87,10 @@ class OAuthOptions:
         timeouts: in seconds.
     """
 
-    name: str
     token_url: str
     kind: GrantKind
     client_id: str
+    name: str = ""
     client_secret: Secret | None = None
     client_auth: ClientAuth = ClientAuth.BASIC
     username: str = ""

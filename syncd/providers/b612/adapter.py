@@ -30,7 +30,7 @@ from syncd.ports.errors import (
     Unsupported,
 )
 from syncd.providers.b612 import mapping, todo
-from syncd.providers.b612.errors import why_unreadable
+from syncd.providers.b612.errors import read_error, why_unreadable
 from syncd.providers.b612.mapping import TICKET_KIND
 from syncd.providers.b612.settings import B612Settings
 from syncd.providers.b612.wire import (
@@ -43,7 +43,8 @@ from syncd.providers.b612.wire import (
     same_number,
 )
 from syncd.transport.auth import FixedAuth, TokenSource, basic
-from syncd.transport.interface import Transport
+from syncd.transport.interface import ErrorReader, Transport
+from syncd.transport.login import Login
 from syncd.transport.request import Answer, Request
 
 BODY_BYTES = 1024 * 1024
@@ -69,11 +70,12 @@ def build(
     return B612Adapter(name, settings, transport, clock)
 
 
-def login(settings: B612Settings) -> TokenSource:
-    """Build what a connection's transport shows with every call.
+def login(settings: B612Settings, login: Login) -> TokenSource:
+    """Build what a connection's transport shows with every call; nothing is fetched for it.
 
     Spec: B-612 API Documentation, §2 URL and authentication; b612.md §7, B3.
     """
+    del login
     key, send = settings.auth.api_key, settings.auth.send
     headers: dict[str, Secret] = {}
     if send in ("basic", "both"):
@@ -118,6 +120,12 @@ def declare(settings: B612Settings) -> Features:
 def describe(settings: B612Settings, kind: str) -> Sequence[FieldInfo]:
     """List the fields of a kind of ticket; none for a kind B-612 does not have."""
     return mapping.describe_fields(settings.labels) if kind == TICKET_KIND else ()
+
+
+def error_reader(settings: B612Settings) -> ErrorReader:
+    """Give what turns error answers into errors; the settings have no part in it."""
+    del settings
+    return read_error
 
 
 def normaliser(settings: B612Settings) -> Callable[[str, Value], Value]:

@@ -40,7 +40,6 @@ lists were read to their end; markers never reach a Ticket's texts.
 
 from syncd.providers.digital_realty.adapter import (
     DigitalRealtyAdapter,
-    LoginOptions,
     build,
     declare,
     describe,
@@ -56,7 +55,6 @@ __all__ = [
     "NORMALISER_VERSION",
     "DigitalRealtyAdapter",
     "DigitalRealtySettings",
-    "LoginOptions",
     "build",
     "declare",
     "describe",

@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from syncd.model.features import Absence, Features, Limits, Reading, WriteFeature
 from syncd.model.ids import AttachmentId, ConnectionName
@@ -24,6 +22,7 @@ from syncd.providers.digital_realty import mapping, sending
 from syncd.providers.digital_realty.calls import TicketCalls
 from syncd.providers.digital_realty.categories import Categories
 from syncd.providers.digital_realty.client import DigitalRealtyClient
+from syncd.providers.digital_realty.errors import read_error
 from syncd.providers.digital_realty.mapping import KIND
 from syncd.providers.digital_realty.probing import TicketProber
 from syncd.providers.digital_realty.reading import TicketReader
@@ -31,28 +30,12 @@ from syncd.providers.digital_realty.scan import ListScan
 from syncd.providers.digital_realty.settings import DigitalRealtySettings
 from syncd.providers.digital_realty.writing import TicketWriter
 from syncd.transport.auth import TokenSource
-from syncd.transport.interface import Transport
-from syncd.transport.oauth import ClientAuth, GrantKind, OAuthOptions, OAuthTokenSource
-from syncd.transport.pool import ClientPool
-from syncd.transport.wirelog import WireLog
+from syncd.transport.interface import ErrorReader, Transport
+from syncd.transport.login import Login
+from syncd.transport.oauth import ClientAuth, GrantKind, OAuthOptions
 
 TOKEN_PATH = "/v2/auth/token"
 """Spec: Customer Support Tickets API, section 8, Access Token API v2."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginOptions:
-    """What `login` takes beside the settings.
-
-    Attributes:
-        base_url: of the connection; tokens belong to one environment (section 8).
-        ca_file: PEM file of the only authorities trusted; None for the system's.
-        log: told about exchanges with the token endpoint.
-    """
-
-    base_url: str = ""
-    ca_file: Path | None = None
-    log: WireLog | None = None
 
 
 class DigitalRealtyAdapter:
@@ -169,41 +152,31 @@ def bounds_of(settings: DigitalRealtySettings) -> sending.Bounds:
     )
 
 
-def login(
-    name: str,
-    settings: DigitalRealtySettings,
-    *,
-    pool: ClientPool,
-    clock: Clock,
-    options: LoginOptions = LoginOptions(),
-) -> TokenSource:
+def login(settings: DigitalRealtySettings, login: Login) -> TokenSource:
     """Build what a connection's transport gets its tokens from.
-
-    Args:
-        name: the connection's name, or that of the login it shares.
-        settings: its own keys in syncd.yaml.
-        pool: whose session reaches the token endpoint.
-        clock: for expiry.
-        options: the environment's address, authorities trusted and log.
 
     Spec: Customer Support Tickets API, section 8, Access Token API v2.
     """
     auth = settings.auth
     oauth = OAuthOptions(
-        name=name,
-        token_url=auth.token_url or options.base_url.rstrip("/") + TOKEN_PATH,
+        token_url=auth.token_url or login.base_url.rstrip("/") + TOKEN_PATH,
         kind=GrantKind.CLIENT_CREDENTIALS,
         client_id=auth.client_id,
         client_secret=auth.client_secret,
         client_auth=ClientAuth.FORM,
-        ca_file=options.ca_file,
     )
-    return OAuthTokenSource(oauth, pool=pool, clock=clock, log=options.log)
+    return login.tokens(oauth)
 
 
 def describe(settings: DigitalRealtySettings, kind: str) -> Sequence[FieldInfo]:
     """List the fields of a kind of ticket; none for a kind Digital Realty here does not have."""
     return sending.field_infos(bounds_of(settings)) if kind == KIND else ()
+
+
+def error_reader(settings: DigitalRealtySettings) -> ErrorReader:
+    """Give what turns error answers into errors; the settings have no part in it."""
+    del settings
+    return read_error
 
 
 def normaliser(settings: DigitalRealtySettings) -> Callable[[str, Value], Value]:

@@ -25,7 +25,6 @@ create is claimed only from a list that could be read whole; markers never reach
 """
 
 from syncd.providers.sipsynergy.adapter import (
-    LoginOptions,
     SipSynergyAdapter,
     build,
     declare,
@@ -41,7 +40,6 @@ __all__ = [
     "KIND",
     "NORMALISER_VERSION",
     "HttpErrors",
-    "LoginOptions",
     "SipSynergyAdapter",
     "SipSynergySettings",
     "build",

@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from syncd.model.features import Absence, Features, Limits, Reading, WriteFeature
 from syncd.model.ids import AttachmentId, ConnectionName
@@ -25,6 +23,7 @@ from syncd.providers.sipsynergy import mapping, sending
 from syncd.providers.sipsynergy.calls import ServiceCalls
 from syncd.providers.sipsynergy.client import SipSynergyClient
 from syncd.providers.sipsynergy.cursor import read_cursor
+from syncd.providers.sipsynergy.errors import HttpErrors
 from syncd.providers.sipsynergy.feed import TicketScan
 from syncd.providers.sipsynergy.mapping import KIND
 from syncd.providers.sipsynergy.probing import TicketProber
@@ -33,26 +32,12 @@ from syncd.providers.sipsynergy.report import StatusBook
 from syncd.providers.sipsynergy.settings import SipSynergySettings
 from syncd.providers.sipsynergy.writing import TicketWriter
 from syncd.transport.auth import FixedAuth, MoreHeaders, StaticToken, TokenSource
-from syncd.transport.interface import Transport
-from syncd.transport.oauth import ClientAuth, GrantKind, OAuthOptions, OAuthTokenSource
-from syncd.transport.pool import ClientPool
-from syncd.transport.wirelog import WireLog
+from syncd.transport.interface import ErrorReader, Transport
+from syncd.transport.login import Login
+from syncd.transport.oauth import ClientAuth, GrantKind, OAuthOptions
 
 ALL_TICKETS = 1_000_000
 """Tickets in one answer, as far as anybody knows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginOptions:
-    """What `login` takes beside the settings.
-
-    Attributes:
-        ca_file: PEM file of the only authorities trusted; None for the system's.
-        log: told about exchanges with the token endpoint.
-    """
-
-    ca_file: Path | None = None
-    log: WireLog | None = None
 
 
 class SipSynergyAdapter:
@@ -166,42 +151,23 @@ def bounds_of(settings: SipSynergySettings) -> sending.Bounds:
     )
 
 
-def login(
-    name: str,
-    settings: SipSynergySettings,
-    *,
-    pool: ClientPool,
-    clock: Clock,
-    options: LoginOptions = LoginOptions(),
-) -> TokenSource:
+def login(settings: SipSynergySettings, login: Login) -> TokenSource:
     """Build what a connection's transport gets its login from; secret headers go with it.
-
-    Args:
-        name: the connection's name, or that of the login it shares.
-        settings: its own keys in syncd.yaml.
-        pool: whose session reaches the token endpoint.
-        clock: for expiry.
-        options: authorities trusted and log.
 
     Spec: Tickets Microservice, introduction (nothing said); section 8, row 1.
     """
     auth = settings.auth
     secret = {name: v for name, v in settings.headers.items() if isinstance(v, Secret)}
     if auth.kind == "client_credentials":
-        source: TokenSource = OAuthTokenSource(
+        source: TokenSource = login.tokens(
             OAuthOptions(
-                name=name,
                 token_url=auth.token_url,
                 kind=GrantKind.CLIENT_CREDENTIALS,
                 client_id=auth.client_id,
                 client_secret=auth.client_secret,
                 client_auth=ClientAuth(auth.client_auth),
                 scope=auth.scope,
-                ca_file=options.ca_file,
-            ),
-            pool=pool,
-            clock=clock,
-            log=options.log,
+            )
         )
     elif auth.kind == "bearer" and auth.token is not None:
         source = StaticToken(auth.token)
@@ -227,6 +193,11 @@ def basis(cursor: str) -> tuple[str, datetime] | None:
 def describe(settings: SipSynergySettings, kind: str) -> Sequence[FieldInfo]:
     """List the fields of a kind of ticket; none for a kind there is not."""
     return sending.field_infos(bounds_of(settings)) if kind == KIND else ()
+
+
+def error_reader(settings: SipSynergySettings) -> ErrorReader:
+    """Give what turns error answers into errors; it repeats no secret of the settings."""
+    return HttpErrors(settings.secrets)
 
 
 def normaliser(settings: SipSynergySettings) -> Callable[[str, Value], Value]:

@@ -3,18 +3,15 @@
 It joins client and mapping and decides nothing about syncing.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import NoReturn
 
 from syncd.core import marker
 from syncd.model.features import Absence, Features, Limits, Reading, WriteFeature
 from syncd.model.ids import AttachmentId, ConnectionName, OperationKey, TicketId
 from syncd.model.operation import Finding, ProbeResult, Receipt, Write, WriteKind
-from syncd.model.secret import Secret
 from syncd.model.ticket import Comment, CommentKind, FieldInfo, Ticket, Value
 from syncd.ports.adapter import CheckFinding, Expectation, FileSource, PollResult, TicketRef
 from syncd.ports.clock import Clock
@@ -31,30 +28,14 @@ from syncd.ports.offer import Offer
 from syncd.ports.served import ServedTickets
 from syncd.providers.smartops import mapping, serving
 from syncd.providers.smartops.client import SmartOpsClient
+from syncd.providers.smartops.errors import HttpErrors
 from syncd.providers.smartops.mapping import NOTE_LISTS, NOTE_NAMES, TICKET_KIND
 from syncd.providers.smartops.settings import SmartOpsSettings
 from syncd.providers.smartops.wire import FIELD_NAMES, Details
 from syncd.transport.auth import NoAuth, StaticToken, TokenSource
-from syncd.transport.interface import Transport
-from syncd.transport.oauth import ClientAuth, GrantKind, OAuthOptions, OAuthTokenSource
-from syncd.transport.pool import ClientPool
-from syncd.transport.wirelog import WireLog
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginOptions:
-    """What `login` takes beside the settings.
-
-    Attributes:
-        offline_token: as last rotated and stored; None takes the configured one.
-        ca_file: PEM file of the only authorities trusted; None for the system's.
-        log: told about exchanges with the token endpoint.
-    """
-
-    offline_token: Secret | None = None
-    ca_file: Path | None = None
-    log: WireLog | None = None
-
+from syncd.transport.interface import ErrorReader, Transport
+from syncd.transport.login import Login
+from syncd.transport.oauth import ClientAuth, GrantKind, OAuthOptions
 
 _CHECK_NUMBER = "SYNCD-CHECK"
 """Fetched by `check` where no ticket was named: its absence proves login and path."""
@@ -103,24 +84,8 @@ def offer(
     return serving.offer(settings, name, phases)
 
 
-def login(
-    name: str,
-    settings: SmartOpsSettings,
-    *,
-    pool: ClientPool,
-    clock: Clock,
-    on_rotated: Callable[[Secret], Awaitable[None]],
-    options: LoginOptions = LoginOptions(),
-) -> TokenSource:
+def login(settings: SmartOpsSettings, login: Login) -> TokenSource:
     """Build what a connection's transport gets its tokens from.
-
-    Args:
-        name: the connection's name.
-        settings: its provider keys.
-        pool: whose session reaches the token endpoint.
-        clock: for expiry.
-        on_rotated: commits a rotated offline token; awaited before its access token is used.
-        options: what differs between starts.
 
     Spec: §7.1 Keycloak facts (redeeming, Revoke Refresh Token); §7.4, as client.
     """
@@ -130,18 +95,16 @@ def login(
     if auth.access_token is not None:
         return StaticToken(auth.access_token)
     oauth = OAuthOptions(
-        name=name,
         token_url=auth.token_url,
         kind=GrantKind(auth.grant),
         client_id=auth.client_id,
         client_secret=auth.client_secret,
         # As Keycloak documents redeeming: id and secret in the form.
         client_auth=ClientAuth.FORM,
-        refresh_token=options.offline_token or auth.offline_token,
+        refresh_token=auth.offline_token,
         scope=auth.scope,
-        ca_file=options.ca_file,
     )
-    return OAuthTokenSource(oauth, pool=pool, clock=clock, on_rotated=on_rotated, log=options.log)
+    return login.tokens(oauth)
 
 
 def declare(settings: SmartOpsSettings) -> Features:
@@ -185,6 +148,11 @@ def describe(settings: SmartOpsSettings, kind: str) -> Sequence[FieldInfo]:
     if settings.mode == "serve":
         return serving.describe(settings.template)
     return mapping.describe_fields(settings.template)
+
+
+def error_reader(settings: SmartOpsSettings) -> ErrorReader:
+    """Give what turns error answers into errors; it repeats no secret of the settings."""
+    return HttpErrors(settings.secrets)
 
 
 def normaliser(settings: SmartOpsSettings) -> Callable[[str, Value], Value]:

@@ -62,7 +62,6 @@ newest cases were read back to the time of sending; markers never reach a Ticket
 """
 
 from syncd.providers.telenor.adapter import (
-    LoginOptions,
     TelenorAdapter,
     build,
     declare,
@@ -79,7 +78,6 @@ __all__ = [
     "INCIDENT",
     "NORMALISER_VERSION",
     "ORDER",
-    "LoginOptions",
     "TelenorAdapter",
     "TelenorSettings",
     "build",

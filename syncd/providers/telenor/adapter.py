@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from syncd.model.features import Absence, ActiveFirst, Features, Limits, Reading, WriteFeature
 from syncd.model.ids import AttachmentId, ConnectionName
@@ -25,6 +23,7 @@ from syncd.providers.telenor import mapping, sending
 from syncd.providers.telenor.active import MATCH, ActiveOrders
 from syncd.providers.telenor.calls import Calls
 from syncd.providers.telenor.client import TelenorClient
+from syncd.providers.telenor.errors import read_error
 from syncd.providers.telenor.feed import ActivityFeed
 from syncd.providers.telenor.probing import CaseProber
 from syncd.providers.telenor.reading import CaseReader
@@ -32,23 +31,9 @@ from syncd.providers.telenor.settings import TelenorSettings
 from syncd.providers.telenor.trees import INCIDENT, ORDER, TREES, Tree
 from syncd.providers.telenor.writing import CaseWriter
 from syncd.transport.auth import TokenSource
-from syncd.transport.interface import Transport
-from syncd.transport.oauth import ClientAuth, GrantKind, OAuthOptions, OAuthTokenSource
-from syncd.transport.pool import ClientPool
-from syncd.transport.wirelog import WireLog
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginOptions:
-    """What `login` takes beside the settings.
-
-    Attributes:
-        ca_file: PEM file of the only authorities trusted; None for the system's.
-        log: told about exchanges with the token endpoint.
-    """
-
-    ca_file: Path | None = None
-    log: WireLog | None = None
+from syncd.transport.interface import ErrorReader, Transport
+from syncd.transport.login import Login
+from syncd.transport.oauth import ClientAuth, GrantKind, OAuthOptions
 
 
 class _Parts:
@@ -178,28 +163,13 @@ def bounds_of(settings: TelenorSettings) -> sending.Bounds:
     )
 
 
-def login(
-    name: str,
-    settings: TelenorSettings,
-    *,
-    pool: ClientPool,
-    clock: Clock,
-    options: LoginOptions = LoginOptions(),
-) -> TokenSource:
+def login(settings: TelenorSettings, login: Login) -> TokenSource:
     """Build what a connection's transport gets its tokens from.
-
-    Args:
-        name: the connection's name, or that of the login it shares.
-        settings: its own keys in syncd.yaml.
-        pool: whose session reaches the token endpoint.
-        clock: for expiry.
-        options: authorities trusted and log.
 
     Spec: Service Ticket API, section 9 (OAuth 2.0, HTTP Basic, form-encoded body).
     """
     auth = settings.auth
     oauth = OAuthOptions(
-        name=name,
         token_url=auth.token_url,
         kind=GrantKind(auth.grant),
         client_id=auth.client_id,
@@ -207,14 +177,19 @@ def login(
         client_auth=ClientAuth(auth.client_auth),
         username=auth.username or "",
         password=auth.password,
-        ca_file=options.ca_file,
     )
-    return OAuthTokenSource(oauth, pool=pool, clock=clock, log=options.log)
+    return login.tokens(oauth)
 
 
 def describe(settings: TelenorSettings, kind: str) -> Sequence[FieldInfo]:
     """List the fields of a kind of ticket; none for a kind Telenor here does not have."""
     return sending.field_infos(bounds_of(settings), TREES[kind]) if kind in TREES else ()
+
+
+def error_reader(settings: TelenorSettings) -> ErrorReader:
+    """Give what turns error answers into errors; the settings have no part in it."""
+    del settings
+    return read_error
 
 
 def normaliser(settings: TelenorSettings) -> Callable[[str, Value], Value]:

@@ -13,6 +13,7 @@ from syncd.providers.b612.errors import read_error
 from syncd.providers.b612.settings import B612Settings
 from syncd.transport.budget import Budget
 from syncd.transport.client import HttpTransport
+from syncd.transport.login import Login
 from syncd.transport.options import Pace, Timeouts, TransportOptions
 from syncd.transport.pool import ClientPool
 from tests.support.clock import FakeClock
@@ -62,7 +63,10 @@ class Connecting:
             budget=Budget(clock=self.clock, pace=Pace()),
             clock=self.clock,
             ids=FixedIds(),
-            auth=login(settings),
+            auth=login(
+                settings,
+                Login(name=ConnectionName("b612"), pool=self.pool, clock=self.clock),
+            ),
             errors=read_error,
         )
         return build(ConnectionName("b612"), settings, transport, self.clock)

@@ -3,18 +3,23 @@
 import pytest
 from pydantic import ValidationError
 
+from syncd.model.ids import ConnectionName
 from syncd.model.operation import WriteKind
 from syncd.model.secret import Secret
 from syncd.providers.b612.adapter import declare, describe, login
-from tests.providers.b612.desk import settings_of
+from syncd.transport.login import Login
+from tests.providers.b612.desk import Connecting, settings_of
 
 URL = "https://d0v6as.apps.connect.claris.com/api/webhook/v1/ticket/catch"
 KEY_ONLY = {"api_key": Secret("key")}
 
 
-async def test_the_api_id_is_the_hosts_first_label_where_not_said() -> None:
+async def test_the_api_id_is_the_hosts_first_label_where_not_said(
+    connecting: Connecting,
+) -> None:
     settings = settings_of(URL, auth={**KEY_ONLY, "send": "user_header"})
-    grant = await login(settings).grant()
+    asked = Login(name=ConnectionName("b612"), pool=connecting.pool, clock=connecting.clock)
+    grant = await login(settings, asked).grant()
     assert {name: value.reveal() for name, value in grant.headers.items()} == {"user": "d0v6as:key"}
     assert settings_of(URL, auth={**KEY_ONLY, "api_id": "other1"}).api_id == "other1"
 

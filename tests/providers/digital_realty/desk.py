@@ -16,7 +16,6 @@ from syncd.ports.errors import OutcomeUnknown
 from syncd.providers.digital_realty import (
     DigitalRealtyAdapter,
     DigitalRealtySettings,
-    LoginOptions,
     build,
     login,
     read_error,
@@ -24,6 +23,7 @@ from syncd.providers.digital_realty import (
 from syncd.sandbox import DigitalRealtySandbox
 from syncd.transport.budget import Budget
 from syncd.transport.client import HttpTransport
+from syncd.transport.login import Login
 from syncd.transport.options import Pace, Timeouts, TransportOptions
 from syncd.transport.pool import ClientPool
 from tests.support.clock import FakeClock
@@ -71,14 +71,21 @@ class Connecting:
 
     def adapter(self, base_url: str, **keys: Any) -> DigitalRealtyAdapter:
         own = settings(**keys)
-        options = LoginOptions(base_url=base_url)
         transport = HttpTransport(
             TransportOptions(connection="dlr-ams", base_url=base_url, timeouts=QUICK),
             pool=self.pool,
             budget=Budget(clock=self.clock, pace=Pace()),
             clock=self.clock,
             ids=FixedIds(),
-            auth=login("dlr-ams", own, pool=self.pool, clock=self.clock, options=options),
+            auth=login(
+                own,
+                Login(
+                    name=ConnectionName("dlr-ams"),
+                    base_url=base_url,
+                    pool=self.pool,
+                    clock=self.clock,
+                ),
+            ),
             errors=read_error,
         )
         made = build(ConnectionName("dlr-ams"), own, transport, self.clock)

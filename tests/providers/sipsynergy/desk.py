@@ -18,6 +18,7 @@ from syncd.providers.sipsynergy import (
 )
 from syncd.transport.budget import Budget
 from syncd.transport.client import HttpTransport
+from syncd.transport.login import Login
 from syncd.transport.options import Pace, Timeouts, TransportOptions
 from syncd.transport.pool import ClientPool
 from tests.support.clock import FakeClock
@@ -81,7 +82,7 @@ class Connecting:
             budget=Budget(clock=self.clock, pace=Pace()),
             clock=self.clock,
             ids=FixedIds(),
-            auth=login("sip", own, pool=self.pool, clock=self.clock),
+            auth=login(own, Login(name=ConnectionName("sip"), pool=self.pool, clock=self.clock)),
             errors=HttpErrors(own.secrets),
         )
         made = build(ConnectionName("sip"), own, transport, self.clock)

@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from syncd.model.ids import OperationKey, TicketId
+from syncd.model.ids import ConnectionName, OperationKey, TicketId
 from syncd.model.operation import CommentDraft, Write, WriteKind
 from syncd.model.secret import Secret
 from syncd.model.ticket import CommentKind, Value
 from syncd.ports.adapter import TicketRef
-from syncd.providers.smartops.adapter import LoginOptions, SmartOpsAdapter, build, login
+from syncd.providers.smartops.adapter import SmartOpsAdapter, build, login
 from syncd.providers.smartops.errors import HttpErrors
 from syncd.providers.smartops.settings import SmartOpsSettings
 from syncd.transport.budget import Budget
 from syncd.transport.client import HttpTransport
+from syncd.transport.login import Login
 from syncd.transport.options import Pace, Timeouts, TransportOptions
 from syncd.transport.pool import ClientPool
 from tests.support.clock import FakeClock
@@ -65,12 +66,14 @@ class Connecting:
         keys.setdefault("fields", FIELDS)
         settings = SmartOpsSettings.model_validate({"auth": auth, **keys})
         tokens = login(
-            "desk",
             settings,
-            pool=self.pool,
-            clock=self.clock,
-            on_rotated=self.keep,
-            options=LoginOptions(offline_token=self.rotated[-1] if self.rotated else None),
+            Login(
+                name=ConnectionName("desk"),
+                pool=self.pool,
+                clock=self.clock,
+                on_rotated=self.keep,
+                stored_token=self.rotated[-1] if self.rotated else None,
+            ),
         )
         transport = HttpTransport(
             TransportOptions(connection="desk", base_url=base_url, timeouts=QUICK),

@@ -22,6 +22,7 @@ from syncd.providers.telenor import (
 )
 from syncd.transport.budget import Budget
 from syncd.transport.client import HttpTransport
+from syncd.transport.login import Login
 from syncd.transport.options import Pace, Timeouts, TransportOptions
 from syncd.transport.pool import ClientPool
 from syncd.transport.request import Answer, Request, StreamedAnswer
@@ -84,7 +85,10 @@ class Connecting:
             budget=Budget(clock=self.clock, pace=Pace()),
             clock=self.clock,
             ids=FixedIds(),
-            auth=login("telenor-no", own, pool=self.pool, clock=self.clock),
+            auth=login(
+                own,
+                Login(name=ConnectionName("telenor-no"), pool=self.pool, clock=self.clock),
+            ),
             errors=read_error,
         )
         made = build(ConnectionName("telenor-no"), own, transport, self.clock)
