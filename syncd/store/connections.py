@@ -25,6 +25,7 @@ _NOTE_NEWS = (
     )
     .values(last_news_at=_P("at", type_=Instant()))
 )
+_PAUSED = sa.select(t.connection).where(_c.paused_at.is_not(None))
 
 
 def pin(tx: Tx, pinned: ConnectionPin) -> None:
@@ -122,8 +123,7 @@ def _set(tx: Tx, name: ConnectionName, **values: object) -> None:
 
 def paused(tx: Tx) -> dict[ConnectionName, Pause]:
     """Return the paused connections."""
-    rows = tx.rows(sa.select(t.connection).where(_c.paused_at.is_not(None)))
-    pauses = {ConnectionName(row.name): pause_of(row) for row in rows}
+    pauses = {ConnectionName(row.name): pause_of(row) for row in tx.rows(_PAUSED)}
     return {name: found for name, found in pauses.items() if found is not None}
 
 

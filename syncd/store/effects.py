@@ -6,6 +6,7 @@ Shared by outcomes, by effects met in snapshots, and by an operator's `adopt`.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ from syncd.store import tables as t
 from syncd.store.bulk import Bulk, Writes
 from syncd.store.records import Line, LinkPhase
 from syncd.store.tickets import ensure_ticket
-from syncd.store.tx import Row, Tx
+from syncd.store.tx import Row, Tx, among, locking
 from syncd.store.types import sooner
 
 DETAIL_CHARS_MAX = 2_000
@@ -155,12 +156,18 @@ def load_rows(tx: Tx, ids: Collection[OperationId]) -> dict[int, Row]:
     Raises:
         BrokenInvariant: one of them is not there.
     """
-    query = sa.select(*_COLUMNS).where(tx.among(_o.id, ids)).order_by(_o.id)
-    found = {row.id: row for row in tx.rows(query.with_for_update() if tx.is_postgres else query)}
+    found = {row.id: row for row in tx.rows(_rows_of(tx.is_postgres), {"ids": tx.many(ids)})}
     for wanted in ids:
         if wanted not in found:
             raise BrokenInvariant(f"operation {wanted} is not there")
     return found
+
+
+@cache
+def _rows_of(is_postgres: bool) -> sa.Select[Any]:
+    wanted = among(_o.id, "ids", is_postgres=is_postgres)
+    query = sa.select(*_COLUMNS).where(wanted).order_by(_o.id)
+    return query.with_for_update() if is_postgres else query
 
 
 def effects_of(tx: Tx, rows: Collection[Row]) -> Effects:
@@ -170,10 +177,16 @@ def effects_of(tx: Tx, rows: Collection[Row]) -> Effects:
     sharers = sharing.sharers(tx, on_itsm)
     if not links:
         return Effects(Writes(tx), sharers=sharers)
-    c = t.baseline.c
-    query = sa.select(c.link, c.side, c.slot, c.value).where(tx.among(c.link, links))
-    old = {(row.link, row.side, row.slot): row.value for row in tx.rows(query)}
+    known = tx.rows(_baselines_of(tx.is_postgres), {"links": tx.many(links)})
+    old = {(row.link, row.side, row.slot): row.value for row in known}
     return Effects(Writes(tx), old, sharers)
+
+
+@cache
+def _baselines_of(is_postgres: bool) -> sa.Select[Any]:
+    c = t.baseline.c
+    of_links = among(c.link, "links", is_postgres=is_postgres)
+    return sa.select(c.link, c.side, c.slot, c.value).where(of_links)
 
 
 def lock_around(tx: Tx, tickets: Collection[TicketRow], link_ids: Collection[LinkRow]) -> None:
@@ -181,8 +194,7 @@ def lock_around(tx: Tx, tickets: Collection[TicketRow], link_ids: Collection[Lin
     if not tx.is_postgres:
         return
     for table, ids in ((t.ticket, tickets), (t.link, link_ids)):
-        query = sa.select(table.c.id).where(tx.among(table.c.id, ids)).order_by(table.c.id)
-        tx.rows(query.with_for_update(key_share=True))
+        tx.rows(locking(table), {"ids": tx.many(ids)})
 
 
 # --- an applied write ------------------------------------------------------------------------

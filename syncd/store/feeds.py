@@ -14,11 +14,15 @@ from syncd.store.tickets import sight
 from syncd.store.tx import Tx
 
 _c = t.feed.c
+_P = sa.bindparam
+_HERE = (_c.connection == _P("here"), _c.kind == _P("of_kind"))
+_CURSOR = sa.select(_c.cursor).where(*_HERE)
+_UPDATE = sa.update(t.feed).where(*_HERE)
 
 
 def load_cursor(tx: Tx, connection: ConnectionName, kind: str) -> str | None:
     """Return where reading stands; None before the first poll."""
-    found = tx.scalar(sa.select(_c.cursor).where(_c.connection == connection, _c.kind == kind))
+    found = tx.scalar(_CURSOR, {"here": connection, "of_kind": kind})
     return None if found is None else str(found)
 
 
@@ -67,8 +71,7 @@ def rewind(tx: Tx, connection: ConnectionName, kind: str, cursor: str | None = N
 
 
 def _save(tx: Tx, connection: ConnectionName, kind: str, values: dict[str, Any]) -> None:
-    here = (_c.connection == connection, _c.kind == kind)
-    if not tx.run(sa.update(t.feed).where(*here).values(values)):
+    if not tx.run(_UPDATE, {"here": connection, "of_kind": kind} | values):
         new = {"connection": connection, "kind": kind, "gap": False, "failures": 0, "error": ""}
         tx.run(sa.insert(t.feed), new | values)
 

@@ -11,7 +11,15 @@ from syncd.store import codec
 from syncd.store import tables as t
 from syncd.store.tx import Tx
 
-_c, _t = t.link.c, t.ticket.c
+_c, _t, _j, _o = t.link.c, t.ticket.c, t.journal.c, t.operation.c
+_P = sa.bindparam
+_RESUMED = sa.select(sa.func.max(_j.at)).where(_j.link == _P("link"), _j.event == "link.resumed")
+_PLANNED = (
+    sa.select(_o.target, _o.slots)
+    .where(_o.link == _P("link"), _o.planned_at >= _P("since"))
+    .where(_o.slots != "{}", _o.state != OperationState.SUPERSEDED)
+    .order_by(_o.id)
+)
 
 
 def count_links(tx: Tx, mapping: MappingName) -> int:
@@ -25,18 +33,11 @@ def moves_since(tx: Tx, link_id: LinkRow, since: datetime) -> list[Move]:
 
     What came before a person last resumed the link is left out.
     """
-    j, o = t.journal.c, t.operation.c
-    resumed = sa.select(sa.func.max(j.at)).where(j.link == link_id, j.event == "link.resumed")
-    resumed_at = tx.scalar(resumed)
-    query = (
-        sa.select(o.target, o.slots)
-        .where(o.link == link_id, o.planned_at >= max(since, resumed_at or since))
-        .where(o.slots != "{}", o.state != OperationState.SUPERSEDED)
-        .order_by(o.id)
-    )
+    resumed_at = tx.scalar(_RESUMED, {"link": link_id})
+    given = {"link": link_id, "since": max(since, resumed_at or since)}
     return [
         Move(slot=slot, target=Side(row.target), value=move.source_value)
-        for row in tx.rows(query)
+        for row in tx.rows(_PLANNED, given)
         for slot, move in codec.load_slots(row.slots).items()
     ]
 

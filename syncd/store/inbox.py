@@ -11,6 +11,14 @@ from syncd.store.records import InboxItem
 from syncd.store.tx import Tx
 
 _c = t.inbox.c
+_P = sa.bindparam
+_WAITING = (
+    sa.select(t.inbox)
+    .where(_c.done_at.is_(None))
+    .order_by(_c.id)
+    .limit(_P("most", type_=sa.Integer()))
+)
+_WAITING_OF = _WAITING.where(_c.connection == _P("connection"))
 
 
 def put(
@@ -39,9 +47,9 @@ def take(tx: Tx, *, limit: int, connection: ConnectionName | None = None) -> lis
 
     To be marked by `done` in the transaction that stores its effect.
     """
-    query = sa.select(t.inbox).where(_c.done_at.is_(None)).order_by(_c.id).limit(limit)
+    given: dict[str, int | str] = {"most": limit}
     if connection is not None:
-        query = query.where(_c.connection == connection)
+        given["connection"] = connection
     return [
         InboxItem(
             id=row.id,
@@ -51,7 +59,7 @@ def take(tx: Tx, *, limit: int, connection: ConnectionName | None = None) -> lis
             received_at=row.received_at,
             received_from=row.received_from,
         )
-        for row in tx.rows(query)
+        for row in tx.rows(_WAITING if connection is None else _WAITING_OF, given)
     ]
 
 

@@ -9,7 +9,6 @@ could not be told from a later one's. Other parked operations let later ones pas
 from collections.abc import Collection, Iterable
 from functools import cache
 
-import orjson
 import sqlalchemy as sa
 
 from syncd.core.state import Rank
@@ -88,9 +87,7 @@ def promote(tx: Tx, lanes: Collection[str]) -> int:
     """Make the next operation of each lane its head, where it has none; return how many."""
     if not lanes:
         return 0
-    given = sorted(lanes)
-    parameter = given if tx.is_postgres else orjson.dumps(given).decode()
-    return tx.run(_promote(tx.is_postgres), {"lanes": parameter})
+    return tx.run(_promote(tx.is_postgres), {"lanes": tx.many(sorted(lanes))})
 
 
 def arrange(tx: Tx, lanes: Iterable[str]) -> None:

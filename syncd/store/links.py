@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,7 +41,7 @@ from syncd.store.records import (
     Pause,
 )
 from syncd.store.sharing import open_operation
-from syncd.store.tx import Row, Tx
+from syncd.store.tx import Row, Tx, among, locking
 from syncd.store.types import sooner
 
 __all__ = ["apply_plan"]
@@ -135,25 +136,22 @@ def lock_links(tx: Tx, link_ids: Collection[LinkRow]) -> None:
     """
     if not tx.is_postgres or not link_ids:
         return
-    sides = tx.rows(sa.select(_c.itsm_ticket, _c.vendor_ticket).where(tx.among(_c.id, link_ids)))
+    given = {"ids": tx.many(link_ids)}
+    sides = tx.rows(_sides_of(tx.is_postgres), given)
     lock_tickets(tx, {TicketRow(row) for pair in sides for row in pair if row is not None})
-    tx.rows(
-        sa.select(_c.id)
-        .where(tx.among(_c.id, link_ids))
-        .order_by(_c.id)
-        .with_for_update(key_share=True)
-    )
+    tx.rows(locking(t.link), given)
+
+
+@cache
+def _sides_of(is_postgres: bool) -> sa.Select[Any]:
+    wanted = among(_c.id, "ids", is_postgres=is_postgres)
+    return sa.select(_c.itsm_ticket, _c.vendor_ticket).where(wanted)
 
 
 def lock_tickets(tx: Tx, rows: Collection[TicketRow]) -> None:
     """Keep others off these tickets until the transaction ends; in id order, before any link."""
     if tx.is_postgres and rows:
-        tx.rows(
-            sa.select(t.ticket.c.id)
-            .where(tx.among(t.ticket.c.id, rows))
-            .order_by(t.ticket.c.id)
-            .with_for_update(key_share=True)
-        )
+        tx.rows(locking(t.ticket), {"ids": tx.many(rows)})
 
 
 # --- what a decision needs -------------------------------------------------------------------
@@ -271,19 +269,17 @@ def own_keys(tx: Tx, keys: Collection[OperationKey]) -> dict[OperationKey, KeyOw
     """Say of keys met as markers which are this store's, and whose; a stranger's is left out."""
     if not keys:
         return {}
-    found = _owners(tx, t.operation, t.operation.c.id, keys)
+    found = _owners(tx, t.operation, keys)
     forgotten = set(keys) - set(found)
     if forgotten:
-        found |= _owners(tx, t.own_key, t.own_key.c.operation, forgotten)
+        found |= _owners(tx, t.own_key, forgotten)
     return found
 
 
 def _owners(
-    tx: Tx, table: sa.Table, number: sa.ColumnElement[int], keys: Collection[OperationKey]
+    tx: Tx, table: sa.Table, keys: Collection[OperationKey]
 ) -> dict[OperationKey, KeyOwner]:
-    o = table.c
-    columns = (o.key, o.link, o.target, number.label("number"), o.kind, o.state, o.target_row)
-    query = sa.select(*columns).where(tx.among(o.key, sorted(keys)))
+    owners = tx.rows(_owners_of(table, tx.is_postgres), {"keys": tx.many(sorted(keys))})
     return {
         OperationKey(row.key): KeyOwner(
             link_id=LinkRow(row.link),
@@ -293,8 +289,16 @@ def _owners(
             state=OperationState(row.state),
             target_row=None if row.target_row is None else TicketRow(row.target_row),
         )
-        for row in tx.rows(query)
+        for row in owners
     }
+
+
+@cache
+def _owners_of(table: sa.Table, is_postgres: bool) -> sa.Select[Any]:
+    o = table.c
+    number = (o.id if table is t.operation else o.operation).label("number")
+    met = among(o.key, "keys", is_postgres=is_postgres)
+    return sa.select(o.key, o.link, o.target, number, o.kind, o.state, o.target_row).where(met)
 
 
 # --- making and ending -----------------------------------------------------------------------

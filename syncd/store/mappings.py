@@ -15,6 +15,7 @@ from syncd.store.tx import Row, Tx
 from syncd.store.types import sooner
 
 _c = t.mapping_state.c
+_PAUSED = sa.select(t.mapping_state).where(_c.paused_at.is_not(None)).order_by(_c.name)
 
 
 def sync(
@@ -165,7 +166,7 @@ def resume(tx: Tx, name: MappingName, *, by: str, now: datetime) -> None:
 
 def paused(tx: Tx) -> dict[MappingName, Pause]:
     """Return the mappings a person or a fuse paused."""
-    pauses = {record.name: record.pause for record in overview(tx)}
+    pauses = {MappingName(row.name): pause_of(row) for row in tx.rows(_PAUSED)}
     return {name: found for name, found in pauses.items() if found is not None}
 
 

@@ -8,7 +8,9 @@ after a crash what was only claimed is ready again, and what was being sent is u
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import chain, zip_longest
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -32,11 +34,12 @@ from syncd.store.database import Call, together
 from syncd.store.effects import RELEASED, Effects, Told, load_rows, note, record_others
 from syncd.store.records import Claim, Line, Recovered, UnsettledCreate
 from syncd.store.settling import settle, settle_seen
-from syncd.store.tx import Row, Tx
+from syncd.store.tx import Row, Tx, among, locking
 
 __all__ = ["settle", "settle_seen"]
 
 _o = t.operation.c
+_P = sa.bindparam
 
 _MARK_SENDING = Bulk(
     lambda v, _: (
@@ -66,47 +69,55 @@ def claim(tx: Tx, asked: Claim) -> list[ClaimedOperation]:
     chosen = _lock(tx, mixed[: asked.limit])
     if not chosen:
         return []
-    tx.run(
-        sa.update(t.operation)
-        .where(tx.among(_o.id, chosen))
-        .values(
-            claimed_from=_o.state,
-            state=OperationState.CLAIMED,
-            lease_owner=asked.owner,
-            lease_until=asked.lease_until,
-            attempt=_o.attempt + 1,
-        )
-    )
+    take, move = _taking(tx.is_postgres)
+    ids = tx.many(chosen)
+    tx.run(take, {"ids": ids, "by": asked.owner, "until": asked.lease_until})
     # A read that is under way now would overlap the write (R1).
-    targets = sa.select(_o.target_row).where(tx.among(_o.id, chosen))
-    tx.run(
-        sa.update(t.ticket)
-        .where(t.ticket.c.id.in_(targets))
-        .values(write_epoch=t.ticket.c.write_epoch + 1)
-    )
+    tx.run(move, {"ids": ids})
     return _load(tx, chosen)
 
 
-def _park_late(tx: Tx, now: datetime) -> None:
-    late = (
-        _o.state == sa.literal_column("'ready'"),
-        _o.ask_after_at.is_not(None),
-        _o.ask_after_at <= now,
-        _o.sends == 0,
+@cache
+def _taking(is_postgres: bool) -> tuple[sa.Update, sa.Update]:
+    chosen = among(_o.id, "ids", is_postgres=is_postgres)
+    take = sa.update(t.operation).where(chosen)
+    move = sa.update(t.ticket).where(t.ticket.c.id.in_(sa.select(_o.target_row).where(chosen)))
+    return (
+        take.values(
+            claimed_from=_o.state,
+            state=OperationState.CLAIMED,
+            lease_owner=_P("by"),
+            lease_until=_P("until"),
+            attempt=_o.attempt + 1,
+        ),
+        move.values(write_epoch=t.ticket.c.write_epoch + 1),
     )
-    rows = tx.rows(sa.select(_o.id, _o.link, _o.mapping, _o.connection).where(*late))
+
+
+_LATE = (
+    _o.state == sa.literal_column("'ready'"),
+    _o.ask_after_at.is_not(None),
+    _o.ask_after_at <= _P("now"),
+    _o.sends == 0,
+)
+_SELECT_LATE = sa.select(_o.id, _o.link, _o.mapping, _o.connection).where(*_LATE)
+
+
+def _park_late(tx: Tx, now: datetime) -> None:
+    rows = tx.rows(_SELECT_LATE, {"now": now})
     if not rows:
         return
     detail = "it waited longer than the mapping's ask_after"
     tx.run(
         sa.update(t.operation)
-        .where(tx.among(_o.id, [row.id for row in rows]), *late)
+        .where(tx.among(_o.id, [row.id for row in rows]), *_LATE)
         .values(
             state=OperationState.PARKED,
             park_reason=ParkReason.TOO_LATE,
             settled_at=now,
             detail=detail,
-        )
+        ),
+        {"now": now},
     )
     journal.append(
         tx,
@@ -126,25 +137,36 @@ def _park_late(tx: Tx, now: datetime) -> None:
 
 
 def _candidates(tx: Tx, asked: Claim, name: ConnectionName, room: int) -> Sequence[Row]:
-    paused = sa.exists().where(t.connection.c.name == name, t.connection.c.paused_at.is_not(None))
+    return tx.rows(
+        _candidates_of(tx.is_postgres),
+        {
+            "name": name,
+            "now": asked.now,
+            "mappings": tx.many(asked.writable_mappings),
+            "most": min(room, asked.limit),
+        },
+    )
+
+
+@cache
+def _candidates_of(is_postgres: bool) -> sa.Select[Any]:
+    c = t.connection.c
     query = (
         sa.select(_o.id, _o.target_row, _o.link)
         .join(t.link, t.link.c.id == _o.link)
         .where(
-            _o.connection == name,
+            _o.connection == _P("name"),
             t.state_in(*t.DUE),
-            _o.not_before <= asked.now,
-            tx.among(_o.mapping, asked.writable_mappings),
+            _o.not_before <= _P("now"),
+            among(_o.mapping, "mappings", is_postgres=is_postgres),
             t.link.c.paused_at.is_(None),
-            ~paused,
+            ~sa.exists().where(c.name == _P("name"), c.paused_at.is_not(None)),
         )
         .order_by(_o.not_before, _o.id)
-        .limit(min(room, asked.limit))
+        .limit(_P("most", type_=sa.Integer()))
     )
-    if tx.is_postgres:
-        # What another process is just claiming is stepped over, or all would want the same.
-        query = query.with_for_update(of=t.operation, skip_locked=True)
-    return tx.rows(query)
+    # What another process is just claiming is stepped over, or all would want the same.
+    return query.with_for_update(of=t.operation, skip_locked=True) if is_postgres else query
 
 
 def _lock(tx: Tx, rows: Sequence[Row]) -> list[OperationId]:
@@ -167,15 +189,22 @@ def _lock(tx: Tx, rows: Sequence[Row]) -> list[OperationId]:
 def _free(tx: Tx, table: sa.Table, ids: Collection[int]) -> frozenset[int]:
     if not ids:
         return frozenset()
-    query = sa.select(table.c.id).where(tx.among(table.c.id, ids)).order_by(table.c.id)
-    return frozenset(tx.scalars(query.with_for_update(key_share=True, skip_locked=True)))
+    return frozenset(tx.scalars(locking(table, skip_locked=True), {"ids": tx.many(ids)}))
 
 
 _source, _target = t.ticket.alias("source"), t.ticket.alias("target")
 
 
 def _load(tx: Tx, ids: Sequence[OperationId]) -> list[ClaimedOperation]:
-    query = (
+    found = {
+        row.id: _claimed(row) for row in tx.rows(_loading(tx.is_postgres), {"ids": tx.many(ids)})
+    }
+    return [found[wanted] for wanted in ids]
+
+
+@cache
+def _loading(is_postgres: bool) -> sa.Select[Any]:
+    return (
         sa.select(
             t.operation,
             _source.c.external_id.label("source_id"),
@@ -187,10 +216,8 @@ def _load(tx: Tx, ids: Sequence[OperationId]) -> list[ClaimedOperation]:
         )
         .join_from(t.operation, _source, _source.c.id == _o.source_row)
         .outerjoin(_target, _target.c.id == _o.target_row)
-        .where(tx.among(_o.id, ids))
+        .where(among(_o.id, "ids", is_postgres=is_postgres))
     )
-    found = {row.id: _claimed(row) for row in tx.rows(query)}
-    return [found[wanted] for wanted in ids]
 
 
 def _claimed(row: Row) -> ClaimedOperation:
@@ -260,14 +287,8 @@ class _Sending:
 def mark_many_sending(tx: Tx, calls: Sequence[Call]) -> list[bool]:
     """Note of many operations that their first byte is about to leave; see `mark_sending`."""
     asked = [_Sending(*args, **kwargs) for args, kwargs in calls]
-    query = (
-        sa.select(_o.id, _o.lease_owner, _o.attempt)
-        .where(tx.among(_o.id, [each.operation_id for each in asked]))
-        .where(t.state_in(OperationState.CLAIMED))
-        .order_by(_o.id)
-    )
-    rows = tx.rows(query.with_for_update() if tx.is_postgres else query)
-    held = {(row.id, row.lease_owner, row.attempt) for row in rows}
+    ids = tx.many([each.operation_id for each in asked])
+    held = set(map(tuple, tx.rows(_held(tx.is_postgres), {"ids": ids})))
     writes = Writes(tx)
     ours = []
     for each in asked:
@@ -278,6 +299,17 @@ def mark_many_sending(tx: Tx, calls: Sequence[Call]) -> list[bool]:
             writes.add(_MARK_SENDING, {"operation": each.operation_id, "now": each.now})
     writes.flush()
     return ours
+
+
+@cache
+def _held(is_postgres: bool) -> sa.Select[Any]:
+    query = (
+        sa.select(_o.id, _o.lease_owner, _o.attempt)
+        .where(among(_o.id, "ids", is_postgres=is_postgres))
+        .where(t.state_in(OperationState.CLAIMED))
+        .order_by(_o.id)
+    )
+    return query.with_for_update() if is_postgres else query
 
 
 @together(mark_many_sending)
@@ -390,15 +422,19 @@ def _gone_owners(tx: Tx, owner: str, now: datetime) -> list[str]:
 # --- looking again ---------------------------------------------------------------------------
 
 
+_RECHECKS = (
+    sa.select(_o.id)
+    .where(_o.recheck_at.is_not(None), _o.recheck_at <= _P("now"))
+    .order_by(_o.recheck_at)
+    .limit(_P("most", type_=sa.Integer()))
+)
+_NEXT_DUE = sa.select(sa.func.min(_o.not_before)).where(t.state_in(*t.DUE))
+
+
 def rechecks_due(tx: Tx, *, now: datetime, limit: int) -> list[ClaimedOperation]:
     """Return applied operations that were sent twice and are to be looked at once more (R3)."""
-    query = (
-        sa.select(_o.id)
-        .where(_o.recheck_at.is_not(None), _o.recheck_at <= now)
-        .order_by(_o.recheck_at)
-        .limit(limit)
-    )
-    return _load(tx, [OperationId(found) for found in tx.scalars(query)])
+    due = tx.scalars(_RECHECKS, {"now": now, "most": limit})
+    return _load(tx, [OperationId(found) for found in due]) if due else []
 
 
 def record_recheck(
@@ -458,6 +494,5 @@ def unsettled_creates(tx: Tx, connection: ConnectionName, kind: str) -> list[Uns
 
 def next_due(tx: Tx) -> datetime | None:
     """Say when the next operation is due, pauses apart; None: none is open."""
-    due = tx.scalar(sa.select(sa.func.min(_o.not_before)).where(t.state_in(*t.DUE)))
-    found: datetime | None = due
-    return found
+    due: datetime | None = tx.scalar(_NEXT_DUE)
+    return due

@@ -42,7 +42,7 @@ from syncd.ports.served import (
     ServedTicket,
     Written,
 )
-from syncd.store import connections, journal, tickets
+from syncd.store import connections, journal, sighted, tickets
 from syncd.store import tables as t
 from syncd.store.records import Line
 from syncd.store.tx import Row, Tx, insert_into
@@ -245,7 +245,7 @@ def _make_known(
 ) -> _Told:
     """Make a new ticket known to the engine, and due."""
     told = _told(request, change)
-    values = tickets.new_values(
+    values = sighted.new_values(
         ticket.connection, SERVED_KIND, ticket.sys_id, ticket.number,
         now=ticket.updated_at, watched=False,
     ) | {"list_digest": digest_of(ticket.version), "cause": told}  # fmt: skip

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,12 +13,18 @@ from syncd.model.operation import OperationState, ParkReason, WriteKind
 from syncd.store import codec
 from syncd.store import tables as t
 from syncd.store.records import LinkRecord, Sibling
-from syncd.store.tx import Row, Tx
+from syncd.store.tx import Row, Tx, among
 
 _c, _o, _i, _t = t.link.c, t.operation.c, t.item_pair.c, t.ticket.c
 _P = sa.bindparam
 _AROUND = sa.select(_c.id, _c.vendor_ticket, _c.partner_connection, _c.tombstone_at).where(
     _c.itsm_ticket == _P("itsm"), _c.id != _P("link")
+)
+
+_WRITTEN = (
+    sa.select(_i.kind, _i.target_id)
+    .join(t.link, _c.id == _i.link)
+    .where(_c.itsm_ticket == _P("row"), _i.origin == Side.VENDOR, _i.target_id != "")
 )
 
 
@@ -63,11 +71,6 @@ def _sibling(row: Row) -> Sibling:
 
 def written_there(tx: Tx, row: TicketRow) -> tuple[ItemPair, ...]:
     """List the comments and attachments that links wrote on an ITSM ticket."""
-    query = (
-        sa.select(_i.kind, _i.target_id)
-        .join(t.link, _c.id == _i.link)
-        .where(_c.itsm_ticket == row, _i.origin == Side.VENDOR, _i.target_id != "")
-    )
     return tuple(
         ItemPair(
             kind=ItemKind(each.kind),
@@ -75,7 +78,7 @@ def written_there(tx: Tx, row: TicketRow) -> tuple[ItemPair, ...]:
             source_id=each.target_id,
             state=PairState.FOREIGN,
         )
-        for each in tx.rows(query)
+        for each in tx.rows(_WRITTEN, {"row": row})
     )
 
 
@@ -83,12 +86,15 @@ def sharers(tx: Tx, tickets: Collection[int]) -> dict[int, list[int]]:
     """Give the live links of ITSM tickets."""
     found: dict[int, list[int]] = {}
     if tickets:
-        query = sa.select(_c.id, _c.itsm_ticket).where(
-            tx.among(_c.itsm_ticket, tickets), _c.tombstone_at.is_(None)
-        )
-        for row in tx.rows(query):
+        for row in tx.rows(_sharers_of(tx.is_postgres), {"tickets": tx.many(tickets)}):
             found.setdefault(row.itsm_ticket, []).append(row.id)
     return found
+
+
+@cache
+def _sharers_of(is_postgres: bool) -> sa.Select[Any]:
+    shared = among(_c.itsm_ticket, "tickets", is_postgres=is_postgres)
+    return sa.select(_c.id, _c.itsm_ticket).where(shared, _c.tombstone_at.is_(None))
 
 
 def open_operation(row: Row) -> OpenOperation:

@@ -8,6 +8,7 @@ notes both when it starts.
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -21,7 +22,8 @@ from syncd.store import codec, journal
 from syncd.store import tables as t
 from syncd.store.merging import merge_known_by_number, merge_rows
 from syncd.store.records import ITS_TURN, DueRead, Line, SaveResult, StoredTicket, TicketCounts
-from syncd.store.tx import Row, Tx
+from syncd.store.sighted import insertion, new_values, sight_chunk
+from syncd.store.tx import Row, Tx, among
 from syncd.store.types import Instant, sooner
 from syncd.store.watching import Turn, turn_of
 
@@ -81,6 +83,7 @@ _FOR_SAVE = sa.select(
 
 _UPDATE = sa.update(t.ticket).where(_c.id == _P("row"))
 _BY_ROW = sa.select(t.ticket).where(_c.id == _P("row"))
+_LOCK = sa.select(_c.id).where(_c.id == _P("row")).with_for_update()
 _SET_DECIDE_DUE = (
     sa.update(t.ticket)
     .where(_c.id == _P("row"), _c.decide_due_at.is_distinct_from(_P("at", type_=Instant())))
@@ -120,7 +123,7 @@ def sight(
     due = 0
     items = iter(by_id.items())
     while chunk := dict(islice(items, CHUNK)):
-        due += _sight_chunk(tx, connection, kind, chunk, now=now, watched=watched)
+        due += sight_chunk(tx, connection, kind, chunk, now=now, watched=watched)
     for seen in sightings:
         if seen.ref.id is None:
             row = ensure_ticket(
@@ -129,91 +132,6 @@ def sight(
             hasten(tx, [row], now, cause=seen.seen)
             due += 1
     return due
-
-
-def _sight_chunk(
-    tx: Tx,
-    connection: ConnectionName,
-    kind: str,
-    chunk: dict[TicketId, Sighting],
-    *,
-    now: datetime,
-    watched: bool,
-) -> int:
-    query = sa.select(_c.external_id, _c.list_digest).where(
-        _c.connection == connection, _c.kind == kind, tx.among(_c.external_id, chunk)
-    )
-    known = {row.external_id: row.list_digest for row in tx.rows(query)}
-    fresh = [seen for found, seen in chunk.items() if found not in known]
-    moved = [
-        seen
-        for found, seen in chunk.items()
-        if found in known and (seen.digest is None or seen.digest != known[found])
-    ]
-    if fresh:
-        insert = tx.insert(t.ticket).on_conflict_do_nothing()
-        tx.run(
-            insert,
-            [
-                new_values(connection, kind, seen.ref.id, seen.ref.number, now=now, watched=watched)
-                | {"list_digest": seen.digest, "cause": seen.seen}
-                for seen in fresh
-            ],
-        )
-    if moved:
-        _move(tx, connection, kind, moved, now)
-    return len(fresh) + len(moved)
-
-
-def _move(
-    tx: Tx, connection: ConnectionName, kind: str, moved: Sequence[Sighting], now: datetime
-) -> None:
-    update = (
-        sa.update(t.ticket)
-        .where(_c.connection == connection, _c.kind == kind, _c.external_id == _P("seen_id"))
-        .values(
-            # The earlier instant stays: a ticket seen again and again is not put off.
-            read_due_at=sooner(_c.read_due_at, now),
-            sight_epoch=_c.sight_epoch + 1,
-            list_digest=sa.func.coalesce(_P("seen_digest", type_=sa.LargeBinary()), _c.list_digest),
-            cause=_P("seen_cause"),
-            gone_at=None,
-        )
-    )
-    tx.run(
-        update,
-        [
-            {"seen_id": seen.ref.id, "seen_digest": seen.digest, "seen_cause": seen.seen}
-            for seen in moved
-        ],
-    )
-
-
-def new_values(
-    connection: ConnectionName,
-    kind: str,
-    external_id: TicketId | None,
-    number: str,
-    *,
-    now: datetime,
-    watched: bool,
-) -> dict[str, Any]:
-    """Give the row of a ticket that is not known yet; due now."""
-    return {
-        "connection": connection,
-        "kind": kind,
-        "external_id": external_id,
-        "number": number,
-        "write_epoch": 0,
-        "sight_epoch": 0,
-        "read_due_at": now,
-        "cause": "",
-        "read_failures": 0,
-        "read_error": "",
-        "watched": watched,
-        "stray": False,
-        "first_seen_at": now,
-    }
 
 
 def find(
@@ -225,15 +143,17 @@ def find(
     kind: str | None = None,
 ) -> TicketRow | None:
     """Find a known ticket by id or number; rather one whose id is known."""
-    query = sa.select(_c.id).where(_c.connection == connection)
-    if external_id is not None:
-        query = query.where(_c.external_id == external_id)
-    if number is not None:
-        query = query.where(_c.number == number)
-    if kind is not None:
-        query = query.where(_c.kind == kind)
-    found = tx.scalar(query.order_by(_c.external_id.is_(None), _c.id).limit(1))
+    asked = {"external_id": external_id, "number": number, "kind": kind}
+    given = {name: value for name, value in asked.items() if value is not None}
+    found = tx.scalar(_finding(*given), {"connection": connection} | given)
     return None if found is None else TicketRow(found)
+
+
+@cache
+def _finding(*names: str) -> sa.Select[Any]:
+    here = [_c[name] == _P(name) for name in ("connection", *names)]
+    query = sa.select(_c.id).where(*here)
+    return query.order_by(_c.external_id.is_(None), _c.id).limit(sa.literal_column("1"))
 
 
 def find_anywhere(tx: Tx, word: str) -> list[TicketRow]:
@@ -268,8 +188,7 @@ def ensure_ticket(
         values = new_values(connection, kind, external_id, number, now=now, watched=watched)
         if watched:
             values["next_poll_at"] = now
-        insert = tx.insert(t.ticket).values(values).on_conflict_do_nothing()
-        made = tx.scalar(insert.returning(_c.id))
+        made = tx.scalar(_making(tx.is_postgres), values)
         if made is not None:
             return TicketRow(made)
         # Another process was quicker by a moment.
@@ -280,8 +199,17 @@ def ensure_ticket(
     return found
 
 
+@cache
+def _making(is_postgres: bool) -> sa.Executable:
+    return insertion(is_postgres).returning(_c.id)
+
+
+_EXTERNAL_ID = sa.select(_c.external_id).where(_c.id == _P("row"))
+_KNOWN = sa.select(_c.external_id, _c.number, _c.watched).where(_c.id == _P("row"))
+
+
 def _may_be(tx: Tx, row: TicketRow, external_id: TicketId | None) -> bool:
-    known = tx.scalar(sa.select(_c.external_id).where(_c.id == row))
+    known = tx.scalar(_EXTERNAL_ID, {"row": row})
     return external_id is None or known is None or known == external_id
 
 
@@ -295,7 +223,7 @@ def _learn(
     now: datetime,
 ) -> None:
     values: dict[str, Any] = {}
-    known = tx.first(sa.select(_c.external_id, _c.number, _c.watched).where(_c.id == row))
+    known = tx.first(_KNOWN, {"row": row})
     ensure(known is not None, "a row just found is there")
     if known is None:
         return
@@ -349,41 +277,61 @@ def due_read(tx: Tx, row: TicketRow) -> DueRead | None:
     return None if found is None else _due(ConnectionName(found.connection), found)
 
 
+_FIRST_DUE = tuple(
+    sa.select(sa.func.min(column)).where(
+        _c.connection == _P("connection"), _c.gone_at.is_(None), column.is_not(None)
+    )
+    for column in (_c.read_due_at, _c.next_poll_at)
+)
+
+
 def next_due(tx: Tx, connection: ConnectionName) -> datetime | None:
     """Say when the next ticket of a connection is due to be read; None: none is."""
-    here = (_c.connection == connection, _c.gone_at.is_(None))
-    seen = tx.scalar(
-        sa.select(sa.func.min(_c.read_due_at)).where(*here, _c.read_due_at.is_not(None))
-    )
-    turn = tx.scalar(
-        sa.select(sa.func.min(_c.next_poll_at)).where(*here, _c.next_poll_at.is_not(None))
-    )
-    times = [at for at in (seen, turn) if at is not None]
+    both = (tx.scalar(query, {"connection": connection}) for query in _FIRST_DUE)
+    times = [at for at in both if at is not None]
     return min(times) if times else None
 
 
 def hasten(tx: Tx, rows: Collection[TicketRow], at: datetime, *, cause: str = "asked for") -> None:
     """Make tickets due at an instant (or earlier, where they already are), gone ones too."""
     if rows:
-        tx.run(
-            sa.update(t.ticket)
-            .where(tx.among(_c.id, rows))
-            .values(
-                read_due_at=sooner(_c.read_due_at, at),
-                sight_epoch=_c.sight_epoch + 1,
-                cause=cause,
-                gone_at=None,
-            )
+        given = {"rows": tx.many(rows), "at": at, "why": cause}
+        tx.run(_hastening(tx.is_postgres), given)
+
+
+@cache
+def _hastening(is_postgres: bool) -> sa.Update:
+    rows = among(_c.id, "rows", is_postgres=is_postgres)
+    return (
+        sa.update(t.ticket)
+        .where(rows)
+        .values(
+            read_due_at=sooner(_c.read_due_at, _P("at", type_=Instant())),
+            sight_epoch=_c.sight_epoch + 1,
+            cause=_P("why"),
+            gone_at=None,
         )
+    )
+
+
+_DECIDE_DUE = (
+    sa.select(_c.id)
+    .where(
+        _c.decide_due_at.is_not(None),
+        _c.decide_due_at <= _P("now"),
+        _c.connection.not_in(_P("but_of", expanding=True)),
+    )
+    .order_by(_c.decide_due_at, _c.id)
+    .limit(_P("most", type_=sa.Integer()))
+)
 
 
 def decide_due(
     tx: Tx, *, now: datetime, limit: int, but_of: Collection[ConnectionName] = ()
 ) -> list[TicketRow]:
     """Return tickets about which a decision is due, longest waiting first; none of `but_of`."""
-    due = (_c.decide_due_at.is_not(None), _c.decide_due_at <= now, _c.connection.not_in(but_of))
-    query = sa.select(_c.id).where(*due).order_by(_c.decide_due_at, _c.id).limit(limit)
-    return [TicketRow(found) for found in tx.scalars(query)]
+    given = {"now": now, "but_of": list(but_of), "most": limit}
+    return [TicketRow(found) for found in tx.scalars(_DECIDE_DUE, given)]
 
 
 def set_decide_due(tx: Tx, row: TicketRow, at: datetime | None) -> None:
@@ -394,11 +342,14 @@ def set_decide_due(tx: Tx, row: TicketRow, at: datetime | None) -> None:
 def decide_by(tx: Tx, rows: Collection[TicketRow], at: datetime) -> None:
     """See to it that these tickets are decided about at an instant, or earlier."""
     if rows:
-        tx.run(
-            sa.update(t.ticket)
-            .where(tx.among(_c.id, rows))
-            .values(decide_due_at=sooner(_c.decide_due_at, at))
-        )
+        tx.run(_deciding(tx.is_postgres), {"rows": tx.many(rows), "at": at})
+
+
+@cache
+def _deciding(is_postgres: bool) -> sa.Update:
+    rows = among(_c.id, "rows", is_postgres=is_postgres)
+    due = sooner(_c.decide_due_at, _P("at", type_=Instant()))
+    return sa.update(t.ticket).where(rows).values(decide_due_at=due)
 
 
 # --- being read ------------------------------------------------------------------------------
@@ -427,7 +378,7 @@ def save_read(
         refuse: asked, with what is known, before another content is stored; None: all is believed.
     """
     if tx.is_postgres:
-        tx.rows(sa.select(_c.id).where(_c.id == due.row).with_for_update())
+        tx.rows(_LOCK, {"row": due.row})
     stored = tx.first(_FOR_SAVE, {"row": due.row})
     if stored is None or stored.write_epoch != due.write_epoch or stored.in_flight:
         return _discard(tx, due.row, now)
@@ -536,8 +487,13 @@ def load_tickets(tx: Tx, rows: Collection[TicketRow]) -> dict[TicketRow, StoredT
     if len(rows) == 1:
         found = tx.rows(_BY_ROW, {"row": next(iter(rows))})
     else:
-        found = tx.rows(sa.select(t.ticket).where(tx.among(_c.id, rows)))
+        found = tx.rows(_by_rows(tx.is_postgres), {"rows": tx.many(rows)})
     return {TicketRow(row.id): stored_ticket(row) for row in found}
+
+
+@cache
+def _by_rows(is_postgres: bool) -> sa.Select[Any]:
+    return sa.select(t.ticket).where(among(_c.id, "rows", is_postgres=is_postgres))
 
 
 def stored_ticket(row: Row) -> StoredTicket:
