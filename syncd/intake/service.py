@@ -278,8 +278,6 @@ class Intake:
         total = _add(Round(pushed=pushed), decided)
         for each in rounds:
             total = _add(total, each)
-        if total.decision.planned or total.decision.opened:
-            self._delivery_wake.set()
         return total
 
     # --- inbox -------------------------------------------------------------------------------
@@ -410,8 +408,7 @@ class Intake:
         except Exception:  # noqa: BLE001 - what was read is kept, whatever deciding comes to
             self._log.exception("intake.decision_broke", connection=due.connection, ticket=due.row)
             saved = await db.write(keep_undecided, read, now=now, decide_at=self._much_later(now))
-        if decision.planned or decision.opened:
-            self._delivery_wake.set()  # Now, not when the whole round is over.
+        self._ring(decision)
         if self._ports.metrics is not None:
             self._ports.metrics.read(due.connection, saved)
         if saved in (SaveResult.DISCARDED, SaveResult.REFUSED):
@@ -427,6 +424,11 @@ class Intake:
                 conflicts=decision.conflicts,
             )
         return Round(read=1, changed=int(saved is SaveResult.CHANGED), decision=decision)
+
+    def _ring(self, decision: Decision) -> None:
+        """Tell delivery at once what there is to send, not when the whole round is over."""
+        if decision.planned or decision.opened:
+            self._delivery_wake.set()
 
     def _much_later(self, now: datetime) -> datetime:
         return now + timedelta(seconds=self._options.retry_max_s)
@@ -492,6 +494,7 @@ class Intake:
         try:
             decision = await self._ports.db.write(decide_ticket, row, self._decider(config, now))
             self._fuses.note(decision.signs)
+            self._ring(decision)
             return decision
         except StoreUnavailable:
             raise
