@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from platform import python_version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -59,6 +60,13 @@ class Metrics:
         self._watched: frozenset[str] = frozenset()
         self._counters()
         self._gauges()
+        # Looking a series up costs more than counting: what every request counts is kept.
+        self._requests_of = cache(self._requests.labels)
+        self._request_s_of = cache(self._request_s.labels)
+        self._reads_of = cache(self._reads.labels)
+        self._delivered_of = cache(self._delivered.labels)
+        self._outcomes_of = cache(self._outcomes.labels)
+        self._attempt_s_of = cache(self._attempt_s.labels)
         self._build.labels(version, python_version()).set(1)
         self._started_at = clock.now().timestamp()
         self._started.set(self._started_at)
@@ -184,8 +192,8 @@ class Metrics:
     def exchanged(self, exchange: Exchange) -> None:
         """One request was sent: an observer of the wire log."""
         labels = (exchange.connection, exchange.operation, status_class(exchange.status))
-        self._requests.labels(*labels).inc()
-        self._request_s.labels(exchange.connection).observe(exchange.duration_s)
+        self._requests_of(*labels).inc()
+        self._request_s_of(exchange.connection).observe(exchange.duration_s)
 
     def polled(self, connection: str, *, complete: bool, at: datetime) -> None:
         """A poll succeeded; complete when it read all there was."""
@@ -199,18 +207,18 @@ class Metrics:
 
     def read(self, connection: str, result: str) -> None:
         """A ticket was read, or not; of watched connections that is all the polling there is."""
-        self._reads.labels(connection, str(result)).inc()
+        self._reads_of(connection, str(result)).inc()
         if connection in self._watched and result in _READ:
             self._polled_at[connection] = self._clock.now().timestamp()
 
     def delivered(self, connection: str, seen_to_delivered_s: float) -> None:
         """An operation was applied."""
-        self._delivered.labels(connection).observe(max(0.0, seen_to_delivered_s))
+        self._delivered_of(connection).observe(max(0.0, seen_to_delivered_s))
 
     def settled(self, connection: str, kind: str, outcome: str, duration_s: float) -> None:
         """An attempt came to an outcome, and that is stored."""
-        self._outcomes.labels(connection, str(kind), str(outcome)).inc()
-        self._attempt_s.labels(connection).observe(max(0.0, duration_s))
+        self._outcomes_of(connection, str(kind), str(outcome)).inc()
+        self._attempt_s_of(connection).observe(max(0.0, duration_s))
 
     def alerted(self, connection: str, event: str) -> None:
         """Something happened that a person should look at."""
