@@ -535,6 +535,14 @@ def note_opened(tx: Tx, link_id: LinkRow, now: datetime) -> None:
     tx.run(sa.update(t.link).where(_c.id == link_id).values(created_at=now))
 
 
+def live(tx: Tx, *, mapping: MappingName | None = None) -> list[LinkRecord]:
+    """List the links that are not removed, oldest first, without what is open on them."""
+    query = sa.select(t.link, _VENDOR).where(_c.tombstone_at.is_(None)).order_by(_c.id)
+    if mapping is not None:
+        query = query.where(_c.mapping == mapping)
+    return [_record(found) for found in tx.each(query)]
+
+
 def overview(tx: Tx, *, mapping: MappingName | None = None) -> list[LinkOverview]:
     """List the links that are not removed, with their numbers and what is open."""
     itsm, vendor, o, k = t.ticket.alias(), t.ticket.alias(), t.operation.c, t.conflict.c
@@ -572,7 +580,7 @@ def overview(tx: Tx, *, mapping: MappingName | None = None) -> list[LinkOverview
     )
     if mapping is not None:
         query = query.where(_c.mapping == mapping)
-    return [_overview(found) for found in tx.rows(query)]
+    return [_overview(found) for found in tx.each(query)]
 
 
 def _overview(found: Row) -> LinkOverview:

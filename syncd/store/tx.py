@@ -1,6 +1,6 @@
 """The transaction a unit works in: a SQLAlchemy Core connection and what differs per database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -13,6 +13,8 @@ Row = sa.Row[Any]
 CHANNEL = "syncd"
 """What processes on one PostgreSQL listen to."""
 _NOTIFY = sa.select(sa.func.pg_notify(CHANNEL, sa.bindparam("said", type_=sa.Text())))
+CHUNK = 1_000
+"""Rows fetched at once where there may be many."""
 
 
 class Tx:
@@ -44,6 +46,10 @@ class Tx:
     ) -> Sequence[Row]:
         """Return all rows of a query."""
         return self.connection.execute(statement, parameters).all()
+
+    def each(self, statement: sa.Executable) -> Iterator[Row]:
+        """Go through the rows of a query that may be many, without having them all at once."""
+        return iter(self.connection.execute(statement).yield_per(CHUNK))
 
     def first(
         self, statement: sa.Executable, parameters: Mapping[str, Any] | None = None

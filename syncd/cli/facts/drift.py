@@ -80,7 +80,7 @@ class Drifted:
 
 def linked(tx: Tx, mapping: MappingName | None) -> list[LinkRecord]:
     """List the links that are compared: both tickets known, not removed (a unit of the store)."""
-    found = [each.link for each in links.overview(tx, mapping=mapping)]
+    found = links.live(tx, mapping=mapping)
     return [each for each in found if each.phase in COMPARED and len(each.rows) == len(Side)]
 
 

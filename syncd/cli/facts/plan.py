@@ -99,7 +99,7 @@ def _links(tx: Tx, scope: Scope) -> list[LinkRecord]:
     if scope.ticket is not None:
         found = links.links_of(tx, scope.ticket)
     else:
-        found = [each.link for each in links.overview(tx, mapping=scope.mapping)]
+        found = links.live(tx, mapping=scope.mapping)
     ended = (LinkPhase.REMOVED, LinkPhase.GONE, LinkPhase.SAID)
     return [
         each for each in found if each.phase not in ended and scope.mapping in (None, each.mapping)
