@@ -87,16 +87,12 @@ class Bodies:
         self._count += 1
         return BodyWriter(self._directory() / f"body-{self._count:06d}")
 
-    def keep(self, content: bytes) -> StoredBody:
-        """Keep a body that is in memory already."""
+    def keep(self, content: bytes | Path) -> StoredBody:
+        """Keep a body that is in memory already, or in a file that its owner leaves in place."""
+        if isinstance(content, Path):
+            return _of_file(content)
         digest = hashlib.sha256(content).hexdigest()
         return StoredBody(size_bytes=len(content), sha256=digest, content=content, path=None)
-
-    def keep_file(self, path: Path) -> StoredBody:
-        """Keep a body by reference to a file that its owner leaves in place."""
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return StoredBody(size_bytes=path.stat().st_size, sha256=digest, content=None, path=path)
 
     def close(self) -> None:
         """Remove the temporary directory, if one was made."""
@@ -111,3 +107,9 @@ class Bodies:
         if self._made is None:
             self._made = Path(tempfile.mkdtemp(prefix="syncd-sandbox-"))
         return self._made
+
+
+def _of_file(path: Path) -> StoredBody:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return StoredBody(size_bytes=path.stat().st_size, sha256=digest, content=None, path=path)

@@ -120,6 +120,25 @@ def target_of(call: Call) -> Target:
     )
 
 
+class Refusal(Exception):
+    """A vendor's refusal of a call, before it is put into the words of its answer.
+
+    Args:
+        name: status or code, for the record.
+        detail: what was wrong, for the body and the list of violations.
+        rule: section of the document that was broken; None when the client could not know.
+    """
+
+    def __init__(self, name: str, detail: str, rule: str | None = None) -> None:
+        super().__init__(f"{name} {detail}")
+        self.detail = detail
+        self.rule = rule
+
+    def answer(self, shape: int) -> Answer:
+        """Put it into the vendor's words, in one of the shapes they come in."""
+        raise LookupError(f"no words for {self} in shape {shape}")
+
+
 class Refused(Exception):
     """The request is refused with this answer; nothing happened."""
 

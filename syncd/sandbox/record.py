@@ -41,6 +41,11 @@ class Who:
     request: int | None = None
 
 
+def person(by: str, *, internal: bool = False) -> Who:
+    """Name a person of this side."""
+    return Who(actor=PERSON, by=by, internal=internal)
+
+
 class Record(list[Event]):
     """Append-only list of events, each with `seq` (from 1), `at` (ISO) and `what`."""
 

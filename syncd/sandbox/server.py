@@ -17,7 +17,16 @@ from typing import Any, Self
 from aiohttp import web
 
 from syncd.sandbox.bodies import Bodies
-from syncd.sandbox.calls import Answer, Call, CallTable, Operation, Refused, target_of
+from syncd.sandbox.calls import (
+    Answer,
+    Call,
+    CallTable,
+    Handler,
+    Operation,
+    Refusal,
+    Refused,
+    target_of,
+)
 from syncd.sandbox.chance import Chance
 from syncd.sandbox.clock import SandboxClock, pause
 from syncd.sandbox.control import Control
@@ -294,6 +303,32 @@ class Sandbox(ABC):
         if retry_after_s is not None:
             answer.headers["Retry-After"] = f"{max(0, round(retry_after_s))}"
         return answer
+
+    def guarded(
+        self, handler: Handler, check: Callable[[Call], None], shape: Callable[[Call], int]
+    ) -> Handler:
+        """Put refusals of a call into the vendor's words, and note the rule that was broken.
+
+        Args:
+            handler: what carries the call out.
+            check: looks at the call before.
+            shape: says in which of its shapes an error comes.
+        """
+
+        async def answered(call: Call) -> Answer:
+            try:
+                check(call)
+                return await handler(call)
+            except Refusal as refusal:
+                if refusal.rule is not None:
+                    self.violation(call, refusal.rule, refusal.detail)
+                raise Refused(refusal.answer(shape(call))) from refusal
+
+        return answered
+
+    def person_locks_login(self, is_locked: bool = True) -> None:
+        """Refuse every login and end every token, as after a secret was changed."""
+        self.tokens.lock(is_locked)
 
     def violation(self, call: Call, rule: str, detail: str) -> None:
         """Note that this request broke the document; `rule` names the section."""

@@ -18,6 +18,9 @@ class TokenState(StrEnum):
 class TokenBook:
     """Issue, check and end access tokens.
 
+    Attributes:
+        is_locked: nobody is given a new one, as after a secret was changed.
+
     Args:
         clock: decides when a token has expired.
         chance: makes the tokens' text.
@@ -37,6 +40,7 @@ class TokenBook:
         self._lifetime = timedelta(seconds=lifetime_s)
         self._ends_at: dict[str, datetime] = {}
         self._standing = set(standing)
+        self.is_locked = False
 
     def issue(self) -> str:
         """Give out a new token."""
@@ -52,6 +56,12 @@ class TokenBook:
         if ends_at is None:
             return TokenState.UNKNOWN
         return TokenState.VALID if self._clock.now() < ends_at else TokenState.EXPIRED
+
+    def lock(self, is_locked: bool) -> None:
+        """Refuse every login from now on and end every token; or let logins in again."""
+        self.is_locked = is_locked
+        if is_locked:
+            self.expire_all()
 
     def expire(self, token: str) -> None:
         """End one token at once; it stays known as expired."""

@@ -11,7 +11,7 @@ from syncd.sandbox.b612.state import CHANGEABLE, Ticket, Tickets
 from syncd.sandbox.calls import Answer, Call, Handler, Operation, Refused, json_answer
 from syncd.sandbox.clock import iso
 from syncd.sandbox.faults import FaultKind
-from syncd.sandbox.record import PERSON, Who
+from syncd.sandbox.record import person
 from syncd.sandbox.server import Sandbox
 from syncd.sandbox.tokens import TokenState
 
@@ -40,7 +40,6 @@ class B612Sandbox(Sandbox):
 
     def build(self) -> list[Operation]:
         self.store = Tickets(self.settings, self.clock, self.record)
-        self._is_locked = False
         rows: list[tuple[str, str, Handler, bool]] = [
             ("get_ticket", "GET", self._get, True),
             ("create_ticket", "POST", self._create, False),
@@ -70,27 +69,27 @@ class B612Sandbox(Sandbox):
     def person_creates(self, fields: Mapping[str, str], by: str = ENGINEER) -> str:
         """Open a ticket, as after a telephone call; return its number."""
         _check(fields, frozenset(WRITABLE))
-        return self.store.create(fields, _person(by)).number
+        return self.store.create(fields, person(by)).number
 
     def person_updates(self, ticket: str, fields: Mapping[str, str], by: str = ENGINEER) -> None:
         """Change anything but the number: engineer, dates, type, hours, the customer's texts."""
         _check(fields, CHANGEABLE)
-        self.store.change(self.store.need(ticket), fields, _person(by))
+        self.store.change(self.store.need(ticket), fields, person(by))
 
     def person_comments(self, ticket: str, text: str, by: str = ENGINEER) -> None:
         """Write below what is to be done: there is no other place for a remark."""
         found = self.store.need(ticket)
         written = f"{found.fields['todo']}\n{by}: {text}"
-        self.store.change(found, {"todo": written}, _person(by))
+        self.store.change(found, {"todo": written}, person(by))
 
     def person_sets_status(self, ticket: str, status: str, by: str = ENGINEER) -> None:
         """Set any status, known to the document or not."""
-        self.store.change(self.store.need(ticket), {"status": status}, _person(by))
+        self.store.change(self.store.need(ticket), {"status": status}, person(by))
 
     def person_suggests(self, ticket: str, date: str, time: str, by: str = ENGINEER) -> None:
         """Agree on `MM/DD/YYYY` and `HH:MM:SS`, wall time of the site; names the engineer too."""
         fields = {"date_suggested": date, "time_suggested": time, "b612_engineer": by}
-        self.store.change(self.store.need(ticket), fields, _person(by))
+        self.store.change(self.store.need(ticket), fields, person(by))
 
     def person_logs_hours(
         self,
@@ -103,15 +102,11 @@ class B612Sandbox(Sandbox):
         """Set the totals that are given, as decimal texts."""
         given = dict(zip(HOURS_LOG, (business, non_business, expenses), strict=True))
         fields = {name: text for name, text in given.items() if text}
-        self.store.change(self.store.need(ticket), fields, _person(by))
+        self.store.change(self.store.need(ticket), fields, person(by))
 
     def person_removes(self, ticket: str, by: str = ENGINEER) -> None:
         """Make a ticket vanish."""
-        self.store.remove(self.store.need(ticket), _person(by))
-
-    def person_locks_login(self, is_locked: bool = True) -> None:
-        """Refuse the API key from now on, as after it was made anew."""
-        self._is_locked = is_locked
+        self.store.remove(self.store.need(ticket), person(by))
 
     @property
     def acts(self) -> dict[str, Callable[..., Any]]:
@@ -180,7 +175,7 @@ class B612Sandbox(Sandbox):
         async def answered(call: Call) -> Answer:
             try:
                 wire.login(call, self.settings)
-                if self._is_locked:
+                if self.tokens.is_locked:
                     raise wire.Failure(401, "the login is not known")
                 return await handler(call)
             except wire.Failure as failure:
@@ -218,10 +213,6 @@ def _check(fields: Mapping[str, str], known: frozenset[str]) -> None:
     strange = sorted(set(fields) - known)
     if strange:
         raise LookupError(f"no field {', '.join(strange)}; there is: {', '.join(sorted(known))}")
-
-
-def _person(by: str) -> Who:
-    return Who(actor=PERSON, by=by)
 
 
 def _dump(ticket: Ticket) -> dict[str, Any]:

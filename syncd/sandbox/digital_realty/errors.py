@@ -5,23 +5,19 @@ With oddities on, the bodies come in five shapes by turns.
 
 from typing import Any
 
+from syncd.sandbox import calls
 from syncd.sandbox.calls import Answer, json_answer
 
 
-class Refusal(Exception):
-    """A call is refused; `rule` names what it broke, if it broke a rule.
-
-    Args:
-        status: HTTP status.
-        detail: what was wrong, for the body and the list of violations.
-        rule: section of the document; None when the client could not know.
-    """
+class Refusal(calls.Refusal):
+    """A call is refused with an HTTP status."""
 
     def __init__(self, status: int, detail: str, rule: str | None = None) -> None:
-        super().__init__(f"{status} {detail}")
+        super().__init__(f"{status}", detail, rule)
         self.status = status
-        self.detail = detail
-        self.rule = rule
+
+    def answer(self, shape: int) -> Answer:
+        return error_answer(self.status, self.detail, shape)
 
 
 def error_answer(status: int, detail: str, shape: int = 0) -> Answer:

@@ -10,12 +10,11 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class TokenCalls:
-    """Give out access tokens; `is_locked` refuses every login, as after a secret was changed."""
+    """Give out access tokens."""
 
     def __init__(self, settings: DigitalRealtySandboxSettings, tokens: TokenBook) -> None:
         self._settings = settings
         self._tokens = tokens
-        self.is_locked = False
 
     async def token(self, call: Call) -> Answer:
         """`POST /v2/auth/token`."""
@@ -26,7 +25,7 @@ class TokenCalls:
         if form.get("grant_type") != "client_credentials":
             return _refused(400, "unsupported_grant_type", f"{form.get('grant_type')}")
         given = (form.get("client_id"), form.get("client_secret"))
-        if self.is_locked or given != (settings.client_id, settings.client_secret):
+        if self._tokens.is_locked or given != (settings.client_id, settings.client_secret):
             return _refused(401, "invalid_client", "client id or secret is wrong")
         return json_answer(
             {

@@ -5,10 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from syncd.sandbox.calls import Answer, Call, Handler, Operation, Refused
+from syncd.sandbox.calls import Answer, Call, Handler, Operation
 from syncd.sandbox.clock import iso
 from syncd.sandbox.digital_realty.calls import OrderCalls, check_query
-from syncd.sandbox.digital_realty.errors import Refusal, error_answer
+from syncd.sandbox.digital_realty.errors import error_answer
 from syncd.sandbox.digital_realty.model import Order
 from syncd.sandbox.digital_realty.oauth import TokenCalls
 from syncd.sandbox.digital_realty.settings import (
@@ -17,7 +17,7 @@ from syncd.sandbox.digital_realty.settings import (
     DigitalRealtySandboxSettings,
 )
 from syncd.sandbox.digital_realty.state import Orders
-from syncd.sandbox.record import PERSON, Who
+from syncd.sandbox.record import PERSON, Who, person
 from syncd.sandbox.server import Sandbox
 from syncd.sandbox.tokens import TokenState
 
@@ -57,11 +57,11 @@ class DigitalRealtySandbox(Sandbox):
 
         `account` is an account id; None takes the first account. What is not given is empty.
         """
-        return self.orders.create(self._account(account), fields, _person(by)).id
+        return self.orders.create(self._account(account), fields, person(by, internal=True)).id
 
     def person_updates(self, ticket: str, fields: Mapping[str, Any], by: str = STAFF) -> None:
         """Change any field."""
-        self.orders.update(self.orders.need(ticket), fields, _person(by))
+        self.orders.update(self.orders.need(ticket), fields, person(by, internal=True))
 
     def person_comments(
         self, ticket: str, text: str, by: str = STAFF, *, internal: bool = True
@@ -82,28 +82,19 @@ class DigitalRealtySandbox(Sandbox):
         by: str = STAFF,
     ) -> str:
         """Add a file, which no call shows; return its id in the record."""
-        if isinstance(content, Path):
-            body = self.bodies.keep_file(content)
-        else:
-            body = self.bodies.keep(content)
+        body = self.bodies.keep(content)
         order = self.orders.need(ticket)
-        return self.orders.attach(order, name, content_type, body, _person(by)).id
+        return self.orders.attach(order, name, content_type, body, person(by, internal=True)).id
 
     def person_sets_status(
         self, ticket: str, status: str, by: str = STAFF, text: str | None = None
     ) -> None:
         """Set any status, known to clients or not."""
-        self.orders.set_status(self.orders.need(ticket), status, _person(by), text)
+        self.orders.set_status(self.orders.need(ticket), status, person(by, internal=True), text)
 
     def person_removes(self, ticket: str, by: str = STAFF) -> None:
         """Make a work order vanish."""
-        self.orders.remove(self.orders.need(ticket), _person(by))
-
-    def person_locks_login(self, is_locked: bool = True) -> None:
-        """Refuse every login and end every token, as after a secret was changed."""
-        self.logins.is_locked = is_locked
-        if is_locked:
-            self.tokens.expire_all()
+        self.orders.remove(self.orders.need(ticket), person(by, internal=True))
 
     @property
     def acts(self) -> dict[str, Callable[..., Any]]:
@@ -155,30 +146,19 @@ class DigitalRealtySandbox(Sandbox):
         return call.look_back(self.clock.now(), self.settings.read_lag_s)
 
     def _guarded(self, handler: Handler) -> Handler:
-        async def answered(call: Call) -> Answer:
-            try:
-                check_query(call)
-                return await handler(call)
-            except Refusal as refusal:
-                if refusal.rule is not None:
-                    self.violation(call, refusal.rule, refusal.detail)
-                answer = self._error(call, refusal.status, refusal.detail)
-                raise Refused(answer) from refusal
+        return self.guarded(handler, check_query, self._shape)
 
-        return answered
+    def _shape(self, call: Call) -> int:
+        return call.number if self.settings.oddities else 0
 
     def _error(self, call: Call, status: int, detail: str) -> Answer:
-        return error_answer(status, detail, call.number if self.settings.oddities else 0)
+        return error_answer(status, detail, self._shape(call))
 
     def _account(self, account_id: str | None) -> Account:
         for account in self.settings.accounts:
             if account_id in (None, account.account_id):
                 return account
         raise LookupError(f"no account {account_id}")
-
-
-def _person(by: str) -> Who:
-    return Who(actor=PERSON, by=by, internal=True)
 
 
 def _dump(order: Order) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from syncd.sandbox import calls
 from syncd.sandbox.calls import Answer, json_answer
 
 TITLES = {
@@ -21,20 +22,15 @@ TITLES = {
 INVALID = "This resource could not be updated due to invalid arguments being passed."
 
 
-class Refusal(Exception):
-    """A call is refused; `rule` names what it broke, None when the client could not know.
-
-    Args:
-        status: HTTP status.
-        detail: what was wrong, for the list of violations and for the body.
-        rule: section of the document.
-    """
+class Refusal(calls.Refusal):
+    """A call is refused with an HTTP status."""
 
     def __init__(self, status: int, detail: str, rule: str | None = None) -> None:
-        super().__init__(f"{status} {detail}")
+        super().__init__(f"{status}", detail, rule)
         self.status = status
-        self.detail = detail
-        self.rule = rule
+
+    def answer(self, shape: int) -> Answer:
+        return error(self.status, self.detail, shape)
 
 
 def error(status: int, detail: str = "", shape: int = 0) -> Answer:

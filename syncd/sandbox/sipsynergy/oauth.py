@@ -10,12 +10,11 @@ from syncd.sandbox.tokens import TokenBook
 
 
 class TokenCalls:
-    """Give out access tokens; `is_locked` refuses the client."""
+    """Give out access tokens."""
 
     def __init__(self, settings: SipSynergySandboxSettings, tokens: TokenBook) -> None:
         self._settings = settings
         self._tokens = tokens
-        self.is_locked = False
 
     async def token(self, call: Call) -> Answer:
         """`POST /oauth2/token`, the client by HTTP Basic or in the form."""
@@ -25,7 +24,7 @@ class TokenCalls:
             form.get("client_secret"),
         )
         settings = self._settings
-        if self.is_locked or given != (settings.client_id, settings.client_secret):
+        if self._tokens.is_locked or given != (settings.client_id, settings.client_secret):
             return json_answer({"error": "invalid_client"}, 401)
         if form.get("grant_type") != "client_credentials":
             return json_answer({"error": "unsupported_grant_type"}, 400)

@@ -8,10 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
-from syncd.sandbox.calls import Answer, Call, Handler, Operation, Refused
+from syncd.sandbox.calls import Answer, Call, Handler, Operation
 from syncd.sandbox.chance import Chance
 from syncd.sandbox.clock import iso
-from syncd.sandbox.record import PERSON, Who
+from syncd.sandbox.record import person
 from syncd.sandbox.server import Sandbox
 from syncd.sandbox.sipsynergy.catalogue import CatalogueCalls
 from syncd.sandbox.sipsynergy.errors import Refusal, error
@@ -73,11 +73,11 @@ class SipSynergySandbox(Sandbox):
     def person_creates(self, fields: Mapping[str, Any], by: str = AGENT) -> str:
         """Open a ticket with the document's names, the report's included; return its id."""
         reporter = {"reporterHumanId": self.users.named(by).human_id}
-        return self.store.create(DEFAULTS | reporter | dict(fields), _person(by)).id
+        return self.store.create(DEFAULTS | reporter | dict(fields), person(by)).id
 
     def person_updates(self, ticket: str, fields: Mapping[str, str], by: str = AGENT) -> None:
         """Change fields; those of the report (`priority`, `assigned`, …) show only there."""
-        self.store.update(self.store.need(ticket), fields, _person(by))
+        self.store.update(self.store.need(ticket), fields, person(by))
 
     def person_comments(
         self, ticket: str, text: str, by: str = AGENT, *, internal: bool = False
@@ -85,7 +85,7 @@ class SipSynergySandbox(Sandbox):
         """Add a comment and return its id; nothing here is internal."""
         del internal
         user = self.users.named(by).human_id
-        return self.store.comment(self.store.need(ticket), text, user, _person(by)).id
+        return self.store.comment(self.store.need(ticket), text, user, person(by)).id
 
     def person_sets_status(
         self, ticket: str, status: str, by: str = AGENT, text: str | None = None
@@ -93,7 +93,7 @@ class SipSynergySandbox(Sandbox):
         """Set any status; `text` becomes a comment."""
         if text:
             self.person_comments(ticket, text, by)
-        self.store.set_status(self.store.need(ticket), status, _person(by))
+        self.store.set_status(self.store.need(ticket), status, person(by))
 
     def person_attaches(
         self,
@@ -106,7 +106,7 @@ class SipSynergySandbox(Sandbox):
         """Keep a file somewhere else: recorded, and never to be seen through the API."""
         self.store.attached(
             self.store.need(ticket),
-            _person(by),
+            person(by),
             name=name,
             content_type=content_type,
             size=len(content),
@@ -115,13 +115,7 @@ class SipSynergySandbox(Sandbox):
 
     def person_removes(self, ticket: str, by: str = AGENT) -> None:
         """Delete a ticket."""
-        self.store.remove(self.store.need(ticket), _person(by))
-
-    def person_locks_login(self, is_locked: bool = True) -> None:
-        """Refuse the client at the token endpoint and end every token."""
-        self.logins.is_locked = is_locked
-        if is_locked:
-            self.tokens.expire_all()
+        self.store.remove(self.store.need(ticket), person(by))
 
     @property
     def acts(self) -> dict[str, Callable[..., Any]]:
@@ -146,7 +140,7 @@ class SipSynergySandbox(Sandbox):
         return super().credential(request)
 
     def credential_state(self, credential: str) -> TokenState:
-        if self.settings.auth == "api_key" and not self.logins.is_locked:
+        if self.settings.auth == "api_key" and not self.tokens.is_locked:
             is_ours = credential == self.settings.api_key
             return TokenState.VALID if is_ours else TokenState.UNKNOWN
         return super().credential_state(credential)
@@ -184,20 +178,13 @@ class SipSynergySandbox(Sandbox):
         return call.look_back(self.clock.now(), lag_s)
 
     def _guarded(self, handler: Handler) -> Handler:
-        async def answered(call: Call) -> Answer:
-            try:
-                _check_query(call)
-                return await handler(call)
-            except Refusal as refusal:
-                if refusal.rule is not None:
-                    self.violation(call, refusal.rule, refusal.detail)
-                answer = self._error(call, refusal.status, refusal.detail)
-                raise Refused(answer) from refusal
+        return self.guarded(handler, _check_query, self._shape)
 
-        return answered
+    def _shape(self, call: Call) -> int:
+        return call.number if self.settings.oddities else 0
 
     def _error(self, call: Call, status: int, detail: str = "") -> Answer:
-        return error(status, detail, call.number if self.settings.oddities else 0)
+        return error(status, detail, self._shape(call))
 
 
 def _check_query(call: Call) -> None:
@@ -207,10 +194,6 @@ def _check_query(call: Call) -> None:
     for name in query:
         if name not in known or len(query.getall(name)) > 1:
             raise Refusal(422, f"query parameter {name}", "section 2")
-
-
-def _person(by: str) -> Who:
-    return Who(actor=PERSON, by=by)
 
 
 def _dump(ticket: Ticket) -> dict[str, Any]:

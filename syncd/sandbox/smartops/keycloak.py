@@ -18,7 +18,6 @@ class KeycloakCalls:
 
     Attributes:
         offline_tokens: those that can be redeemed now; a rotated one leaves this set.
-        is_locked: refuse the client itself, as after its secret was changed.
     """
 
     def __init__(self, settings: SmartOpsSandboxSettings, tokens: TokenBook) -> None:
@@ -26,7 +25,6 @@ class KeycloakCalls:
         self._tokens = tokens
         self._chance = Chance(settings.seed, "offline")
         self.offline_tokens = {settings.offline_token}
-        self.is_locked = False
 
     async def token(self, call: Call) -> Answer:
         """`POST /realms/{realm}/protocol/openid-connect/token`."""
@@ -37,7 +35,7 @@ class KeycloakCalls:
         form = dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
         client_id, secret = _client(call, form)
         grant = form.get("grant_type")
-        if client_id != self._settings.client_id or self.is_locked:
+        if client_id != self._settings.client_id or self._tokens.is_locked:
             return _refused("invalid_client", WRONG_CLIENT, 401)
         # A public client redeems its offline token without a secret.
         is_public = grant == "refresh_token" and secret is None

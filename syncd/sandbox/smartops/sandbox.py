@@ -10,7 +10,7 @@ import orjson
 from syncd.sandbox.calls import Answer, Call, Handler, Operation, Refused, json_answer
 from syncd.sandbox.clock import iso
 from syncd.sandbox.faults import FaultKind
-from syncd.sandbox.record import PERSON, Who
+from syncd.sandbox.record import PERSON, Who, person
 from syncd.sandbox.server import Sandbox
 from syncd.sandbox.smartops import wire
 from syncd.sandbox.smartops.keycloak import KeycloakCalls
@@ -80,11 +80,11 @@ class SmartOpsSandbox(Sandbox):
 
     def person_creates(self, fields: Mapping[str, str], by: str = DESK) -> str:
         """Open a ticket with the contract's names and template keys; return its `sysId`."""
-        return self.store.create(fields, _person(by)).sys_id
+        return self.store.create(fields, person(by)).sys_id
 
     def person_updates(self, ticket: str, fields: Mapping[str, str], by: str = DESK) -> None:
         """Change fields, template keys and status; "" clears."""
-        self.store.change(self.store.need(ticket), fields, _person(by))
+        self.store.change(self.store.need(ticket), fields, person(by))
 
     def person_comments(
         self,
@@ -97,7 +97,7 @@ class SmartOpsSandbox(Sandbox):
     ) -> int:
         """Add to `comments`, `workNotes` (`internal`) or the list `kind`; return its serial."""
         kind = kind or ("workNotes" if internal else "comments")
-        changed = self.store.change(self.store.need(ticket), {}, _person(by), {kind: text})
+        changed = self.store.change(self.store.need(ticket), {}, person(by), {kind: text})
         return changed.notes[-1].serial
 
     def person_sets_status(
@@ -105,7 +105,7 @@ class SmartOpsSandbox(Sandbox):
     ) -> None:
         """Set any status, listed or not; `text` becomes a closure note."""
         notes = {"closureNotes": text} if text else {}
-        self.store.change(self.store.need(ticket), {"ticketStatus": status}, _person(by), notes)
+        self.store.change(self.store.need(ticket), {"ticketStatus": status}, person(by), notes)
 
     def person_attaches(
         self,
@@ -119,7 +119,7 @@ class SmartOpsSandbox(Sandbox):
         found = self.store.need(ticket)
         self.record.add(
             "attachment_added",
-            _person(by),
+            person(by),
             ticket=found.sys_id,
             number=found.number,
             name=name,
@@ -131,7 +131,7 @@ class SmartOpsSandbox(Sandbox):
 
     def person_removes(self, ticket: str, by: str = DESK) -> None:
         """Make a ticket vanish."""
-        self.store.remove(self.store.need(ticket), _person(by))
+        self.store.remove(self.store.need(ticket), person(by))
 
     def person_notifies(self, ticket: str) -> None:
         """Ring the webhook for a ticket once more."""
@@ -141,12 +141,6 @@ class SmartOpsSandbox(Sandbox):
         """Revoke every offline token and end every access token."""
         self.logins.offline_tokens.clear()
         self.tokens.expire_all()
-
-    def person_locks_login(self, is_locked: bool = True) -> None:
-        """Refuse the client at the token endpoint and end every access token."""
-        self.logins.is_locked = is_locked
-        if is_locked:
-            self.tokens.expire_all()
 
     def notify_to(self, url: str, token: str, loss: float | None = None) -> None:
         """Ring this address from now on; "" nobody. `loss` is the fraction of rings lost."""
@@ -345,10 +339,6 @@ class SmartOpsSandbox(Sandbox):
     def _changed(self, ticket: Ticket, who: Who) -> None:
         if who.actor == PERSON or self.settings.notify_own:
             self.webhook.ring(ticket.number)
-
-
-def _person(by: str) -> Who:
-    return Who(actor=PERSON, by=by)
 
 
 def _dump(ticket: Ticket) -> dict[str, Any]:

@@ -6,6 +6,7 @@ come in four shapes by turns; the gateway's are Apigee's.
 
 from typing import Any
 
+from syncd.sandbox import calls
 from syncd.sandbox.calls import Answer, json_answer
 
 MEANINGS = {
@@ -27,20 +28,15 @@ MEANINGS = {
 }
 
 
-class Refusal(Exception):
-    """A call is refused with a documented code; `rule` names what it broke, if it broke a rule.
-
-    Args:
-        code: six digits; the first three are the HTTP status.
-        detail: what was wrong, for the body and the list of violations.
-        rule: section of the document; None when the client could not know.
-    """
+class Refusal(calls.Refusal):
+    """A call is refused with a documented code: six digits, the first three the HTTP status."""
 
     def __init__(self, code: str, detail: str, rule: str | None = None) -> None:
-        super().__init__(f"{code} {detail}")
+        super().__init__(code, detail, rule)
         self.code = code
-        self.detail = detail
-        self.rule = rule
+
+    def answer(self, shape: int) -> Answer:
+        return service_error(self.code, self.detail, shape)
 
 
 def service_error(code: str, detail: str = "", shape: int = 0) -> Answer:

@@ -13,15 +13,11 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class TokenCalls:
-    """Give out and end access tokens.
-
-    `is_locked` refuses every login, as after a password was changed.
-    """
+    """Give out and end access tokens."""
 
     def __init__(self, settings: TelenorSandboxSettings, tokens: TokenBook) -> None:
         self._settings = settings
         self._tokens = tokens
-        self.is_locked = False
 
     async def token(self, call: Call) -> Answer:
         """`POST /oauth/v2/token`, the client in HTTP Basic, the grant in a form."""
@@ -39,7 +35,7 @@ class TokenCalls:
             return _refused("unsupported_grant_type", f"{grant}")
         user = (form.get("username"), form.get("password"))
         is_wrong = grant == "password" and user != (settings.username, settings.password)
-        if is_wrong or self.is_locked:
+        if is_wrong or self._tokens.is_locked:
             return _refused("invalid_grant", "wrong user name or password")
         return json_answer(
             {

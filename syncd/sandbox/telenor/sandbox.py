@@ -5,12 +5,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from syncd.sandbox.calls import Answer, Call, Handler, Operation, Refused
+from syncd.sandbox.calls import Answer, Call, Handler, Operation
 from syncd.sandbox.clock import iso
-from syncd.sandbox.record import PERSON, Who
+from syncd.sandbox.record import person
 from syncd.sandbox.server import Sandbox
 from syncd.sandbox.telenor.cases import CaseCalls, check_query
-from syncd.sandbox.telenor.errors import Refusal, gateway_error, service_error
+from syncd.sandbox.telenor.errors import gateway_error, service_error
 from syncd.sandbox.telenor.model import Case
 from syncd.sandbox.telenor.oauth import TokenCalls
 from syncd.sandbox.telenor.settings import TelenorSandboxSettings
@@ -77,21 +77,21 @@ class TelenorSandbox(Sandbox):
         author a customer.
         """
         trees = {tree.tree.name: tree for tree in self._trees}
-        return trees[kind].create(fields, _person(by, internal)).id
+        return trees[kind].create(fields, person(by, internal=internal)).id
 
     def person_updates(
         self, ticket: str, fields: Mapping[str, Any], by: str = AGENT, *, internal: bool = True
     ) -> None:
         """Change fields, root cause and assignment included."""
         tree, case = self._need(ticket)
-        tree.update(case, fields, _person(by, internal))
+        tree.update(case, fields, person(by, internal=internal))
 
     def person_comments(
         self, ticket: str, text: str, by: str = AGENT, *, internal: bool = True
     ) -> str:
         """Add a remark, as an agent (`internal`) or a customer; return its id."""
         tree, case = self._need(ticket)
-        return tree.comment(case, text, _person(by, internal)).id
+        return tree.comment(case, text, person(by, internal=internal)).id
 
     def person_attaches(
         self,
@@ -104,12 +104,9 @@ class TelenorSandbox(Sandbox):
         internal: bool = True,
     ) -> str:
         """Add a file; a Path is served from where it lies, not copied. Return its id."""
-        if isinstance(content, Path):
-            body = self.bodies.keep_file(content)
-        else:
-            body = self.bodies.keep(content)
+        body = self.bodies.keep(content)
         tree, case = self._need(ticket)
-        return tree.attach(case, name, content_type, body, _person(by, internal)).id
+        return tree.attach(case, name, content_type, body, person(by, internal=internal)).id
 
     def person_deletes_attachment(self, ticket: str, attachment: str, by: str = AGENT) -> None:
         """Delete a file by its id."""
@@ -117,7 +114,7 @@ class TelenorSandbox(Sandbox):
         found = [each for each in case.attachments if each.id == attachment]
         if not found:
             raise LookupError(f"no attachment {attachment}")
-        tree.detach(case, found[0], _person(by, True))
+        tree.detach(case, found[0], person(by, internal=True))
 
     def person_sets_status(
         self,
@@ -130,18 +127,12 @@ class TelenorSandbox(Sandbox):
     ) -> None:
         """Set any status, known to clients or not."""
         tree, case = self._need(ticket)
-        tree.set_status(case, status, _person(by, internal), text)
+        tree.set_status(case, status, person(by, internal=internal), text)
 
     def person_removes(self, ticket: str, by: str = AGENT) -> None:
         """Make a ticket vanish."""
         tree, case = self._need(ticket)
-        tree.remove(case, _person(by, True))
-
-    def person_locks_login(self, is_locked: bool = True) -> None:
-        """Refuse every login and end every token, as after a password was changed."""
-        self.logins.is_locked = is_locked
-        if is_locked:
-            self.tokens.expire_all()
+        tree.remove(case, person(by, internal=True))
 
     @property
     def acts(self) -> dict[str, Callable[..., Any]]:
@@ -218,24 +209,13 @@ class TelenorSandbox(Sandbox):
         raise LookupError(f"no ticket {ticket}")
 
     def _guarded(self, handler: Handler) -> Handler:
-        async def answered(call: Call) -> Answer:
-            try:
-                check_query(call)
-                return await handler(call)
-            except Refusal as refusal:
-                if refusal.rule is not None:
-                    self.violation(call, refusal.rule, refusal.detail)
-                answer = self._error(call, refusal.code, refusal.detail)
-                raise Refused(answer) from refusal
+        return self.guarded(handler, check_query, self._shape)
 
-        return answered
+    def _shape(self, call: Call) -> int:
+        return call.number if self.settings.oddities else 0
 
     def _error(self, call: Call, code: str, detail: str = "") -> Answer:
-        return service_error(code, detail, call.number if self.settings.oddities else 0)
-
-
-def _person(by: str, internal: bool) -> Who:
-    return Who(actor=PERSON, by=by, internal=internal)
+        return service_error(code, detail, self._shape(call))
 
 
 def _dump(case: Case, kind: str) -> dict[str, Any]:
