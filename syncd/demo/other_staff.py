@@ -1,5 +1,6 @@
 """What people at Digital Realty, SIP Synergy and B-612 do with their tickets."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from syncd.demo.pairing import (
@@ -21,7 +22,7 @@ def count_of(seconds: float) -> int:
     return max(1, min(12, round(seconds / 8)))
 
 
-class _TalkingStaff(Staff):
+class _TalkingStaff(Staff, ABC):
     """People of a vendor whose tickets have comments and statuses."""
 
     def __init__(
@@ -60,9 +61,9 @@ class _TalkingStaff(Staff):
             self.both_comment,
         ]
 
+    @abstractmethod
     def _end(self, life: Life) -> Sequence[Act]:
         """How the ticket ends."""
-        raise NotImplementedError
 
     # --- at the vendor ---------------------------------------------------------------------------
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
+from syncd.model.errors import needed
+
 if TYPE_CHECKING:
     from joserfc.jwk import RSAKey
 
@@ -38,14 +40,14 @@ class Realm:
             await self._runner.cleanup()
 
     async def _certs(self, _request: web.Request) -> web.Response:
-        assert self._key is not None  # noqa: S101 - it listens only with one
-        return web.json_response({"keys": [self._key.as_dict(private=False)]})
+        key = needed(self._key, "the realm listens only with a key")
+        return web.json_response({"keys": [key.as_dict(private=False)]})
 
     def token(self) -> str:
         """Make an access token as Keycloak would."""
         from joserfc import jwt
 
-        assert self._key is not None  # noqa: S101 - whoever asks has started it
+        key = needed(self._key, "whoever asks for a token has started the realm")
         now = int(time.time())
         claims = {
             "iss": self.url,
@@ -58,4 +60,4 @@ class Realm:
             "preferred_username": "service-account-automation",
             "realm_access": {"roles": ["raise-tickets"]},
         }
-        return jwt.encode({"alg": "RS256", "kid": self._key.kid}, claims, self._key)
+        return jwt.encode({"alg": "RS256", "kid": key.kid}, claims, key)

@@ -14,6 +14,8 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from syncd.model.errors import needed
+
 HEAD_S = 10.0
 """Seconds a client has for a whole request head, and a kept connection may stand idle."""
 BODY_S = 10.0
@@ -102,8 +104,7 @@ class Listener:
     async def start(self, bound: socket.socket) -> None:
         """Accept connections on a bound socket."""
         await self._runner.setup()
-        make_handler = self._runner.server
-        assert make_handler is not None  # noqa: S101 - setup made it
+        make_handler = needed(self._runner.server, "a runner that is set up has a server")
 
         def accept() -> asyncio.Protocol:
             if len(make_handler.connections) >= CONNECTIONS_MAX:

@@ -9,6 +9,9 @@ Errors about vendors live in `syncd.ports.errors`.
 """
 
 from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class SyncdError(Exception):
@@ -48,3 +51,18 @@ def ensure(condition: object, what_must_hold: str) -> None:
     """
     if not condition:
         raise BrokenInvariant(what_must_hold)
+
+
+def needed(value: T | None, what_must_hold: str) -> T:
+    """Give a value that must be there.
+
+    Args:
+        value: None means the invariant is broken.
+        what_must_hold: the invariant as a sentence.
+
+    Raises:
+        BrokenInvariant: it is not there.
+    """
+    if value is None:
+        raise BrokenInvariant(what_must_hold)
+    return value

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from syncd.model.errors import needed
 from syncd.model.ids import AttachmentId, CommentId, OperationKey, TicketId
 from syncd.model.ticket import CommentKind, Value
 
@@ -116,6 +117,24 @@ class Write:
     fields: Mapping[str, Value] = field(default_factory=dict)
     comment: CommentDraft | None = None
     attachment: AttachmentDraft | None = None
+
+    @property
+    def target(self) -> TicketId:
+        """The ticket that is written.
+
+        Raises:
+            BrokenInvariant: it is a create, or names no id.
+        """
+        return needed(self.ticket_id, "a write to an existing ticket names its id")
+
+    @property
+    def said(self) -> CommentDraft:
+        """The comment that is written.
+
+        Raises:
+            BrokenInvariant: it carries none.
+        """
+        return needed(self.comment, "a comment operation carries a comment")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

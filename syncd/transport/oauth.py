@@ -14,7 +14,7 @@ from urllib.parse import quote_plus, urlencode
 
 import orjson
 
-from syncd.model.errors import ensure
+from syncd.model.errors import ensure, needed
 from syncd.model.secret import Secret
 from syncd.ports.clock import Clock
 from syncd.ports.errors import (
@@ -327,8 +327,7 @@ class OAuthTokenSource:
 
 
 def _revealed(secret: Secret | None) -> str:
-    ensure(secret is not None, "a grant has its credentials")
-    return secret.reveal() if secret is not None else ""
+    return needed(secret, "a grant has its credentials").reveal()
 
 
 def _object(body: Body) -> Mapping[str, object]:

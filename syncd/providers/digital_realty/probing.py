@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from syncd.model.errors import ensure
 from syncd.model.ids import CommentId, TicketId
 from syncd.model.operation import Finding, ProbeResult, Receipt, Write, WriteKind
 from syncd.model.ticket import MISSING
@@ -63,8 +62,7 @@ class TicketProber:
         if write.kind is WriteKind.ATTACHMENT:
             why = "Digital Realty lists no attachments: nothing tells whether it arrived"
             return ProbeResult(finding=Finding.UNCLEAR, looked_at=why)
-        ensure(write.ticket_id is not None, "a write to an existing ticket names its id")
-        target = TicketId(write.ticket_id or "")
+        target = write.target
         try:
             order = await self._reader.order(target)
         except NotFound as err:

@@ -5,7 +5,6 @@ Nothing here repeats a write.
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from syncd.model.errors import ensure
 from syncd.model.ids import TicketId
 from syncd.model.operation import Receipt, Write, WriteKind
 from syncd.model.ticket import CommentKind, Value
@@ -90,7 +89,7 @@ class TicketWriter:
 
     async def _update(self, write: Write) -> Receipt:
         """Spec: Customer Support Tickets API, section 5.4; section 7, D2."""
-        target = _target(write)
+        target = write.target
         known = sorted(self._ignored & set(write.fields))
         if known:
             raise sending.Unsendable(f"{', '.join(known)}: updates of it changed nothing before")
@@ -126,7 +125,7 @@ class TicketWriter:
 
     async def _cancel(self, write: Write) -> Receipt:
         """Cancel, unless it is so already. Spec: section 5.5; section 7, D4 and D16."""
-        target = _target(write)
+        target = write.target
         body = sending.cancel_body(write.fields, self._bounds)
         present = await self._reader.before(target)
         told = fields_of(present).get("status")
@@ -142,12 +141,10 @@ class TicketWriter:
 
     async def _comment(self, write: Write) -> Receipt:
         """Spec: Customer Support Tickets API, section 8, Comments API v1."""
-        target = _target(write)
-        if write.comment is None:
-            raise Refused("not sent: no comment")
-        if write.comment.kind is not CommentKind.COMMENT:
-            raise Unsupported(f"Digital Realty has no {write.comment.kind.value}")
-        body = sending.comment_body(target, write.comment, write.key, self._bounds)
+        target = write.target
+        if write.said.kind is not CommentKind.COMMENT:
+            raise Unsupported(f"Digital Realty has no {write.said.kind.value}")
+        body = sending.comment_body(target, write.said, write.key, self._bounds)
         try:
             answer = await self._client.add_comment(body)
         except Refused as err:
@@ -166,7 +163,7 @@ class TicketWriter:
 
     async def _attach(self, write: Write, file: FileSource | None) -> Receipt:
         """Spec: Customer Support Tickets API, section 8, Attachments API v1."""
-        target = _target(write)
+        target = write.target
         if write.attachment is None or file is None:
             raise Refused("not sent: an attachment without a file")
         name, content_type, size = sending.checked_file(write.attachment, self._bounds)
@@ -216,8 +213,3 @@ def _too_late(what: str, status: str) -> str:
 def _answered(order: Order, sent: Mapping[str, Value]) -> dict[str, Value]:
     """Give the values of what was sent as the answer told them (R5)."""
     return {name: value for name, value in fields_of(order).items() if name in sent}
-
-
-def _target(write: Write) -> TicketId:
-    ensure(write.ticket_id is not None, "a write to an existing ticket names its id")
-    return TicketId(write.ticket_id or "")

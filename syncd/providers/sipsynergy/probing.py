@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from syncd.core import marker
-from syncd.model.errors import ensure
 from syncd.model.ids import CommentId, TicketId
 from syncd.model.operation import Finding, ProbeResult, Receipt, Write, WriteKind
 from syncd.model.ticket import MISSING
@@ -39,8 +38,7 @@ class TicketProber:
         since = sent_at - timedelta(seconds=self._settings.probe.skew_s)
         if write.kind is WriteKind.CREATE:
             return await self._create(write, since)
-        ensure(write.ticket_id is not None, "a write to an existing ticket names its id")
-        target = TicketId(write.ticket_id or "")
+        target = write.target
         if write.kind is WriteKind.DELETE:
             return await self._delete(target)
         try:

@@ -5,7 +5,6 @@ Nothing here repeats a write.
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from syncd.model.errors import ensure
 from syncd.model.ids import CommentId, TicketId
 from syncd.model.operation import Receipt, Write, WriteKind
 from syncd.model.ticket import CommentKind
@@ -68,7 +67,7 @@ class TicketWriter:
 
         Spec: Tickets Microservice, section 2.2; section 6, S6, S7; section 7.
         """
-        target = _target(write)
+        target = write.target
         present = await self._before(target)
         body = sending.update_body(write.fields, present, self._bounds)
         answer = await self._client.update_ticket(target, body)
@@ -76,12 +75,10 @@ class TicketWriter:
 
     async def _comment(self, write: Write) -> Receipt:
         """Spec: Tickets Microservice, section 2.2; section 6, S3, S4, S8."""
-        target = _target(write)
-        if write.comment is None:
-            raise Refused("not sent: no comment")
-        if write.comment.kind is not CommentKind.COMMENT:
-            raise Unsupported(f"not sent: SIP Synergy has no {write.comment.kind.value}")
-        body = sending.comment_body(write.comment, write.key, target, self._user, self._bounds)
+        target = write.target
+        if write.said.kind is not CommentKind.COMMENT:
+            raise Unsupported(f"not sent: SIP Synergy has no {write.said.kind.value}")
+        body = sending.comment_body(write.said, write.key, target, self._user, self._bounds)
         comment_id, answer = await self._client.create_comment(target, body)
         return Receipt(
             ticket_id=target,
@@ -95,7 +92,7 @@ class TicketWriter:
 
         Spec: Tickets Microservice, section 2.2; section 6, S7; section 7, DELETE.
         """
-        target = _target(write)
+        target = write.target
         try:
             answer = await self._client.delete_ticket(target)
         except NotFound as err:
@@ -120,8 +117,3 @@ class TicketWriter:
             return await self._reader.item(TicketRef(kind=KIND, id=target))
         except OddAnswer as err:
             raise Unreachable(f"the read before the write: {err}", err.context) from err
-
-
-def _target(write: Write) -> TicketId:
-    ensure(write.ticket_id is not None, "a write to an existing ticket names its id")
-    return TicketId(write.ticket_id or "")

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from syncd.core import marker
-from syncd.model.errors import ensure
 from syncd.model.ids import AttachmentId, CommentId, TicketId
 from syncd.model.operation import Finding, ProbeResult, Receipt, Write, WriteKind
 from syncd.model.ticket import MISSING, Value
@@ -66,8 +65,7 @@ class CaseProber:
         since = sent_at - timedelta(seconds=self._settings.probe.skew_s)
         if write.kind is WriteKind.CREATE:
             return await self._create(write, since)
-        ensure(write.ticket_id is not None, "a write to an existing ticket names its id")
-        target = TicketId(write.ticket_id or "")
+        target = write.target
         try:
             if write.kind is WriteKind.COMMENT:
                 return await self._comment(write, target)

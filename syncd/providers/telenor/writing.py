@@ -7,7 +7,6 @@ later one fails, sending all of them again does no harm.
 from collections.abc import Awaitable, Callable, Mapping
 
 from syncd.core import marker
-from syncd.model.errors import ensure
 from syncd.model.ids import AttachmentId, CommentId, OperationKey, TicketId
 from syncd.model.operation import Receipt, Write, WriteKind
 from syncd.model.ticket import CommentKind
@@ -77,7 +76,7 @@ class CaseWriter:
 
         Spec: Service Ticket API, section 6, I7, I16-I18; section 8, T17.
         """
-        target = _target(write)
+        target = write.target
         parts = sending.update_parts(write.fields, self._bounds, self._tree)
         body = dict(parts.body)
         if parts.description is not None:
@@ -139,7 +138,7 @@ class CaseWriter:
                 f"Telenor has no call to change the status of an {self._tree.kind} "
                 "(Service Ticket API, section 7)"
             )
-        target = _target(write)
+        target = write.target
         body = sending.status_body(write.fields, write.key, self._bounds)
         present = await self._before(target)
         status = present.told.get("status")
@@ -159,15 +158,10 @@ class CaseWriter:
 
     async def _comment(self, write: Write) -> Receipt:
         """Spec: Service Ticket API, section 6, I15; section 10, POST comment."""
-        target = _target(write)
-        ensure(write.comment is not None, "a comment operation carries a comment")
-        if write.comment is None:
-            raise Refused("not sent: no comment")
-        if write.comment.kind is not CommentKind.COMMENT:
-            raise Unsupported(f"not sent: Telenor has no {write.comment.kind}")
-        body = sending.comment_body(
-            write.comment, write.key, self._settings.user_name, self._bounds
-        )
+        target = write.target
+        if write.said.kind is not CommentKind.COMMENT:
+            raise Unsupported(f"not sent: Telenor has no {write.said.kind}")
+        body = sending.comment_body(write.said, write.key, self._settings.user_name, self._bounds)
         comment_id, answer = await self._client.add_comment(target, body)
         return Receipt(
             ticket_id=target,
@@ -178,7 +172,7 @@ class CaseWriter:
 
     async def _attach(self, write: Write, file: FileSource | None) -> Receipt:
         """Spec: Service Ticket API, section 6, I11; section 10, POST attachment."""
-        target = _target(write)
+        target = write.target
         if write.attachment is None or file is None:
             raise Refused("not sent: an attachment without a file")
         name, content_type, size = sending.checked_file(write.attachment, self._bounds)
@@ -206,14 +200,9 @@ class CaseWriter:
             raise Unreachable(f"the read before the write: {err}", err.context) from err
 
 
-def _target(write: Write) -> TicketId:
-    ensure(write.ticket_id is not None, "a write to an existing ticket names its id")
-    return TicketId(write.ticket_id or "")
-
-
 def _receipt(write: Write, answer: Answer | None) -> Receipt:
     return Receipt(
-        ticket_id=_target(write),
+        ticket_id=write.target,
         ticket_number=write.ticket_number,
         request_id=answer.context.request_id if answer else "",
     )
