@@ -111,11 +111,14 @@ class Slots:
         return sorted(found, key=lambda operation: operation.id)
 
     def accounted(self, side: Side, slot: str) -> Value | Missing:
-        """Return the value last accounted for on a side, open operations from there included."""
-        carriers = self.carriers(slot, source=side)
-        if carriers:
+        """Return the value last accounted for on a side, open operations from there included.
+
+        What an operation carries was read before a later write of ours replaced it there.
+        """
+        carriers, baseline = self.carriers(slot, source=side), self.baseline(side, slot)
+        written_at = None if baseline is None else baseline.written_at
+        if carriers and (written_at is None or written_at <= carriers[-1].planned_at):
             return carriers[-1].slots[slot].source_value
-        baseline = self.baseline(side, slot)
         return MISSING if baseline is None else baseline.value
 
     def is_expected(self, side: Side, slot: str, value: Value) -> bool:

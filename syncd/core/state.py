@@ -157,6 +157,7 @@ class OpenOperation:
         slots: baselines that move when it is applied.
         item: the comment or attachment it carries.
         sent: bytes may have left, and nothing proved that they had no effect.
+        planned_at: when it was planned: what it carries was read before.
     """
 
     id: OperationId
@@ -164,6 +165,7 @@ class OpenOperation:
     target: Side
     kind: WriteKind
     state: OperationState
+    planned_at: datetime
     park_reason: ParkReason | None = None
     slots: Mapping[str, SlotMove] = field(default_factory=dict)
     item: tuple[ItemKind, Side, str] | None = None

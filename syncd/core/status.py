@@ -96,7 +96,12 @@ def plan_status(slots: Slots, draft: Draft) -> None:
         _resolve(rules, slots, draft, settings)
         return
     for move in moves:
-        _carry(slots, draft, move)
+        # A label of the other side that is said, not set, is replaced there all the same.
+        _carry(slots, draft, move, overruled=_label_of(moves, move.source.other))
+
+
+def _label_of(moves: list[_Move], side: Side) -> Value | Missing:
+    return next((move.label for move in moves if move.source is side), MISSING)
 
 
 def _is_new_rule(slots: Slots, draft: Draft) -> bool:

@@ -35,7 +35,7 @@ _COLUMNS = (
     _o.rank, _o.blocks, _o.kind, _o.key, _o.ticket_kind, _o.payload, _o.slots, _o.item_kind,
     _o.item_origin, _o.item_source_id, _o.state, _o.claimed_from, _o.lease_owner, _o.attempt,
     _o.attempts, _o.sends, _o.looks, _o.park_reason, _o.sent_at, _o.closed_at, _o.receipt,
-    _o.correlation_id, _o.revision, _o.source_connection,
+    _o.correlation_id, _o.revision, _o.source_connection, _o.planned_at,
 )  # fmt: skip
 
 UPDATE = Bulk(
@@ -124,6 +124,7 @@ class Effects:
     Attributes:
         writes: gathered statements.
         old: values of baselines before, by (link, side, slot).
+        written: when we wrote there last, by (link, side, slot).
         sharers: live links by ITSM ticket written.
         lanes: queues that may need a new head, once everything else is written.
         lines: for the journal.
@@ -131,6 +132,7 @@ class Effects:
 
     writes: Writes
     old: Mapping[tuple[int, str, str], str] = field(default_factory=dict)
+    written: dict[tuple[int, str, str], datetime] = field(default_factory=dict)
     sharers: Mapping[int, Sequence[int]] = field(default_factory=dict)
     lanes: set[str] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)
@@ -177,16 +179,19 @@ def effects_of(tx: Tx, rows: Collection[Row]) -> Effects:
     sharers = sharing.sharers(tx, on_itsm)
     if not links:
         return Effects(Writes(tx), sharers=sharers)
-    known = tx.rows(_baselines_of(tx.is_postgres), {"links": tx.many(links)})
-    old = {(row.link, row.side, row.slot): row.value for row in known}
-    return Effects(Writes(tx), old, sharers)
+    old, written = {}, {}
+    for row in tx.rows(_baselines_of(tx.is_postgres), {"links": tx.many(links)}):
+        old[row.link, row.side, row.slot] = row.value
+        if row.written_at is not None:
+            written[row.link, row.side, row.slot] = row.written_at
+    return Effects(Writes(tx), old, written, sharers)
 
 
 @cache
 def _baselines_of(is_postgres: bool) -> sa.Select[Any]:
     c = t.baseline.c
     of_links = among(c.link, "links", is_postgres=is_postgres)
-    return sa.select(c.link, c.side, c.slot, c.value).where(of_links)
+    return sa.select(c.link, c.side, c.slot, c.value, c.written_at).where(of_links)
 
 
 def lock_around(tx: Tx, tickets: Collection[TicketRow], link_ids: Collection[LinkRow]) -> None:
@@ -334,13 +339,13 @@ def _move_baselines(effects: Effects, row: Row, receipt: Receipt, now: datetime)
     if not slots:
         return
     sent = codec.load_payload(row.payload)[0]
-    for account in source_baselines(row.link, slots):
-        effects.writes.add(ACCOUNT, account)
+    account_for_source(effects, row, slots)
     for slot, move in slots.items():
         if isinstance(move.target_value, Missing):
             continue
         value, state = _target_value(slot, move.target_value, sent, receipt)
         side = move.source.other
+        effects.written[row.link, side, slot] = now
         effects.writes.add(
             _ACCOUNT_WRITTEN,
             {
@@ -371,18 +376,22 @@ def _target_value(
     return value, BaselineState.PROVISIONAL
 
 
-def source_baselines(link_id: int, slots: Mapping[str, SlotMove]) -> list[dict[str, Any]]:
-    """Give the rows that account for a change on the side it came from."""
-    return [
-        {
-            "link": link_id,
-            "side": move.source,
-            "slot": slot,
-            "value": codec.dump(move.source_value),
-            "state": BaselineState.AGREED,
-        }
-        for slot, move in slots.items()
-    ]
+def account_for_source(effects: Effects, row: Row, slots: Mapping[str, SlotMove]) -> None:
+    """Account for a change on the side it came from, unless we wrote there since it was planned."""
+    for slot, move in slots.items():
+        written_at = effects.written.get((row.link, move.source, slot))
+        if written_at is not None and written_at > row.planned_at:
+            continue
+        effects.writes.add(
+            ACCOUNT,
+            {
+                "link": row.link,
+                "side": move.source,
+                "slot": slot,
+                "value": codec.dump(move.source_value),
+                "state": BaselineState.AGREED,
+            },
+        )
 
 
 # --- comments and attachments ----------------------------------------------------------------

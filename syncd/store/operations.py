@@ -29,13 +29,12 @@ from syncd.model.operation import OperationState, ParkReason, Receipt, WriteKind
 from syncd.store import codec, journal, lanes
 from syncd.store import tables as t
 from syncd.store.effects import (
-    ACCOUNT,
     Told,
+    account_for_source,
     apply_receipt,
     effects_of,
     load_rows,
     lock_around,
-    source_baselines,
 )
 from syncd.store.records import (
     AttemptRecord,
@@ -363,7 +362,9 @@ def _not_parked(row: Row, command: str) -> str:
 
 
 def _account_for(tx: Tx, row: Row) -> None:
-    ACCOUNT.run(tx, source_baselines(row.link, codec.load_slots(row.slots)))
+    effects = effects_of(tx, [row])
+    account_for_source(effects, row, codec.load_slots(row.slots))
+    effects.write()
 
 
 def _give_up_pair(tx: Tx, row: Row, by: str) -> None:

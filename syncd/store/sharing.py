@@ -116,4 +116,5 @@ def open_operation(row: Row) -> OpenOperation:
         comment=comment,
         attachment=attachment,
         sent=row.sends > 0,
+        planned_at=row.planned_at,
     )

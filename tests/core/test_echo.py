@@ -116,3 +116,22 @@ def test_a_field_that_cannot_be_read_back_is_unverified_and_not_sent_again() -> 
     baseline = world.baselines[Side.VENDOR, "to_vendor.title"]
     assert (baseline.value, baseline.state) == ("Link up", BaselineState.UNVERIFIED)
     assert world.plans().is_empty
+
+
+def test_a_status_set_while_an_older_one_still_waits_to_be_said_is_no_news() -> None:
+    world = linked(mapping(), SLOW)
+    world.sets(Side.ITSM, "status", "Resolved")
+    world.sets(Side.VENDOR, "status", "Closed")
+    said, followed = world.plans().operations
+    assert (said.kind, followed.kind) == (WriteKind.COMMENT, WriteKind.STATUS)
+    world.delivers(Side.ITSM)
+    assert world.tickets[Side.ITSM].get("status") == "Closed"
+    world.sets(Side.ITSM, "status", "Resolved")  # The state before our write, read too early.
+    assert world.plans().operations == ()
+    world.sets(Side.ITSM, "status", "Closed")
+    assert world.plans().operations == ()
+    world.delivers(Side.VENDOR)
+    assert world.plans().operations == ()
+    world.now += timedelta(seconds=61)
+    world.sets(Side.ITSM, "status", "Resolved")
+    assert only(world).kind is WriteKind.COMMENT

@@ -1,10 +1,11 @@
 """An outcome is stored whole, once, and by whom it belongs to (R2, R3, R5, R7)."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from syncd.core.state import Baseline, BaselineState, ItemKind, ItemPair, PairState
+from syncd.core.state import Baseline, BaselineState, ItemKind, ItemPair, PairState, SlotMove
 from syncd.model.errors import BrokenInvariant
 from syncd.model.ids import AttachmentId, Side, TicketId
 from syncd.model.operation import OperationState, ParkReason, Receipt
@@ -14,12 +15,14 @@ from syncd.store import journal, links, operations, outbox, tickets
 from syncd.store.records import LinkPhase
 from tests.store.scene import (
     CARRIER,
+    DESK,
     KIND,
     NOW,
     OWNER,
     Scene,
     applied,
     attachment,
+    closing,
     comment,
     later,
     outcome,
@@ -66,6 +69,35 @@ async def test_an_applied_field_moves_both_baselines_at_once(scene: Scene) -> No
     await scene.deliver(receipt(), now=later(9))
     written = (await scene.parts(link)).baselines[VENDOR_TITLE]
     assert (written.value, written.previous, written.written_at) == ("newer", "new", later(9))
+
+
+@pytest.mark.parametrize("how", ["later", "at once", "given up"])
+async def test_a_change_is_not_accounted_for_where_we_wrote_since_it_was_planned(
+    scene: Scene, how: str
+) -> None:
+    on_desk = SlotMove(source=Side.ITSM, source_value="Closed")
+    said = replace(comment("c1"), item=None, slots={"status": on_desk})
+    at_vendor = replace(on_desk, source=Side.VENDOR, target_value="Done", overruled="Closed")
+    followed = replace(closing(Side.ITSM), slots={"status": at_vendor})
+    link = await scene.linked(said, followed)
+    ops = {op.connection: op for op in await scene.claim()}
+    for op in ops.values():
+        await scene.db.write(outbox.mark_sending, op.id, OWNER, op.attempt, NOW)
+    mine, theirs = ops[DESK], ops[CARRIER]
+    if how == "at once":
+        both = (scene.settle(op, applied(receipt()), later(3)) for op in (mine, theirs))
+        assert await asyncio.gather(*both) == [True, True]
+    else:
+        await scene.settle(mine, applied(receipt()), later(3))
+        result = applied(receipt()) if how == "later" else parked(ParkReason.REFUSED)
+        await scene.settle(theirs, result, later(9))
+    if how == "given up":
+        await scene.db.write(operations.discard, theirs.id, by="test", now=later(10))
+    parts = await scene.parts(link)
+    assert parts.baselines[Side.ITSM, "status"] == Baseline(
+        value="Done", previous="Closed", written_at=later(3), state=BaselineState.PROVISIONAL
+    )
+    assert parts.baselines[Side.VENDOR, "status"].value == "Closed"
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ class Queued:
     id: OperationId
     key: OperationKey
     planned: PlannedOperation
+    planned_at: datetime
     state: OperationState = OperationState.READY
     park_reason: ParkReason | None = None
     sent: bool = False
@@ -196,7 +197,9 @@ class LinkWorld:
         self.serial += 1
         key = OperationKey(f"test-{self.serial:012d}")
         self.keys[key] = (LINK, planned.target)
-        self.queue.append(Queued(id=OperationId(self.serial), key=key, planned=planned))
+        self.queue.append(
+            Queued(id=OperationId(self.serial), key=key, planned=planned, planned_at=self.now)
+        )
 
     # --- delivery ------------------------------------------------------------------------------
 
@@ -282,14 +285,22 @@ class LinkWorld:
     def _settle(self, queued: Queued, effect: str) -> None:
         queued.state = OperationState.APPLIED
         planned = queued.planned
+        self.now += timedelta(milliseconds=1)
         for slot, move in planned.slots.items():
-            self.baselines[move.source, slot] = Baseline(value=move.source_value)
+            known = self.baselines.get((move.source, slot))
+            if known is None or known.written_at is None:
+                self.baselines[move.source, slot] = Baseline(value=move.source_value)
+            elif known.written_at <= queued.planned_at:
+                self.baselines[move.source, slot] = replace(
+                    known, value=move.source_value, state=BaselineState.AGREED
+                )
             if isinstance(move.target_value, Missing):
                 continue
             before = self.baselines.get((planned.target, slot))
+            stood = before.value if before else MISSING
             self.baselines[planned.target, slot] = Baseline(
                 value=move.target_value,
-                previous=before.value if before else MISSING,
+                previous=stood if isinstance(move.overruled, Missing) else move.overruled,
                 written_at=self.now,
                 state=BaselineState.PROVISIONAL,
             )
@@ -332,4 +343,5 @@ def _opened(queued: Queued) -> OpenOperation:
         comment=queued.planned.comment,
         attachment=queued.planned.attachment,
         sent=queued.sent or queued.state in (OperationState.UNKNOWN, OperationState.SENDING),
+        planned_at=queued.planned_at,
     )
