@@ -27,17 +27,28 @@ async def list_operations(
     *,
     parked: Annotated[bool, typer.Option("--parked", help="Only what waits for a person.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Settled ones too.")] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Each as `ops show` gives it.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 200,
 ) -> int:
     """List operations, oldest first."""
+    settings = cli.settings()
+    from syncd.cli.facts import operations as facts
     from syncd.cli.show import operations as shown
     from syncd.model.operation import OperationState
     from syncd.store import operations
 
     states = {OperationState.PARKED} if parked else (set(OperationState) if everything else None)
-    async with stores.looking(cli.settings()) as db:
+    async with stores.looking(settings) as db:
         found = await db.read(operations.list_operations, states=states, limit=limit)
-    cli.out.show({"operations": found}, shown.listed(found, stores.now()))
+        wholes = await db.read(facts.wholes, settings, found) if details else []
+    now = stores.now()
+    if details:
+        documents = [shown.document(each, now) for each in wholes]
+        cli.out.show({"operations": documents}, shown.all_whole(wholes, now))
+    else:
+        cli.out.show({"operations": found}, shown.listed(found, now))
     if len(found) == limit:
         cli.out.say(f"these are the first {limit}; --limit shows more")
     return FINE

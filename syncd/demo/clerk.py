@@ -13,6 +13,8 @@ from syncd.demo.verdict import Shown
 from syncd.sandbox import Sandbox
 
 DOUBT = "in_doubt"
+PARKED_MAX = 10_000
+"""Operations listed at once; far above what a run can park."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +80,8 @@ class Clerk:
         """List what the daemon shows as parked or in conflict."""
         found = []
         for each in await self._parked():
-            whole = await self._whole(each)
             names = [each["target_number"], each["source_number"]]
-            found += [Shown(name, what) for name in names if name for what in _whats(each, whole)]
+            found += [Shown(name, what) for name in names if name for what in _whats(each)]
         _, answer = await self.daemon.command("conflicts", "list")
         for each in answer["conflicts"]:
             what = str(each["slot"]).rpartition(".")[2]
@@ -97,14 +98,12 @@ class Clerk:
         ]
 
     async def _parked(self) -> list[dict[str, Any]]:
-        status, answer = await self.daemon.command("ops", "list", "--parked")
+        # One process whatever is parked: each start of one costs seconds on a busy machine.
+        listing = ("ops", "list", "--parked", "--details", "--limit", str(PARKED_MAX))
+        status, answer = await self.daemon.command(*listing)
         if status != 0:
             raise DemoFailed(f"syncd ops list: {answer}")
         return list(answer["operations"])
-
-    async def _whole(self, operation: Mapping[str, Any]) -> dict[str, Any]:
-        _, answer = await self.daemon.command("ops", "show", str(operation["id"]))
-        return dict(answer)
 
     def _where(self, operation: Mapping[str, Any]) -> tuple[Pairing, Sandbox]:
         """The system an operation writes to, and a pairing that knows its fields."""
@@ -116,8 +115,7 @@ class Clerk:
         number, side = str(operation["id"]), Side(str(operation["target"]))
         pairing, system = self._where(operation)
         if operation["kind"] in ("update", "status"):
-            whole = await self._whole(operation)
-            found = _written(pairing, side, system.record, operation, whole)
+            found = _written(pairing, side, system.record, operation)
         else:
             found = find_effect(system.tickets(), str(operation["key"]))
         # A note of the ITSM has no id of its own; the daemon knows it again by its marker.
@@ -153,14 +151,13 @@ def _written(
     side: Side,
     record: Sequence[Mapping[str, Any]],
     operation: Mapping[str, Any],
-    whole: Mapping[str, Any],
 ) -> str | None:
     """Find a write of fields: all of them were given these values after it was sent."""
     sent_at = datetime.fromisoformat(str(operation["sent_at"] or operation["planned_at"]))
     names = pairing.names(side)
     wanted = {
         str(name): canonical(pairing, side, str(name), str(value)).casefold()
-        for name, value in dict(whole.get("fields") or {}).items()
+        for name, value in dict(operation["fields"] or {}).items()
         if str(name) in {"status", *names.values()}
     }
     for event in record:
@@ -175,10 +172,10 @@ def _written(
     return None if wanted else "written"
 
 
-def _whats(operation: Mapping[str, Any], whole: Mapping[str, Any]) -> list[str]:
+def _whats(operation: Mapping[str, Any]) -> list[str]:
     """Name what a parked operation keeps from crossing, as the judge names it."""
     if operation["kind"] == "create":
         return ["*"]
     if operation["kind"] in ("comment", "attachment"):
         return ["comment", "attachment", "title", "description", "status", "expenses"]
-    return [str(name) for name in dict(whole.get("fields") or {})] or ["*"]
+    return [str(name) for name in dict(operation["fields"] or {})] or ["*"]

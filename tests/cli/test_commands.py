@@ -69,6 +69,26 @@ def test_only_parked_or_all_operations_can_be_listed(office: Office, pair: Ticke
     assert {each["state"] for each in everything} == {"applied", "parked", "ready"}
 
 
+def test_a_listing_with_details_shows_each_as_it_is_shown_alone(
+    office: Office, pair: TicketRow
+) -> None:
+    number = refused(office)
+    office.read(DESK, ticket("INC0000002"))
+    listed = office.says("ops", "list", "--details", "--json").json["operations"]
+    alone = [office.says("ops", "show", str(each["id"]), "--json").json for each in listed]
+    # What is due is told by the clock: minutes may pass between two commands.
+    for each in (*listed, *alone):
+        each["advice"].pop("next")
+    assert listed == alone
+    assert len(listed) == 2
+    told = office.says("ops", "list", "--details").out
+    assert told.count("\nwrites\n") == 2
+    assert office.says("ops", "show", str(number)).out in told
+    assert (
+        len(office.says("ops", "list", "--details", "--parked", "--json").json["operations"]) == 1
+    )
+
+
 def test_a_parked_operation_goes_on_when_told(office: Office, pair: TicketRow) -> None:
     number = refused(office)
     told = office.says("ops", "retry", str(number), "--json")

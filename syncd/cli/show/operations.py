@@ -93,6 +93,16 @@ def whole(found: WholeOperation, now: datetime) -> list[Text]:
     return made if advice is None else [*made, line(), *advised(advice)]
 
 
+def all_whole(found: Sequence[WholeOperation], now: datetime) -> list[Text]:
+    """Show everything about each operation, one after the other."""
+    if not found:
+        return listed([], now)
+    made: list[Text] = []
+    for each in found:
+        made += [line(), *whole(each, now)] if made else whole(each, now)
+    return made
+
+
 def _receipt(receipt: Mapping[str, object]) -> list[Sequence[Part]]:
     return [
         (name, value(each, 200)) for name, each in receipt.items() if each not in (None, "", {})
