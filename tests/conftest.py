@@ -1,5 +1,6 @@
 """What every test can use, and how the tools behind the tests are set up."""
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.mocked_http import repair_aioresponses
 from tests.support.postgres import Server, running_server
+from tests.support.stores import PostgresStores, empty_sqlite, sqlite_store
 
 repair_aioresponses()
 
@@ -62,3 +64,43 @@ async def postgres_url(postgres_server: Server) -> AsyncIterator[str]:
     name = await postgres_server.create_database()
     yield postgres_server.url(name)
     await postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_stores(postgres_server: Server) -> Iterator[PostgresStores]:
+    """Empty PostgreSQL stores, used again and again by this process's tests."""
+    stores = PostgresStores(postgres_server)
+    yield stores
+    asyncio.run(stores.close())
+
+
+@pytest.fixture
+async def postgres_store_url(
+    postgres_server: Server, postgres_stores: PostgresStores
+) -> AsyncIterator[str]:
+    """The address of an empty PostgreSQL store."""
+    name = await postgres_stores.take()
+    yield postgres_server.url(name)
+    await postgres_stores.give_back(name)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the schema and nothing else."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    path.write_bytes(empty_sqlite())
+    return path
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The address of an empty SQLite store."""
+    return sqlite_store(tmp_path / "store.db")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The address of an empty store, on each database in turn."""
+    name = "sqlite_url" if request.param == "sqlite" else "postgres_store_url"
+    url: str = request.getfixturevalue(name)
+    return url

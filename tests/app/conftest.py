@@ -9,12 +9,13 @@ from syncd.gateway.health import Health
 from syncd.gateway.metrics import Metrics
 from syncd.store.database import Database
 from tests.support.clock import FakeClock
+from tests.support.stores import sqlite_store
 
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
     """An empty SQLite store, open."""
-    async with await Database.open(f"sqlite:///{tmp_path}/syncd.db", upgrade=True) as opened:
+    async with await Database.open(sqlite_store(tmp_path / "syncd.db")) as opened:
         yield opened
 
 

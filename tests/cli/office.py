@@ -27,6 +27,7 @@ from syncd.settings.values import Settings
 from syncd.store import journal, outbox, tickets
 from syncd.store.database import Database, Tx
 from syncd.store.records import Claim, Line
+from tests.support.stores import sqlite_store
 
 T = TypeVar("T")
 
@@ -116,7 +117,7 @@ class Office:
 
     @asynccontextmanager
     async def opened(self) -> Any:
-        async with await Database.open(self.url, upgrade=True) as db:
+        async with await Database.open(sqlite_store(self.folder / "syncd.db")) as db:
             await settle_settings(db, self.settings(), prefix="e98c49", now=self.now)
             yield db
 

@@ -49,17 +49,10 @@ from tests.support.memory_adapter import Fault
 UNCLEAR = ProbeResult(finding=Finding.UNCLEAR, looked_at="pages do not reach back")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    if request.param == "sqlite":
-        async with a_world(tmp_path) as made:
-            yield made
-        return
-    server = request.getfixturevalue("postgres_server")
-    name = await server.create_database()
-    async with a_world(tmp_path, url=server.url(name)) as made:
+@pytest.fixture
+async def world(tmp_path: Path, store_url: str) -> AsyncIterator[World]:
+    async with a_world(tmp_path, url=store_url) as made:
         yield made
-    await server.drop_database(name)
 
 
 def turn(world: World, seconds: float) -> None:

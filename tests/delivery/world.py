@@ -38,6 +38,7 @@ from syncd.store.spool import Spool
 from syncd.store.tx import Tx
 from tests.support.clock import FakeClock
 from tests.support.memory_adapter import KIND, MemoryAdapter
+from tests.support.stores import sqlite_store
 
 DESK = ConnectionName("desk")
 VENDOR = ConnectionName("vendor")
@@ -258,8 +259,7 @@ def _next_wake(tx: Tx) -> Any:
 async def a_world(
     folder: Path, clock: Clock | None = None, *, url: str | None = None
 ) -> AsyncIterator[World]:
-    url = url or f"sqlite:///{folder / 'syncd.db'}"
-    async with await Database.open(url, upgrade=True) as db:
+    async with await Database.open(url or sqlite_store(folder / "syncd.db")) as db:
         world = World(db, folder, clock or FakeClock())
         await world.set_up()
         yield world

@@ -22,6 +22,7 @@ from syncd.store.spool import Spool
 from syncd.transport.pool import ClientPool
 from tests.gateway.fakes import FakeClock, FakeInbox
 from tests.support.issuer import CLIENT, SECRET, Issuer, running
+from tests.support.stores import sqlite_store
 
 NAME = ConnectionName("automation")
 PREFIX = "/smartops/automation"
@@ -131,13 +132,13 @@ async def office(
     """Open it; `realm` changes what tokens need, `beside` shares another's realm and time."""
     clock = beside.clock if beside else FakeClock()
     offer = offer or offer_of()
-    url = database_url or f"sqlite:///{folder}/store.db"
+    url = database_url or sqlite_store(folder / "store.db")
     async with AsyncExitStack() as stack:
         if beside is not None:
             issuer = beside.issuer
         else:
             issuer = await stack.enter_async_context(running(Issuer(now=clock.now)))
-        database = await stack.enter_async_context(await Database.open(url, upgrade=True))
+        database = await stack.enter_async_context(await Database.open(url))
         pool = await stack.enter_async_context(ClientPool())
         offer = replace(offer, realms=(realm_of(issuer, **realm),))
         made = offer

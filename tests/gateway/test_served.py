@@ -463,10 +463,12 @@ async def test_a_store_that_fails_is_told_as_nothing_stored(desk: Office) -> Non
 
 
 @pytest.mark.postgres
-async def test_two_replicas_serve_one_connection_as_one(postgres_url: str, tmp_path: Path) -> None:
+async def test_two_replicas_serve_one_connection_as_one(
+    postgres_store_url: str, tmp_path: Path
+) -> None:
     async with (
-        office(tmp_path, database_url=postgres_url) as first,
-        office(tmp_path, database_url=postgres_url, beside=first) as second,
+        office(tmp_path, database_url=postgres_store_url) as first,
+        office(tmp_path, database_url=postgres_store_url, beside=first) as second,
     ):
         both = (first, second) * 4
         made = await asyncio.gather(*(each.raised({"Idempotency-Key": "1"}) for each in both))
@@ -482,11 +484,11 @@ async def test_two_replicas_serve_one_connection_as_one(postgres_url: str, tmp_p
 
 @pytest.mark.postgres
 async def test_two_replicas_spend_a_rotating_offline_token_once_each_time(
-    postgres_url: str, tmp_path: Path
+    postgres_store_url: str, tmp_path: Path
 ) -> None:
     async with (
-        office(tmp_path, database_url=postgres_url) as first,
-        office(tmp_path, database_url=postgres_url, beside=first) as second,
+        office(tmp_path, database_url=postgres_store_url) as first,
+        office(tmp_path, database_url=postgres_store_url, beside=first) as second,
     ):
         first.issuer.rotates = True
         login = {"Authorization": f"Bearer {first.issuer.offline_token()}"}

@@ -7,21 +7,6 @@ import pytest
 
 from syncd.store.database import Database
 from tests.intake.world import World
-from tests.store.conftest import (
-    postgres_store_url,
-    postgres_template,
-    sqlite_template,
-    sqlite_url,
-    store_url,
-)
-
-__all__ = [
-    "postgres_store_url",
-    "postgres_template",
-    "sqlite_template",
-    "sqlite_url",
-    "store_url",
-]
 
 
 @pytest.fixture

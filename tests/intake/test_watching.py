@@ -25,6 +25,7 @@ from tests.intake.world import DESK, CountingIds, World
 from tests.simulation.traits import Profile
 from tests.simulation.vendor import Vendor
 from tests.support.clock import FakeClock
+from tests.support.stores import sqlite_store
 
 HANDS, FAR = ConnectionName("hands"), ConnectionName("far")
 PACE = WatchPace(every_s=300, hot_s=1_800, cold_s=3_600)
@@ -95,8 +96,7 @@ class Quarter:
 async def test_a_quiet_hour_of_a_thousand_links_costs_what_is_due_and_no_more(
     tmp_path: Path,
 ) -> None:
-    url = f"sqlite:///{tmp_path / 'syncd.db'}"
-    async with await Database.open(url, upgrade=True) as db:
+    async with await Database.open(sqlite_store(tmp_path / "syncd.db")) as db:
         quarter = Quarter(db)
         hot = range(1, 11)
         await quarter.fill(lambda number: timedelta(minutes=1 if number in hot else 60 * 24 * 9))
@@ -115,8 +115,7 @@ async def test_a_quiet_hour_of_a_thousand_links_costs_what_is_due_and_no_more(
 async def test_a_cold_ticket_waits_no_longer_behind_a_thousand_that_are_due(
     tmp_path: Path,
 ) -> None:
-    url = f"sqlite:///{tmp_path / 'syncd.db'}"
-    async with await Database.open(url, upgrade=True) as db:
+    async with await Database.open(sqlite_store(tmp_path / "syncd.db")) as db:
         quarter = Quarter(db)
         await quarter.fill(lambda _: timedelta(days=9))
         now = quarter.clock.now()

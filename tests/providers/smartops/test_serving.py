@@ -31,6 +31,7 @@ from syncd.store.database import Database
 from syncd.store.serving import StoredTickets
 from syncd.store.spool import Spool
 from tests.support.clock import FakeClock
+from tests.support.stores import sqlite_store
 
 NAME = ConnectionName("automation")
 REALM = {"issuer": "https://sso.example.com/realms/acme", "azp": ("itops",), "role": "raise"}
@@ -60,7 +61,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def served(tmp_path: Path, clock: FakeClock) -> AsyncIterator[StoredTickets]:
-    async with await Database.open(f"sqlite:///{tmp_path}/store.db", upgrade=True) as db:
+    async with await Database.open(sqlite_store(tmp_path / "store.db")) as db:
         spool = Spool(tmp_path / "spool", clock=clock)
         yield StoredTickets(db, spool, clock=clock, ids=SystemIds(), rules=lambda _: RULES)
 
