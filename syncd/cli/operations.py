@@ -101,7 +101,10 @@ async def adopt(
     operation: OperationArgument,
     external_id: Annotated[
         str,
-        typer.Argument(metavar="[ID]", help="Of what it made: the ticket, comment or attachment."),
+        typer.Argument(
+            metavar="[ID]",
+            help="Of what it made: the ticket's number or id, the comment's or attachment's id.",
+        ),
     ] = "",
 ) -> int:
     """Say that an operation happened, and what it made."""

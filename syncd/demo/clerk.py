@@ -118,8 +118,14 @@ class Clerk:
             found = _written(pairing, side, system.record, operation)
         else:
             found = find_effect(system.tickets(), str(operation["key"]))
-        # A note of the ITSM has no id of its own; the daemon knows it again by its marker.
-        known = "" if side is Side.ITSM and operation["kind"] != "create" else found
+        known = found
+        if operation["kind"] == "create":
+            # What stands on the screen is the number.
+            numbers = {str(each["id"]): str(each["number"]) for each in system.tickets()}
+            known = numbers.get(found or "")
+        elif side is Side.ITSM:
+            # A note has no id of its own; the daemon knows it again by its marker.
+            known = ""
         given = ("adopt", number, known) if found is not None and known else ("adopt", number)
         if found is None:
             given = ("retry", number, "--i-know")

@@ -142,7 +142,8 @@ class Receipt:
     """What the provider answered to a write that was applied, or what a probe found.
 
     Attributes:
-        ticket_id: the ticket written; for a create the new one.
+        ticket_id: the ticket written; for a create the new one; empty when a person named it by
+            its number alone.
         ticket_number: its number for people; empty when the answer does not tell it.
         comment_id: id of the comment made, where the provider gives one.
         attachment_id: id of the attachment made.

@@ -273,7 +273,7 @@ def _adopt_ticket(tx: Tx, row: Row, receipt: Receipt, now: datetime) -> TicketRo
         tx,
         ConnectionName(row.connection),
         row.ticket_kind,
-        external_id=receipt.ticket_id,
+        external_id=receipt.ticket_id or None,
         number=receipt.ticket_number,
         now=now,
     )

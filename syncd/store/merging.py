@@ -1,5 +1,6 @@
 """Joining two rows that turn out to be one ticket: known by number, and by id."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -58,19 +59,24 @@ def merge_rows(tx: Tx, *, lost: TicketRow, kept: TicketRow, now: datetime) -> bo
     return True
 
 
-def merge_known_by_number(tx: Tx, kept: TicketRow, number: str, *, now: datetime) -> bool:
-    """Join rows that are known by their number only to the one that turns out to be that ticket.
+def merge_known_by_word(tx: Tx, kept: TicketRow, words: Collection[str], *, now: datetime) -> bool:
+    """Join rows that are known by one word only to the one that turns out to be that ticket.
 
     To be done before anything is decided about it: the other row may have a link.
+
+    Args:
+        tx: the transaction.
+        kept: the row of the ticket that was read.
+        words: its number and its id: an operator may have given either.
+        now: when.
 
     Returns:
         False when it has to be tried again later.
     """
-    if not number:
-        return True
+    names = [word for word in words if word]
     c, k = t.ticket.c, t.ticket.alias().c
     query = sa.select(c.id).where(
-        c.number == number,
+        c.number.in_(names),
         c.external_id.is_(None),
         k.id == kept,
         c.id != k.id,

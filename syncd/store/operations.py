@@ -295,8 +295,8 @@ def adopt(tx: Tx, operation_id: OperationId, external_id: str, *, by: str, now: 
     Args:
         tx: the transaction.
         operation_id: the operation.
-        external_id: the ticket's id (create), the comment's or the attachment's; for other kinds
-            it is not looked at.
+        external_id: the ticket's number or id (create), the comment's id or the attachment's; for
+            other kinds it is not looked at.
         by: who says so.
         now: when.
 
@@ -308,7 +308,7 @@ def adopt(tx: Tx, operation_id: OperationId, external_id: str, *, by: str, now: 
     if row.state not in (*t.DUE, OperationState.PARKED):
         raise CommandRefused(_not_parked(row, "adopt"))
     if is_create and not external_id:
-        raise CommandRefused("adopting a create needs the new ticket's id")
+        raise CommandRefused("adopting a create needs the new ticket's number or id")
     target_id = tx.scalar(sa.select(t.ticket.c.external_id).where(t.ticket.c.id == row.target_row))
     receipt = Receipt(ticket_id=TicketId(external_id if is_create else target_id or ""))
     if is_create:
@@ -326,7 +326,8 @@ def adopt(tx: Tx, operation_id: OperationId, external_id: str, *, by: str, now: 
 
 
 def _known_ticket(tx: Tx, row: Row, receipt: Receipt) -> Receipt:
-    # An operator types what stands on the screen: the number serves as well, once it is known.
+    # An operator types what stands on the screen, and nobody here can tell a number from an id that
+    # was never read: what is not known becomes known by that word, and its reading tells the rest.
     c = t.ticket.c
     here = (c.connection == row.connection, c.kind == row.ticket_kind)
     if tx.scalar(sa.select(c.id).where(*here, c.external_id == receipt.ticket_id)) is not None:
@@ -337,7 +338,7 @@ def _known_ticket(tx: Tx, row: Row, receipt: Receipt) -> Receipt:
         )
     )
     if by_number is None:
-        return receipt
+        return Receipt(ticket_id=TicketId(""), ticket_number=receipt.ticket_id)
     return Receipt(ticket_id=TicketId(by_number.external_id), ticket_number=by_number.number)
 
 

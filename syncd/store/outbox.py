@@ -60,7 +60,8 @@ _MARK_SENDING = Bulk(
 def claim(tx: Tx, asked: Claim) -> list[ClaimedOperation]:
     """Take operations that are due, fairly between connections.
 
-    Left alone: paused connections and links, mappings not named as writable. A create that waited
+    Left alone: paused connections and links, mappings not named as writable, tickets of which only
+    the number is known yet. A create that waited
     longer than its mapping allows is parked instead.
     """
     _park_late(tx, asked.now)
@@ -151,6 +152,8 @@ def _candidates(tx: Tx, asked: Claim, name: ConnectionName, room: int) -> Sequen
 @cache
 def _candidates_of(is_postgres: bool) -> sa.Select[Any]:
     c = t.connection.c
+    # Known by its number alone: its reading tells the id that writes go by.
+    unread = sa.exists().where(t.ticket.c.id == _o.target_row, t.ticket.c.external_id.is_(None))
     query = (
         sa.select(_o.id, _o.target_row, _o.link)
         .join(t.link, t.link.c.id == _o.link)
@@ -161,6 +164,7 @@ def _candidates_of(is_postgres: bool) -> sa.Select[Any]:
             among(_o.mapping, "mappings", is_postgres=is_postgres),
             t.link.c.paused_at.is_(None),
             ~sa.exists().where(c.name == _P("name"), c.paused_at.is_not(None)),
+            ~unread,
         )
         .order_by(_o.not_before, _o.id)
         .limit(_P("most", type_=sa.Integer()))

@@ -218,12 +218,16 @@ def _settle_late(
         record_others(effects, row, outcome.others, now)
         return
     note(effects, row, "operation.answered_late", Told(now=now, detail=outcome.detail))
-    if row.state != OperationState.APPLIED or not _same_effect(row, receipt):
+    if row.state != OperationState.APPLIED or not _same_effect(effects.tx, row, receipt):
         record_others(effects, row, (receipt, *outcome.others), now)
 
 
-def _same_effect(row: Row, receipt: Receipt) -> bool:
+def _same_effect(tx: Tx, row: Row, receipt: Receipt) -> bool:
     stored = codec.load(row.receipt) if row.receipt else {}
+    if row.kind == WriteKind.CREATE and not stored.get("ticket_id"):
+        # Adopted by its number: the reading since has told the id, or none is known to differ.
+        query = sa.select(t.ticket.c.external_id).where(t.ticket.c.id == row.target_row)
+        return tx.scalar(query) in (None, receipt.ticket_id)
     effect = {
         WriteKind.CREATE: ("ticket_id", receipt.ticket_id),
         WriteKind.COMMENT: ("comment_id", receipt.comment_id),

@@ -20,7 +20,7 @@ from syncd.model.ticket import Ticket
 from syncd.ports.adapter import Sighting, TicketRef
 from syncd.store import codec, journal
 from syncd.store import tables as t
-from syncd.store.merging import merge_known_by_number, merge_rows
+from syncd.store.merging import merge_known_by_word, merge_rows
 from syncd.store.records import ITS_TURN, DueRead, Line, SaveResult, StoredTicket, TicketCounts
 from syncd.store.sighted import insertion, new_values, sight_chunk
 from syncd.store.tx import Row, Tx, among
@@ -388,7 +388,8 @@ def save_read(
         if other is not None and other != due.row:
             merged = merge_rows(tx, lost=due.row, kept=other, now=now)
             return _discard(tx, other if merged else due.row, now)
-    if stored.digest is None and not merge_known_by_number(tx, due.row, ticket.number, now=now):
+    words = (ticket.number, ticket.id)
+    if stored.digest is None and not merge_known_by_word(tx, due.row, words, now=now):
         return _discard(tx, due.row, now)
     text, digest = codec.encode_ticket(ticket)
     last_at = stored.read_at if digest == stored.digest else now

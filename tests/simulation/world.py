@@ -430,6 +430,8 @@ class World:
         effect = vendor.effect_of(one.key)
         if one.park_reason in (ParkReason.IN_DOUBT, ParkReason.EXHAUSTED) and effect is not None:
             made = effect.made or str(effect.ticket_id)
+            if effect.kind == "create":
+                made = vendor.number(effect.ticket_id)  # What stands on the screen.
             if effect.made and not vendor.profile.comment_ids and effect.kind == "comment":
                 made = ""
             await self.db.write(operations.adopt, one.id, made, by="op", now=now)

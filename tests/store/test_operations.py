@@ -8,10 +8,12 @@ from syncd.model.ids import OperationId, Side, TicketId
 from syncd.model.operation import OperationState, ParkReason
 from syncd.model.outbox import OutcomeKind
 from syncd.model.ticket import MISSING
-from syncd.store import journal, operations
+from syncd.ports.adapter import TicketRef
+from syncd.store import journal, operations, tickets
 from syncd.store.records import LinkPhase
 from tests.store.scene import (
     CARRIER,
+    KIND,
     NOW,
     Scene,
     applied,
@@ -161,10 +163,40 @@ async def test_adopting_a_create_links_the_ticket_that_was_made(scene: Scene) ->
     number = await in_doubt(scene)
     with pytest.raises(CommandRefused, match="needs the new ticket"):
         await scene.db.write(operations.adopt, number, "", **WHO)
+    await scene.read(ticket("case5"), CARRIER)
     await scene.db.write(operations.adopt, number, "case5", **WHO)
     assert await scene.states(link) == ["create applied", "comment ready"]
     op = await scene.claim_one(now=later(10))
     assert op.write.ticket_id == TicketId("case5")
+
+
+@pytest.mark.parametrize("word", ["CASE5", "case5"])
+async def test_a_ticket_not_known_yet_is_adopted_by_number_or_id_and_written_once_it_was_read(
+    scene: Scene, word: str
+) -> None:
+    link = await scene.opening(comment("c1"))
+    await scene.db.write(operations.adopt, await in_doubt(scene), word, **WHO)
+    assert await scene.states(link) == ["create applied", "comment ready"]
+    assert not await scene.claim(now=later(10))
+    (due,) = await scene.db.read(tickets.due_reads, CARRIER, now=later(10), limit=9)
+    assert due.ref == TicketRef(kind=KIND, id=None, number=word)
+    await scene.read(ticket("case5"), CARRIER, now=later(10))  # by the feed, which knows the id
+    op = await scene.claim_one(now=later(10))
+    assert (op.write.ticket_id, op.write.ticket_number) == (TicketId("case5"), "CASE5")
+    assert len(await scene.db.read(tickets.find_anywhere, "CASE5")) == 1
+
+
+async def test_a_late_answer_tells_no_second_ticket_of_one_adopted_by_its_number(
+    scene: Scene,
+) -> None:
+    await scene.opening()
+    op = await scene.send()
+    await scene.settle(op, outcome(OutcomeKind.UNKNOWN))
+    await scene.settle(await scene.claim_one(), parked(ParkReason.IN_DOUBT))
+    await scene.db.write(operations.adopt, op.id, "CASE5", **WHO)
+    assert not await scene.settle(op, applied(receipt("case5")))
+    events = [entry.line.event for entry in await scene.db.read(journal.tail)]
+    assert "operation.doubled" not in events
 
 
 async def test_a_known_ticket_is_adopted_by_the_number_on_the_screen(scene: Scene) -> None:

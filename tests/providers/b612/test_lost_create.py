@@ -9,7 +9,7 @@ from syncd.model.errors import CommandRefused
 from syncd.model.ids import OperationId
 from syncd.model.operation import OperationState, ParkReason, WriteKind
 from syncd.sandbox.b612 import B612Sandbox
-from syncd.store import operations
+from syncd.store import operations, tickets
 from tests.delivery.world import VENDOR, World, a_world, create, update
 from tests.providers.b612.desk import WORK, Connecting
 
@@ -62,12 +62,15 @@ async def test_a_number_found_in_their_mail_settles_it(world: World, hands: B612
     await world.db.write(
         operations.adopt, opening, "B-612-R45176", by="kari", now=world.clock.now()
     )
+    (due,) = await world.db.read(tickets.due_reads, VENDOR, now=world.clock.now(), limit=9)
+    read = await world.adapters[VENDOR].read(due.ref)
+    await world.db.write(tickets.save_read, due, read, now=world.clock.now())
     await world.drive(world.delivery())
 
     assert await world.states([opening, waiting]) == [OperationState.APPLIED] * 2
     (ticket,) = hands.tickets()
     assert (ticket["fields"]["rack"], ticket["fields"]["name"]) == ("R09", "LHR1")
-    assert [each["method"] for each in hands.record.requests()] == ["POST", "GET", "PUT"]
+    assert [each["method"] for each in hands.record.requests()] == ["POST", "GET", "GET", "PUT"]
 
 
 async def test_a_person_who_knows_that_it_never_arrived_has_it_sent_again(

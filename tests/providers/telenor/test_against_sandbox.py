@@ -116,6 +116,7 @@ async def test_a_ticket_is_created_and_read_back_as_it_was_sent(desk: Desk) -> N
     assert one.fields["status"] == "New"
     assert one.number.startswith("Case-")
     assert await desk.adapter.read(ref_to(None, one.number)) == one
+    assert await desk.adapter.read(ref_to(None, one.id)) == one
 
 
 async def test_an_update_changes_what_it_names_and_keeps_the_creates_marker(desk: Desk) -> None:
