@@ -4,8 +4,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import orjson
-
+from syncd.core import loose_json
 from syncd.ports.errors import OddAnswer, RemoteContext
 
 
@@ -75,14 +74,14 @@ class Answer:
     context: RemoteContext
 
     def json(self) -> object:
-        """Parse the body.
+        """Parse the body; an odd letter in it does not hide the rest.
 
         Raises:
             OddAnswer: it is not JSON.
         """
         try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError as err:
+            return loose_json.loads(self.body)
+        except ValueError as err:
             raise OddAnswer("the answer is not JSON", self.context) from err
 
 

@@ -17,13 +17,14 @@ from syncd.model.secret import Secret
 from syncd.model.ticket import CommentKind, FieldInfo, Ticket, Value
 from syncd.ports.adapter import Adapter, TicketRef
 from syncd.ports.errors import OutcomeUnknown, RemoteError
-from syncd.registry import PROVIDERS, Login, Provider
+from syncd.registry import PROVIDERS, Provider
 from syncd.sandbox import SANDBOXES, Sandbox, SandboxClock
 from syncd.sandbox.record import CLIENT, Event
 from syncd.transport.auth import Grant, TokenSource
 from syncd.transport.budget import Budget
 from syncd.transport.client import HttpTransport
 from syncd.transport.interface import Transport
+from syncd.transport.login import Login
 from syncd.transport.options import Pace, Timeouts, TransportOptions
 from syncd.transport.pool import ClientPool
 from syncd.transport.request import Answer, Request

@@ -4,11 +4,12 @@ An answer is made flat: dotted path in lower case -> text. Numbers become the te
 as, so that no amount passes through a float (B14).
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from syncd.core import loose_json
 
 LOCATION = ("address", "city", "data_center", "name", "postcode")
 CLIENT_DETAILS = (
@@ -72,9 +73,8 @@ def parse(body: bytes) -> Told:
     Spec: B-612 API Documentation, §3 GET; b612.md §7, B7 (wrapper), B8 (capitals), B9, B14, B19.
     """
     try:
-        # Numbers stay as they were written: an amount must not pass through a float.
-        parsed = json.loads(body, parse_float=str, parse_int=str, parse_constant=str)
-    except (ValueError, RecursionError) as error:
+        parsed = loose_json.loads_as_written(body)
+    except ValueError as error:
         raise WireError("the answer is not JSON") from error
     if isinstance(parsed, list) and len(parsed) == 1:
         parsed = parsed[0]

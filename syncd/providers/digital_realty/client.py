@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import quote
 
+from syncd.core import loose_json
 from syncd.ports.clock import Clock
 from syncd.ports.errors import OddAnswer, OutcomeUnknown
 from syncd.providers.digital_realty import wire
@@ -140,7 +141,7 @@ class DigitalRealtyClient:
 
     def _success(self, answer: Answer) -> Answer:
         """Believe a success that is empty or JSON; somebody else's page is none (R3)."""
-        if not wire.is_empty_or_json(answer.body):
+        if not loose_json.is_empty_or_json(answer.body):
             raise self._unknown("success, but the answer is not Digital Realty's", answer)
         return answer
 

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import orjson
-
 JsonObject = Mapping[str, object]
 """A JSON object on its way out: built here and in sending, read nowhere else."""
 
@@ -34,6 +32,7 @@ _DATES = ("createdOn", "updatedOn", "closedOn")
 _DATE = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:[.,](\d{1,9}))?\s*(?:[Zz]|\+00:?00)?"
 )
+_NUMBER = re.compile(r"[0-9]{1,15}")
 _COMMENT_TEXTS = ("comment", "text", "body", "value")
 
 
@@ -188,17 +187,6 @@ def parse_date(text: str) -> datetime | None:
         return None
 
 
-def is_empty_or_json(body: bytes) -> bool:
-    """Say whether a success's body may be the vendor's: nothing, or JSON."""
-    if not body.strip():
-        return True
-    try:
-        orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return True
-
-
 def _remarks(node: Mapping[str, object]) -> tuple[Remark, ...] | None:
     """Read `comments`: missing and null tell nothing, the rest is a text or a list (D1)."""
     told = node.get("comments")
@@ -238,13 +226,9 @@ def _is_last(paging: Mapping[str, object]) -> bool | None:
 
 
 def _number(value: object) -> int | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, str) and value.strip().isdecimal():
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         return int(value)
-    return None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _text(value: object) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import quote
 
+from syncd.core import loose_json
 from syncd.ports.clock import Clock
 from syncd.ports.errors import NotFound, OddAnswer, OutcomeUnknown, Refused
 from syncd.providers.sipsynergy import wire
@@ -219,7 +220,7 @@ class SipSynergyClient:
     ) -> Answer:
         """Make a write whose success tells nothing; a page of somebody else's is no success."""
         answer = await self._write(operation, method, path, body)
-        if not wire.is_empty_or_json(answer.body):
+        if not loose_json.is_empty_or_json(answer.body):
             raise OutcomeUnknown(
                 "success, but the answer is not SIP Synergy's",
                 answer.context,

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TypeVar
 
-import orjson
+from syncd.core import loose_json
 
 _DATE = re.compile(
     r"(\d{4})[-+/](\d{2})[-+/](\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:[.,](\d+))?\s*"
     r"(?:(Z)|([+-])(\d{2}):?(\d{2}))?",
     re.IGNORECASE,
 )
+_COLLECTIONS = frozenset({"tickets", "comments"})
+"""Last segments of addresses that name no single one."""
 _NOTHING = frozenset({"", "na", "n/a"})
 _Item = TypeVar("_Item")
 JsonObject = Mapping[str, object]
@@ -419,27 +421,16 @@ def created_id(body: bytes, location: str) -> str | None:
     Spec: section 6, S8.
     """
     last = location.split("?", 1)[0].split("#", 1)[0].rstrip("/").rsplit("/", 1)[-1].strip()
-    if last:
+    if last and last not in _COLLECTIONS:
         return last
     try:
-        inner = unwrapped(orjson.loads(body))
-    except orjson.JSONDecodeError:
+        inner = unwrapped(loose_json.loads(body))
+    except ValueError:
         return None
     if isinstance(inner, list) and len(inner) == 1:
         inner = inner[0]
     found = text_of(inner.get("id")) if isinstance(inner, dict) else None
     return found.strip() or None if found else None
-
-
-def is_empty_or_json(body: bytes) -> bool:
-    """Say whether a write's answer can be the service's: empty, or JSON. Spec: section 6, S7."""
-    if not body.strip():
-        return True
-    try:
-        orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return True
 
 
 # --- below ---------------------------------------------------------------------------------------

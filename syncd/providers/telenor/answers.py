@@ -5,7 +5,7 @@ Spec: Service Ticket API, section 8, T3.
 
 import re
 
-import orjson
+from syncd.core import loose_json
 
 
 def parse_created_id(body: bytes, location: str) -> str | None:
@@ -17,22 +17,11 @@ def parse_created_id(body: bytes, location: str) -> str | None:
     Spec: section 8, T3.
     """
     try:
-        raw = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        raw = loose_json.loads(body)
+    except ValueError:
         raw = None
     found = raw.get("id") if isinstance(raw, dict) else None
     if isinstance(found, str) and found.strip():
         return found.strip()
     last = location.split("?", 1)[0].rstrip("/").rsplit("/", 1)[-1]
     return last if re.fullmatch(r"[0-9A-Za-z]{15,18}", last) else None
-
-
-def is_empty_or_json(body: bytes) -> bool:
-    """Say whether a write's answer without an id can be Telenor's. Spec: section 8, T3."""
-    if not body.strip():
-        return True
-    try:
-        orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return True

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 from urllib.parse import quote
 
+from syncd.core import loose_json
 from syncd.ports.clock import Clock
 from syncd.ports.errors import OddAnswer, OutcomeUnknown, Unsupported
 from syncd.providers.telenor import answers, wire
@@ -239,7 +240,7 @@ class TelenorClient:
         Spec: Service Ticket API, section 8, T3 (any 2xx, empty body allowed everywhere).
         """
         answer = await self._write(operation, method, path, body, query=query)
-        if not answers.is_empty_or_json(answer.body):
+        if not loose_json.is_empty_or_json(answer.body):
             raise OutcomeUnknown(
                 "success, but the answer is not Telenor's", answer.context,
                 closed_at=self._clock.now(),

@@ -55,6 +55,9 @@ _STRUCTURES: Mapping[str, tuple[str, ...]] = {
 _DECIMAL = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?")
 _Item = TypeVar("_Item")
 
+COUNT_MAX = 2**53
+"""Largest size or number of items that is believed."""
+
 
 class Malformed(ValueError):
     """An answer is not what the document says it is, beyond what can be read tolerantly."""
@@ -231,16 +234,14 @@ def _offset(zulu: str | None, sign: str | None, digits: str | None) -> timedelta
 
 
 def parse_number(raw: object) -> int | None:
-    """Read a number or a numeric text; anything else is absent. Spec: section 8, T5."""
+    """Read a count or its text; anything else is absent. Spec: section 8, T5."""
     if isinstance(raw, bool):
         return None
-    if isinstance(raw, int):
-        return raw
-    if isinstance(raw, float):
-        return int(raw) if raw.is_integer() else None
     if isinstance(raw, str) and _NUMBER.fullmatch(raw.strip()):
-        return int(float(raw.strip()))
-    return None
+        raw = float(raw.strip())
+    if isinstance(raw, float) and raw.is_integer():
+        raw = int(raw)
+    return raw if isinstance(raw, int) and 0 <= raw <= COUNT_MAX else None
 
 
 def parse_decimal(raw: object) -> str | None:
