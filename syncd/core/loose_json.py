@@ -15,8 +15,8 @@ import orjson
 
 _Reads = Callable[[str], object]
 
-_DIGITS_MAX = 18
-"""Digits of a whole number that surely fits 64 bits; a longer one stays the text it was."""
+_DIGITS_MAX = 20
+"""Digits, sign included, of a whole number that may fit 64 bits; others stay the text they were."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 
@@ -66,7 +66,8 @@ def _loose(data: bytes, *, whole: _Reads, number: _Reads, constant: _Reads) -> o
 
 
 def _whole(digits: str) -> object:
-    return int(digits) if len(digits) <= _DIGITS_MAX else digits
+    fits = len(digits) <= _DIGITS_MAX and -(2**63) <= int(digits) < 2**64
+    return int(digits) if fits else digits
 
 
 def _number(digits: str) -> object:

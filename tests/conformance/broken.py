@@ -73,6 +73,22 @@ async def read_reversed(me: Broken, ref: TicketRef) -> Ticket:
     return replace(ticket, comments=ticket.comments[::-1])
 
 
+async def read_or_crash(me: Broken, ref: TicketRef) -> Ticket:
+    """Believe that a title is always there."""
+    ticket: Ticket = await me.inner.read(ref)
+    if not ticket.fields.get("title"):
+        raise KeyError("title")
+    return ticket
+
+
+async def read_strictly(me: Broken, ref: TicketRef) -> Ticket:
+    """Refuse a ticket for one letter."""
+    ticket: Ticket = await me.inner.read(ref)
+    if any("\ufffd" in str(value) for value in ticket.fields.values()):
+        raise OddAnswer("a letter that cannot be kept")
+    return ticket
+
+
 async def read_ascii(me: Broken, ref: TicketRef) -> Ticket:
     """Lose letters of people's comments."""
     ticket: Ticket = await me.inner.read(ref)
@@ -199,6 +215,12 @@ async def poll_loses_one(me: Broken, kind: str, cursor: str | None) -> PollResul
     result: PollResult = await me.inner.poll(kind, cursor)
     lost = len(result.sightings) // 2
     return replace(result, sightings=result.sightings[:lost] + result.sightings[lost + 1 :])
+
+
+async def poll_counts_itself(me: Broken, kind: str, cursor: str | None) -> PollResult:
+    """Take what is new for all there is."""
+    result: PollResult = await me.inner.poll(kind, cursor)
+    return replace(result, listed=len(result.sightings))
 
 
 async def poll_hides_its_gap(me: Broken, kind: str, cursor: str | None) -> PollResult:

@@ -16,8 +16,10 @@ from tests.conformance import (
     test_cancellation,
     test_declared,
     test_feed,
+    test_listed,
     test_login,
     test_lost_answers,
+    test_odd_values,
     test_read_after_write,
     test_reading,
     test_secrets,
@@ -75,8 +77,17 @@ N = test_reading.TestAnotherTicket
 M = test_reading.TestNotThere
 S = test_read_after_write.TestSentOnce
 Z = test_secrets.TestSecrets
+V = test_odd_values.TestOddValues
+W = test_listed.TestWholeList
 
 CANARIES = [
+    canary(V.test_any_value_in_any_place_ends_well, "KeyError", read=broken.read_or_crash),
+    canary(V.test_half_a_letter_hides_neither_the_ticket_nor_the_rest_of_its_text, "OddAnswer",
+           read=broken.read_strictly),
+    canary(W.test_a_list_that_is_read_whole_tells_its_length_an_empty_one_too,
+           "a feed has no whole list", poll=broken.poll_counts_itself),
+    canary(W.test_a_list_with_an_item_that_cannot_be_read_tells_no_length, "is None",
+           poll=broken.poll_counts_itself),
     canary(R.test_a_created_ticket_reads_as_it_was_sent, "location: sent",
            write=broken.drops("location")),
     canary(R.test_an_update_changes_what_it_names_and_nothing_else, "title: sent",

@@ -125,7 +125,8 @@ async def recorded(world: World) -> tuple[TicketRef, dict[str, list[tuple[str, A
 
 async def problem(world: World, ref: TicketRef, replay: Replay) -> str:
     """Read and poll with the odd value in its place; say what went wrong, empty for nothing."""
-    adapter = world.provider.build(world.own, ConnectionName("odd"), replay, world.clock)
+    built = world.provider.build(world.own, ConnectionName("odd"), replay, world.clock)
+    adapter = world.wrap(built)
     try:
         told = await error_of(adapter.read(ref))
         if isinstance(told, Ticket):

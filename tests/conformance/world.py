@@ -162,7 +162,7 @@ class World:
         self.provider: Provider = PROVIDERS[fixture.provider]
         self.exchanges = Exchanges()
         self._pool = pool
-        self._wrap = wrap
+        self.wrap = wrap
         self._tokens: list[Tokens] = []
         self._keys = 0
         self.own = self.provider.settings_model.model_validate(own_keys(fixture, sandbox.base_url))
@@ -199,7 +199,7 @@ class World:
             log=self.exchanges,
         )
         self.wire = wire(transport)
-        return self._wrap(self.provider.build(self.own, name, self.wire, self.clock))
+        return self.wrap(self.provider.build(self.own, name, self.wire, self.clock))
 
     async def _keep(self, token: Secret) -> None:
         self._tokens[-1].seen.add(token.reveal())

@@ -64,6 +64,7 @@ class ListScan:
             gap=after.going is not None,
             requests=round_.requests,
             notes=tuple(dict.fromkeys(round_.notes)),
+            listed=round_.listed,
         )
 
     def _begun(self, now: datetime) -> Cursor:
@@ -97,6 +98,7 @@ class _Round:
         self.sightings: dict[str, Sighting] = {}
         self.notes: list[str] = []
         self.requests = 0
+        self.listed: int | None = None
 
     async def run(self) -> Cursor:
         """Read what is due and give the cursor that covers it."""
@@ -114,6 +116,8 @@ class _Round:
         if reach.left is not None:
             # What is missing so far may stand on the pages still to be read.
             return replace(before, going=replace(reach.left, met=tuple(met)))
+        if not self.notes:  # What could not be read is listed as well.
+            self.listed = len(met)
         for one in before.open:
             if one not in met:
                 self._see(one, None, "it left the open lists")

@@ -90,6 +90,7 @@ class TicketScan:
             cursor=after.to_json(),
             requests=1 + requests,
             notes=(*notes, *news)[:NOTES_MAX],
+            listed=None if listing.unreadable else len(items),
         )
 
     def _moved(self, before: Cursor, listed: Collection[str], now: datetime) -> dict[str, datetime]:
