@@ -71,6 +71,11 @@ class Ledger:
         """Whether others see that this owner lives."""
         return self._db.is_owner_held
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes work on the same store."""
+        return self._db.is_shared
+
     async def recover(self, *, at_start: bool) -> Recovered:
         """Take over what dead owners left: never sent is ready again, maybe sent is unknown."""
         now = self._clock.now()

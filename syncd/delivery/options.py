@@ -26,6 +26,8 @@ class Options:
         ahead: operations claimed per connection beyond those in flight, as a multiple of them.
         claim_max: operations claimed in one transaction.
         lease_s: how long a claim is good without being renewed.
+        take_over_s: where several processes share a store, how often what dead ones left is looked
+            for.
         sends_max: sends of one operation before a person is asked.
         retry: bounds of back-off.
         attempt_timeout_s: longest time one attempt may take, downloads included: a net below the
@@ -47,6 +49,7 @@ class Options:
     ahead: int = 3
     claim_max: int = 128
     lease_s: float = 120.0
+    take_over_s: float = 5.0
     sends_max: int = 3
     retry: RetryPolicy = DEFAULT_POLICY
     attempt_timeout_s: float = 7200.0

@@ -95,7 +95,7 @@ class Delivery:
     async def recover(self) -> Recovered:
         """Take over what dead owners left; to be called once, before the first round.
 
-        While running, the same is done now and then for owners whose lease has expired.
+        While running, the same is done every few seconds for owners that have died since.
         """
         await self._ledger.hold()
         self._held_once = True
@@ -132,6 +132,7 @@ class Delivery:
         beside = [
             asyncio.create_task(self._repeat(self._keep_leases, self._options.lease_s / 3.0)),
             asyncio.create_task(self._repeat(self._look_again, self._options.poll_s)),
+            asyncio.create_task(self._repeat(self._take_over, self._take_over_s)),
         ]
         graceful = False
         try:
@@ -283,7 +284,15 @@ class Delivery:
             await self._ledger.hold()
         if self._tasks:
             await self._ledger.extend_lease()
+
+    async def _take_over(self) -> None:
         await self._recover(at_start=False)
+
+    @property
+    def _take_over_s(self) -> float:
+        """How often is looked for what dead owners left; alone, only leases of our own can end."""
+        lease_s = self._options.lease_s / 3.0
+        return min(self._options.take_over_s, lease_s) if self._ledger.is_shared else lease_s
 
     async def _look_again(self) -> None:
         await self._rechecks.run_round()

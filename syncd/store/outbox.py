@@ -355,18 +355,22 @@ def recover(
 ) -> Recovered:
     """Take over what others left: never sent is ready again, maybe sent is to be probed.
 
+    On PostgreSQL an owner is gone when its session lock is free. One whose connection was cut may
+    still be alive: then a mark of sending is refused it, and what it may be sending just now counts
+    as not there only when its lease has expired as well.
+
     Args:
         tx: the transaction.
         owner: who recovers; its own operations are left alone.
-        now: leases up to this instant have expired.
+        now: on SQLite, leases up to this instant have expired.
         probe_at: when operations that may have been sent are probed at the earliest.
         alone: nobody else can be alive (SQLite, at start): leases are not waited for.
     """
     left: list[sa.ColumnElement[bool]] = [_o.lease_owner != owner]
-    if not alone:
+    if tx.is_postgres:
+        left.append(_o.lease_owner.in_(_gone_owners(tx, owner)))
+    elif not alone:
         left.append(_o.lease_until <= now)
-        if tx.is_postgres:
-            left.append(_o.lease_owner.in_(_gone_owners(tx, owner, now)))
     ready = _give_back(tx, [*left, _o.state == OperationState.CLAIMED], now)
     lost = [*left, _o.state == OperationState.SENDING]
     rows = tx.rows(sa.select(_o.id, _o.link, _o.connection, _o.mapping).where(*lost))
@@ -377,7 +381,7 @@ def recover(
             .values(
                 state=OperationState.UNKNOWN,
                 not_before=probe_at,
-                closed_at=now,
+                closed_at=_surely_over_at(now) if tx.is_postgres else now,
                 looks=0,
                 detail="the daemon stopped while sending",
                 **RELEASED,
@@ -385,6 +389,11 @@ def recover(
         )
         journal.append(tx, *(_left_sending(row, now) for row in rows))
     return Recovered(ready=ready, unknown=len(rows))
+
+
+def _surely_over_at(now: datetime) -> sa.ColumnElement[datetime]:
+    """Say when nobody sends any more: who lives without its session cannot renew its lease."""
+    return sa.case((_o.lease_until > now, _o.lease_until), else_=sa.literal(now, _o.closed_at.type))
 
 
 def _left_sending(row: Row, now: datetime) -> Line:
@@ -410,11 +419,11 @@ def _give_back(tx: Tx, which: Sequence[sa.ColumnElement[bool]], now: datetime) -
     )
 
 
-def _gone_owners(tx: Tx, owner: str, now: datetime) -> list[str]:
+def _gone_owners(tx: Tx, owner: str) -> list[str]:
     # An owner holds a session lock for life; who lives keeps it even when its lease ran out.
     owners = tx.scalars(
         sa.select(_o.lease_owner)
-        .where(t.state_in(*t.IN_FLIGHT), _o.lease_until <= now, _o.lease_owner != owner)
+        .where(t.state_in(*t.IN_FLIGHT), _o.lease_owner != owner)
         .distinct()
     )
     lock = sa.func.pg_try_advisory_xact_lock(

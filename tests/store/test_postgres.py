@@ -10,6 +10,7 @@ from syncd.store import outbox, postgres
 from syncd.store import tables as t
 from syncd.store.database import Database, Tx
 from syncd.store.errors import StoreUnavailable
+from syncd.store.records import Recovered
 from syncd.store.upgrading import upgrade
 from tests.store.scene import NOW, Scene, later
 from tests.support.postgres import Server
@@ -110,20 +111,32 @@ async def test_processes_that_upgrade_together_take_turns(postgres_url: str) -> 
         assert database.is_shared
 
 
-async def test_claims_of_a_living_owner_are_left_alone(postgres_store_url: str) -> None:
+@pytest.mark.parametrize("late_s", [1, 3_600], ids=["within the lease", "long after it"])
+async def test_what_an_owner_holds_is_taken_over_when_it_ends_and_never_while_it_lives(
+    postgres_store_url: str, late_s: int
+) -> None:
     async with await Database.open(postgres_store_url) as database:
         scene = Scene(database)
         await scene.set_up()
-        link = await scene.opening()
+        first, second = await scene.opening(), await scene.opening(source="inc2")
         living = await Database.open(postgres_store_url)
         await living.hold_owner("daemon-2")
-        await scene.send(owner="daemon-2")
-        late = later(3_600)
-        for expected in ("create sending", "create unknown"):
-            if expected == "create unknown":
-                await living.close()
-            await database.write(outbox.recover, owner="daemon-1", now=late, probe_at=NOW)
-            assert await scene.states(link) == [expected]
+        sent, claimed = await scene.claim(owner="daemon-2")
+        await database.write(outbox.mark_sending, sent.id, "daemon-2", sent.attempt, NOW)
+        at = {"now": later(late_s), "probe_at": later(late_s)}
+        assert await database.write(outbox.recover, owner="daemon-1", **at) == Recovered()
+        await living.close()
+        taken = await database.write(outbox.recover, owner="daemon-1", **at)
+        assert taken == Recovered(ready=1, unknown=1)
+        assert await scene.states(first) + await scene.states(second) == [
+            "create unknown",
+            "create ready",
+        ]
+        again = {op.id: op for op in await scene.claim(now=later(late_s))}
+        # Its connection may have been cut while it lives: absence counts when its lease is over.
+        assert again[sent.id].closed_at == later(max(60, late_s))
+        mark = (claimed.id, "daemon-2", claimed.attempt, NOW)
+        assert not await database.write(outbox.mark_sending, *mark)
 
 
 async def test_two_processes_share_the_outbox_without_taking_one_thing_twice(
