@@ -5,7 +5,14 @@ from collections.abc import Iterator, Mapping
 from syncd.core.cutting import cut, fits
 from syncd.core.evaluate import View, as_text, fingerprint, inputs, short
 from syncd.core.naming import computed
-from syncd.core.rules import ChangePolicy, ConflictPolicy, FieldRule, LongPolicy, PairedField
+from syncd.core.rules import (
+    ChangePolicy,
+    ConflictPolicy,
+    FieldOf,
+    FieldRule,
+    LongPolicy,
+    PairedField,
+)
 from syncd.core.slots import STATUS, Draft, FieldWrite, Slots, directed, paired_values
 from syncd.core.state import (
     WITHHELD,
@@ -140,8 +147,51 @@ def plan_directed(slots: Slots, draft: Draft) -> None:
         changed = changed_inputs(slots, rule, view)
         if changed:
             _write_directed(slots, draft, rule, view, source_value)
+        elif changed is None and _is_first_look(slots, rule):
+            _meet(slots, draft, rule, view, source_value)
         elif changed is None or slots.accounted(rule.target_side.other, rule.slot) != source_value:
             draft.account(rule.target_side.other, rule.slot, source_value)
+
+
+def _is_first_look(slots: Slots, rule: FieldRule) -> bool:
+    """Whether a rule brings a field of a ticket we opened, read for the first time, to its origin.
+
+    Texts made of several values, and what is said instead of set, wait for a change.
+    """
+    source = rule.expression.source
+    is_plain = isinstance(source, FieldOf) and source.name not in slots.state.rules.derive
+    is_set = rule.changes is ChangePolicy.UPDATE
+    return slots.state.is_fresh and slots.state.origin is rule.target_side and is_plain and is_set
+
+
+def _meet(slots: Slots, draft: Draft, rule: FieldRule, view: View, source_value: Value) -> None:
+    """Bring what a new partner shows at first to the ticket it was opened for.
+
+    It fills a field that is empty there. Where another value stands it may be the provider's
+    default as well as a person's first change: the origin keeps its own, and that is shown.
+    """
+    target, source = rule.target_side, rule.target_side.other
+    traits, there = slots.state.traits[target], slots.views.get(target)
+    known = traits.fields.get(rule.target)
+    value = computed(rule, view, slots.state.rules)
+    names = inputs(rule.expression, slots.state.rules.derive)
+    theirs = fingerprint(view, names).items()
+    is_known = any(is_ours(slots, source, name, told) for name, told in theirs) or (
+        not rule.relay and any(is_of_another_link(slots, view, name) for name in names)
+    )
+    is_shown = known is not None and known.readable and UPDATE in known.writable
+    if is_known or not is_shown or there is None or isinstance(value, Missing) or is_empty(value):
+        draft.account(source, rule.slot, source_value)
+    elif is_empty(there.get(rule.target)):
+        _write_directed(slots, draft, rule, view, source_value)
+    else:
+        draft.account(source, rule.slot, source_value)
+        if not _is_there(slots, target, rule.target, value):
+            first = ", ".join(as_text(view.shown(name)) for name in names)
+            kept = as_text(there.shown(rule.target))
+            why = f"it was {first!r} when first read, {kept!r} is kept until it changes"
+            draft.note("field.not_carried", f"{rule.target}: {why}", rule.place)
+            draft.account(source, WITHHELD + rule.slot, f"{rule.target}: {why} ({rule.place})")
 
 
 def _write_directed(

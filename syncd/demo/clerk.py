@@ -86,6 +86,27 @@ class Clerk:
         for each in answer["conflicts"]:
             what = str(each["slot"]).rpartition(".")[2]
             found += [Shown(str(name), what) for name in dict(each["numbers"]).values()]
+        return found + await self._not_taken()
+
+    async def _not_taken(self) -> list[Shown]:
+        """List fields of tickets just opened that the daemon says it did not take, as they are now.
+
+        What it says about a value excuses that value alone.
+        """
+        _, answer = await self.daemon.command("log", "--limit", "10000")
+        said = [each for each in answer["lines"] if each["event"] == "field.not_carried"]
+        values = {
+            str(ticket["number"]): {repr(str(value)) for value in ticket["fields"].values()}
+            for _, system in self.vendors.values()
+            for ticket in system.tickets()
+        }
+        found = []
+        for each in said:
+            name, _, why = str(each["detail"]).partition(": ")
+            is_now = any(
+                value in why for number in each["tickets"] for value in values.get(number, ())
+            )
+            found += [Shown(str(number), name) for number in each["tickets"] if is_now]
         return found
 
     async def parked(self) -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from syncd.core.rules import Expression, FieldOf, FieldRule, MappingRules, TextOf
-from syncd.core.state import BaselineState
+from syncd.core.state import WITHHELD, BaselineState
 from syncd.core.template import compile_template
 from syncd.model.ids import Side
 from syncd.model.operation import WriteKind
@@ -98,7 +98,7 @@ def test_a_person_who_changes_a_ticket_before_we_read_what_we_made_is_heard() ->
     world.settles()
     vendor = world.tickets[Side.VENDOR]
     assert vendor.get("title") == "as we call it"
-    assert "description" not in vendor.fields  # nobody wrote it, so nobody changed it
+    assert vendor.get("description") == "filled in by the desk itself"  # it was empty there
 
 
 def test_a_field_that_cannot_be_read_back_is_unverified_and_not_sent_again() -> None:
@@ -135,3 +135,28 @@ def test_a_status_set_while_an_older_one_still_waits_to_be_said_is_no_news() -> 
     world.now += timedelta(seconds=61)
     world.sets(Side.ITSM, "status", "Resolved")
     assert only(world).kind is WriteKind.COMMENT
+
+
+def test_what_a_ticket_we_opened_shows_at_first_is_shown_where_the_origin_says_otherwise() -> None:
+    back = FieldRule(
+        slot="to_itsm.description",
+        target_side=Side.ITSM,
+        target="description",
+        expression=Expression(source=FieldOf("cause")),
+    )
+    rules = mapping()
+    world = LinkWorld(
+        rules=replace(rules, fields=(*rules.fields, back)), traits=dict.fromkeys(Side, traits())
+    )
+    world.creates(Side.ITSM, title="Link down", description="ours", assigned_group="NOC")
+    assert world.opens(Side.ITSM)
+    world.delivers(Side.VENDOR)
+    world.sets(Side.VENDOR, "cause", "a default, or a person's?")
+    world.settles()
+    assert world.tickets[Side.ITSM].get("description") == "ours"
+    withheld = (Side.VENDOR, WITHHELD + "to_itsm.description")
+    assert "'ours' is kept until it changes" in str(world.baselines[withheld].value)
+    world.sets(Side.VENDOR, "cause", "a person's, surely")
+    world.settles()
+    assert world.tickets[Side.ITSM].get("description") == "a person's, surely"
+    assert world.baselines[withheld].value is None
