@@ -37,7 +37,8 @@ class ClaimedOperation:
         source_row: the ticket the change came from.
         source: that ticket's id and kind at its provider, for fetching attachments.
         write: what to send.
-        snapshot: newest snapshot of the target; None for a create or when never read.
+        snapshot: newest snapshot of the target, where `only_from` is judged by it; else None, also
+            for a create or when never read.
         only_from: the target's status must be one of these; None: any.
         attempts: tries so far that cost an attempt.
         sends: how often bytes may have left.

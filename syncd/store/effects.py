@@ -158,7 +158,7 @@ def load_rows(tx: Tx, ids: Collection[OperationId]) -> dict[int, Row]:
     Raises:
         BrokenInvariant: one of them is not there.
     """
-    found = {row.id: row for row in tx.rows(_rows_of(tx.is_postgres), {"ids": tx.many(ids)})}
+    found = {row.id: row for row in tx.gather(_rows_of(tx.is_postgres), {"ids": tx.many(ids)})}
     for wanted in ids:
         if wanted not in found:
             raise BrokenInvariant(f"operation {wanted} is not there")
@@ -180,7 +180,7 @@ def effects_of(tx: Tx, rows: Collection[Row]) -> Effects:
     if not links:
         return Effects(Writes(tx), sharers=sharers)
     old, written = {}, {}
-    for row in tx.rows(_baselines_of(tx.is_postgres), {"links": tx.many(links)}):
+    for row in tx.gather(_baselines_of(tx.is_postgres), {"links": tx.many(links)}):
         old[row.link, row.side, row.slot] = row.value
         if row.written_at is not None:
             written[row.link, row.side, row.slot] = row.written_at

@@ -201,7 +201,7 @@ _source, _target = t.ticket.alias("source"), t.ticket.alias("target")
 
 def _load(tx: Tx, ids: Sequence[OperationId]) -> list[ClaimedOperation]:
     found = {
-        row.id: _claimed(row) for row in tx.rows(_loading(tx.is_postgres), {"ids": tx.many(ids)})
+        row.id: _claimed(row) for row in tx.gather(_loading(tx.is_postgres), {"ids": tx.many(ids)})
     }
     return [found[wanted] for wanted in ids]
 
@@ -214,7 +214,8 @@ def _loading(is_postgres: bool) -> sa.Select[Any]:
             _source.c.external_id.label("source_id"),
             _source.c.number.label("source_number"),
             _source.c.kind.label("source_kind"),
-            _target.c.snapshot.label("target_snapshot"),
+            # The whole ticket, of any size, is worth reading only where its status is judged.
+            sa.case((_o.only_from.is_not(None), _target.c.snapshot)).label("target_snapshot"),
             _target.c.external_id.label("target_id"),
             _target.c.number.label("target_number"),
         )
@@ -292,7 +293,7 @@ def mark_many_sending(tx: Tx, calls: Sequence[Call]) -> list[bool]:
     """Note of many operations that their first byte is about to leave; see `mark_sending`."""
     asked = [_Sending(*args, **kwargs) for args, kwargs in calls]
     ids = tx.many([each.operation_id for each in asked])
-    held = set(map(tuple, tx.rows(_held(tx.is_postgres), {"ids": ids})))
+    held = set(map(tuple, tx.gather(_held(tx.is_postgres), {"ids": ids})))
     writes = Writes(tx)
     ours = []
     for each in asked:

@@ -36,6 +36,33 @@ async def test_rows_are_stored_as_they_are(database: Database, count: int) -> No
     assert await database.read(stored) == rows(count)
 
 
+ODD = [
+    "",
+    "a\x00b",
+    '["x", {"y": "\\u0000"}]',
+    "line\u2028\r\n\t'\"\\",
+    "😀 ﷺ \u202e",
+    "9007199254740993",
+]
+ALL = sa.select(t.lease)
+
+
+async def test_rows_gathered_are_the_rows_fetched(database: Database) -> None:
+    odd = [{"name": f"n{n}", "owner": text, "until": later(n)} for n, text in enumerate(ODD)]
+    if database.is_shared:
+        odd = [each for each in odd if "\x00" not in str(each["owner"])]  # PostgreSQL has none
+
+    def same(tx: Tx) -> list[dict[str, Any]]:
+        found = [each._asdict() for each in tx.gather(ALL)]
+        assert found == [dict(row._mapping) for row in tx.rows(ALL)]
+        return found
+
+    assert await database.read(same) == []
+    for each in odd:
+        await database.write(PUT.run, [each])
+    assert sorted(await database.read(same), key=lambda row: row["name"]) == odd
+
+
 @pytest.mark.parametrize("count", [1, 300])
 async def test_rows_are_changed_each_as_it_says(database: Database, count: int) -> None:
     def change(tx: Tx) -> None:
