@@ -24,6 +24,8 @@ from syncd.providers.b612 import adapter as b612
 from syncd.providers.b612.settings import B612Settings
 from syncd.providers.digital_realty import adapter as digital_realty
 from syncd.providers.digital_realty.settings import DigitalRealtySettings
+from syncd.providers.rt import adapter as rt
+from syncd.providers.rt.settings import RtSettings
 from syncd.providers.sipsynergy import adapter as sipsynergy
 from syncd.providers.sipsynergy.settings import SipSynergySettings
 from syncd.providers.smartops import adapter as smartops
@@ -144,6 +146,7 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
         for one in (
             _joined("b612", B612Settings, b612),
             _joined("digital_realty", DigitalRealtySettings, digital_realty),
+            _joined("rt", RtSettings, rt),
             _joined("sipsynergy", SipSynergySettings, sipsynergy, basis=sipsynergy.basis),
             _joined("smartops", SmartOpsSettings, smartops, serving=smartops),
             _joined("telenor", TelenorSettings, telenor),

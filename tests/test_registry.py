@@ -18,6 +18,7 @@ def test_a_provider_is_found_by_its_own_name() -> None:
     assert {name: one.name for name, one in PROVIDERS.items()} == {
         "b612": "b612",
         "digital_realty": "digital_realty",
+        "rt": "rt",
         "sipsynergy": "sipsynergy",
         "smartops": "smartops",
         "telenor": "telenor",

@@ -27,6 +27,8 @@ recorded and never seen; `person_notifies(ticket)`, `person_revokes_token()`,
 `notify_to(url, token, loss)`, `await settle_notifies()`, `unheard` (number to what became of its
 last ring). Digital Realty: `account` of `person_creates` is an account id (None: the first
 account); comments look alike whoever is `internal`; an attachment is recorded and no call shows it.
+RT: `internal` is a private comment, else a reply (`html` as its editor writes it);
+`person_merges(ticket, target)`.
 B-612: `person_comments` writes into `todo`, there are no attachments, and there are
 `person_suggests(ticket, date, time, by)` and `person_logs_hours(ticket, business, non_business,
 expenses, by)`; `webhook_url` is the complete address. SIP Synergy:
@@ -42,9 +44,11 @@ seen.
 - field_changed, field_unchanged: field, old, new (unchanged: written with the value it had)
 - status_changed: old, new (Telenor: text; Digital Realty: text, why it was cancelled);
   status_unchanged
-- comment_added: comment (id), kind, text (kind is "comment"; SmartOps: the list's name)
+- comment_added: comment (id), kind, text (kind is "comment"; SmartOps: the list's name; RT:
+  correspond or comment)
 - attachment_added: attachment (id), name, content_type, size, sha256 (SmartOps: is_visible False)
 - attachment_deleted: attachment, name
+- ticket_merged: into (RT)
 - notify_sent, notify_failed, notify_lost: number (attempt, problem)
 - mail_sent: event (SIP Synergy); user_created, user_updated, user_removed: user
 - request: request, operation, method, path, query, headers (secrets as ***), body_bytes,
@@ -61,25 +65,27 @@ for SmartOps, which has no lists to lag or drift, envelope_before and envelope_a
 `faults.add(Fault(…))`, `faults.rates({kind: probability}, only=None, **fields)`,
 `faults.clear()`. Token calls meet only faults that name them.
 
-**Operations**: Telenor `token logout list_incidents create_incident list_activities
-count_incidents product_categories get_incident update_incident list_incident_activities
-get_activity list_attachments add_attachment get_attachment delete_attachment list_comments
-add_comment set_contact set_local_contact delete_local_contact set_status`, and of orders the same
-with `order` for `incident`, or `order_` before it (`create_order`, `order_add_comment`), save
-`set_status`, which they have not; SmartOps `token create_ticket update_ticket get_ticket`; Digital
-Realty `token list_tickets create_ticket categories get_ticket update_ticket cancel_ticket
-add_comment add_attachment accounts sites locations notifications`; B-612 `get_ticket create_ticket
-update_ticket`; SIP Synergy `token list_tickets create_ticket get_ticket update_ticket
-delete_ticket create_comment list_comments create_comment_below list_attributes get_user
-list_agents create_user update_user delete_user list_groups get_group list_states
-list_states_slash confirm_contacts get_confirmation report report_csv`.
+**Operations**: Telenor `token logout list_incidents create_incident list_activities count_incidents
+product_categories get_incident update_incident list_incident_activities get_activity
+list_attachments add_attachment get_attachment delete_attachment list_comments add_comment
+set_contact set_local_contact delete_local_contact set_status`, and of orders the same with `order`
+for `incident`, or `order_` before it (`create_order`, `order_add_comment`), save `set_status`,
+which they have not; SmartOps `token create_ticket update_ticket get_ticket`; Digital Realty `token
+list_tickets create_ticket categories get_ticket update_ticket cancel_ticket add_comment
+add_attachment accounts sites locations notifications`; B-612 `get_ticket create_ticket
+update_ticket`; RT `version list_queues get_queue list_tickets create_ticket get_ticket
+update_ticket history attachments add_correspond add_comment download`; SIP Synergy `token
+list_tickets create_ticket get_ticket update_ticket delete_ticket create_comment list_comments
+create_comment_below list_attributes get_user list_agents create_user update_user delete_user
+list_groups get_group list_states list_states_slash confirm_contacts get_confirmation report
+report_csv`.
 
 **Over HTTP**, JSON, under `/_control/` and not in the record:
 
 - `POST act` `{"do": …, …}`: a person acts; the other keys are the method's arguments, attachments
   as `content_base64` or `size`. All: create update comment attach status remove lock_login;
-  Telenor: delete_attachment; SmartOps: notify notify_to revoke_token; B-612: suggest log_hours, and
-  no attach. Answers `{"result": …}`.
+  Telenor: delete_attachment; RT: merge; SmartOps: notify notify_to revoke_token; B-612: suggest
+  log_hours, and no attach. Answers `{"result": …}`.
 - `GET record?since=SEQ`, `GET tickets`, `GET violations`
 - `GET faults`; `POST faults` `{"clear": true, "next": [{"kind": …, …}], "rates": {…}, "only": […],
   "options": {…}}`, each part optional
@@ -93,6 +99,7 @@ from syncd.sandbox.b612 import B612Sandbox, B612SandboxSettings
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.digital_realty import DigitalRealtySandbox, DigitalRealtySandboxSettings
 from syncd.sandbox.faults import Fault, FaultKind
+from syncd.sandbox.rt import RtSandbox, RtSandboxSettings
 from syncd.sandbox.server import Sandbox, SandboxSettings
 from syncd.sandbox.sipsynergy import SipSynergySandbox, SipSynergySandboxSettings
 from syncd.sandbox.smartops import SmartOpsSandbox, SmartOpsSandboxSettings
@@ -106,6 +113,8 @@ __all__ = [
     "DigitalRealtySandboxSettings",
     "Fault",
     "FaultKind",
+    "RtSandbox",
+    "RtSandboxSettings",
     "Sandbox",
     "SandboxClock",
     "SandboxSettings",
@@ -127,6 +136,10 @@ def _digital_realty(**options: Any) -> Sandbox:
     return DigitalRealtySandbox(DigitalRealtySandboxSettings(**options))
 
 
+def _rt(**options: Any) -> Sandbox:
+    return RtSandbox(RtSandboxSettings(**options))
+
+
 def _sipsynergy(**options: Any) -> Sandbox:
     return SipSynergySandbox(SipSynergySandboxSettings(**options))
 
@@ -142,6 +155,7 @@ def _telenor(**options: Any) -> Sandbox:
 SANDBOXES: dict[str, Callable[..., Sandbox]] = {
     "b612": _b612,
     "digital_realty": _digital_realty,
+    "rt": _rt,
     "sipsynergy": _sipsynergy,
     "smartops": _smartops,
     "telenor": _telenor,

@@ -25,6 +25,7 @@ HEADERS_SHOWN = (
     "Master-Account-Id",
     "Account-Id",
     "Idempotency-Key",
+    "If-Match",
     "X-Request-Id",
     "X-Correlation-Id",
 )

@@ -4,6 +4,7 @@ import gc
 import hashlib
 import tracemalloc
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -122,7 +123,7 @@ class TestAttachments:
         ref = await world.opened()
         made = Made(BIG)
         digest = await made.digest()
-        draft = draft_of("big.bin", b"", size_bytes=BIG)
+        draft = replace(draft_of("big.bin", b"", size_bytes=BIG), digest=digest)
         gc.collect()
         tracemalloc.start(1)
         try:

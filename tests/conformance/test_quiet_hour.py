@@ -79,6 +79,8 @@ def expected(fixture: Fixture, polls: int, page: int, asked: Counter[str]) -> di
     match fixture.provider:
         case "telenor":
             return {FEED: polls}
+        case "rt":
+            return {LIST: polls}
         case "sipsynergy":
             return {LIST: polls, REPORT: HOUR_S // REPORT_S}
         case _:

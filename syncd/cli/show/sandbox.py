@@ -15,6 +15,8 @@ LOGINS = (
     "password",
     "offline_token",
     "integration_user",
+    "token",
+    "client_user",
 )
 TOKEN_PATHS = {
     "digital_realty": "/v2/auth/token",
@@ -33,6 +35,12 @@ ACTS: Mapping[str, tuple[str, ...]] = {
         '{"do": "create", "fields": {"todo": "Reboot server 12", "name": "LHR1"}, "by": "Amiram"}',
         '{"do": "log_hours", "ticket": "B-612-R…", "business": "1.5", "by": "Amiram"}',
         '{"do": "status", "ticket": "B-612-R…", "status": "Closed", "by": "Amiram"}',
+    ),
+    "rt": (
+        '{"do": "create", "fields": {"Subject": "Link down", "Content": "Since noon",'
+        ' "Requestor": "kari@acme.example"}, "by": "anna"}',
+        '{"do": "comment", "ticket": "7…", "text": "Any news?", "by": "anna"}',
+        '{"do": "status", "ticket": "7…", "status": "resolved", "by": "anna"}',
     ),
     "sipsynergy": (
         '{"do": "create", "fields": {"title": "No calls out", "description": "Since 08:00",'

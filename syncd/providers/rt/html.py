@@ -1,0 +1,61 @@
+"""HTML as plain text: what people write in RT's editor, and the mail they send; pure."""
+
+import re
+from html.parser import HTMLParser
+
+_BLOCKS = frozenset(
+    ("address", "blockquote", "div", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
+     "li", "ol", "p", "pre", "section", "table", "tr", "ul")
+)  # fmt: skip
+_APART = frozenset(("p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "table"))
+_SILENT = frozenset(("script", "style", "head", "title"))
+_SPACES = re.compile(r"[ \t\r\n\f]+")
+_AROUND_LINES = re.compile(r"[ \t]*\n[ \t]*")
+_GAPS = re.compile(r"\n{3,}")
+
+
+def text_of(source: str) -> str:
+    """Give the text of an HTML fragment: paragraphs apart, list items dashed, links in full."""
+    reader = _Reader()
+    reader.feed(source)
+    reader.close()
+    text = _AROUND_LINES.sub("\n", "".join(reader.pieces))
+    return _GAPS.sub("\n\n", text).strip()
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self._silent = 0
+        self._pre = 0
+        self._links: list[tuple[str, int]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._silent += tag in _SILENT
+        self._pre += tag == "pre"
+        if tag == "br":
+            self.pieces.append("\n")
+        elif tag in _BLOCKS:
+            self.pieces.append("\n\n" if tag in _APART else "\n")
+        if tag == "li":
+            self.pieces.append("- ")
+        if tag in {"td", "th"}:
+            self.pieces.append(" ")
+        if tag == "a":
+            self._links.append((dict(attrs).get("href") or "", len(self.pieces)))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent = max(0, self._silent - (tag in _SILENT))
+        self._pre = max(0, self._pre - (tag == "pre"))
+        if tag == "a" and self._links:
+            target, start = self._links.pop()
+            shown = "".join(self.pieces[start:]).strip()
+            if target and target not in (shown, f"mailto:{shown}"):
+                self.pieces.append(f" <{target}>")
+        if tag in _BLOCKS:
+            self.pieces.append("\n\n" if tag in _APART else "\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.pieces.append(data if self._pre else _SPACES.sub(" ", data))
