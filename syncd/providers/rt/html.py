@@ -10,7 +10,7 @@ _BLOCKS = frozenset(
 _APART = frozenset(("p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "table"))
 _SILENT = frozenset(("script", "style", "head", "title"))
 _SPACES = re.compile(r"[ \t\r\n\f]+")
-_AROUND_LINES = re.compile(r"[ \t]*\n[ \t]*")
+_BEFORE_LINES = re.compile(r"[ \t]+\n")
 _GAPS = re.compile(r"\n{3,}")
 
 
@@ -19,7 +19,7 @@ def text_of(source: str) -> str:
     reader = _Reader()
     reader.feed(source)
     reader.close()
-    text = _AROUND_LINES.sub("\n", "".join(reader.pieces))
+    text = _BEFORE_LINES.sub("\n", "".join(reader.pieces))
     return _GAPS.sub("\n\n", text).strip()
 
 
@@ -37,7 +37,7 @@ class _Reader(HTMLParser):
         if tag == "br":
             self.pieces.append("\n")
         elif tag in _BLOCKS:
-            self.pieces.append("\n\n" if tag in _APART else "\n")
+            self._break(2 if tag in _APART else 1)
         if tag == "li":
             self.pieces.append("- ")
         if tag in {"td", "th"}:
@@ -54,8 +54,21 @@ class _Reader(HTMLParser):
             if target and target not in (shown, f"mailto:{shown}"):
                 self.pieces.append(f" <{target}>")
         if tag in _BLOCKS:
-            self.pieces.append("\n\n" if tag in _APART else "\n")
+            self._break(2 if tag in _APART else 1)
 
     def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.pieces.append(data if self._pre else _SPACES.sub(" ", data))
+        if self._silent:
+            return
+        if not self._pre:
+            data = _SPACES.sub(" ", data)
+            starts_line = not self.pieces or self.pieces[-1][-1:] in ("\n", "")
+            data = data.lstrip(" ") if starts_line else data
+        if data:
+            self.pieces.append(data)
+
+    def _break(self, lines: int) -> None:
+        """End the line; with two, leave one empty. What is there already counts."""
+        tail = "".join(self.pieces[-3:]).rstrip(" ")
+        there = len(tail) - len(tail.rstrip("\n"))
+        if lines > there:
+            self.pieces.append("\n" * (lines - there))

@@ -1,4 +1,4 @@
-"""RT's payloads: typed, read tolerantly, never guessed (REST2 of RT 5; NOTES.md).
+"""RT's payloads: typed, read tolerantly, never guessed (NOTES.md).
 
 Ids are numbers in single objects and texts in lists; numbers elsewhere are texts; an unset date is
 the epoch. What cannot be read is left out and named in `odd`; an answer that is not what it should
