@@ -16,6 +16,7 @@ JsonObject = Mapping[str, object]
 
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})Z")
 _ID = re.compile(r"[1-9]\d{0,17}")
+_SIZE = re.compile(r"\d{1,15}")
 _LAST = re.compile(r"/([1-9]\d{0,17})/?$")
 _Item = TypeVar("_Item")
 
@@ -237,7 +238,7 @@ def parse_part(raw: object) -> Part:
         transaction=parse_id(node.get("TransactionId")),
         name=_text(node.get("Filename")),
         content_type=_text(node.get("ContentType")).lower(),
-        size=int(size) if isinstance(size, str | int) and str(size).isdecimal() else None,
+        size=int(_text(size)) if _SIZE.fullmatch(_text(size)) else None,
         created=parse_date(node.get("Created")),
         content=content if isinstance(content, str) else None,
     )
@@ -327,9 +328,8 @@ def _text(raw: object) -> str:
 
 
 def _count(raw: object) -> int | None:
-    if isinstance(raw, bool) or not isinstance(raw, int | float):
-        return None
-    return int(raw)
+    is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
+    return int(raw) if is_number and 0 <= raw < 10**15 else None  # type: ignore[operator,arg-type]
 
 
 def _person(raw: object) -> Person:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import orjson
 from aiohttp import BodyPartReader, web
 
+from syncd.sandbox import calls
 from syncd.sandbox.bodies import Bodies, StoredBody
 from syncd.sandbox.calls import Answer, Call, Handler, Operation, json_answer
 from syncd.sandbox.rt.model import NOBODY, Part, Ticket
@@ -29,14 +30,24 @@ Note = Callable[[Call, str, str], None]
 """Says that a call did what RT answers well and does not do: rule and detail."""
 
 
-class Refusal(Exception):
-    """A call is refused; `rule` names what it broke, if it broke one."""
+ERROR_PAGE = b"<!DOCTYPE html><html><head><title>RT Error</title></head><body>?</body></html>"
 
-    def __init__(self, status: int, message: str, rule: str | None = None) -> None:
-        super().__init__(f"{status} {message}")
+
+class Refusal(calls.Refusal):
+    """A call is refused with an HTTP status; a page for people where `is_page`."""
+
+    def __init__(
+        self, status: int, message: str, rule: str | None = None, *, is_page: bool = False
+    ) -> None:
+        super().__init__(f"{status}", message, rule)
         self.status = status
-        self.message = message
-        self.rule = rule
+        self.is_page = is_page
+
+    def answer(self, shape: int) -> Answer:
+        del shape
+        if self.is_page:
+            return web.Response(body=ERROR_PAGE, status=self.status, content_type="text/html")
+        return json_answer({"message": self.detail}, self.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +174,7 @@ class RtCalls:
             for one, part in ticket.files():
                 if (one.id, part.id) == (entry, number) and part.body is not None:
                     return await _streamed(call, part, part.body)
-        raise Refusal(404, "html")
+        raise Refusal(404, "there is no such file", is_page=True)
 
     # --- writes ----------------------------------------------------------------------------------
 

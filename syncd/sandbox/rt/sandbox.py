@@ -8,11 +8,11 @@ from typing import Any
 
 from aiohttp import web
 
-from syncd.sandbox.calls import Answer, Call, Handler, Operation, Refused, json_answer
+from syncd.sandbox.calls import Answer, Call, Handler, Operation, json_answer
 from syncd.sandbox.clock import iso
 from syncd.sandbox.faults import ENVELOPE_KINDS, FaultKind
-from syncd.sandbox.record import PERSON, Who
-from syncd.sandbox.rt.calls import Refusal, RtCalls
+from syncd.sandbox.record import person
+from syncd.sandbox.rt.calls import RtCalls
 from syncd.sandbox.rt.model import Ticket, rt_date, text_of
 from syncd.sandbox.rt.settings import RtSandboxSettings
 from syncd.sandbox.rt.state import Tickets
@@ -25,7 +25,6 @@ AGENT = "anna"
 KINDS = frozenset(FaultKind) - ENVELOPE_KINDS - {FaultKind.EXPIRED_TOKEN}
 """RT's tokens do not expire by themselves."""
 LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Login</title></head><body>Login</body></html>"
-ERROR_PAGE = b"<!DOCTYPE html><html><head><title>RT Error</title></head><body>?</body></html>"
 _MEMBERS = {"Subject": "subject", "Priority": "priority", "Owner": "owner", "Queue": "queue"}
 
 
@@ -41,7 +40,6 @@ class RtSandbox(Sandbox):
         super().__init__(self.settings, KINDS)
 
     def build(self) -> list[Operation]:
-        self._is_locked = False
         self.store = Tickets(self.settings, self.clock, self.record)
         views = Views(self.settings, lambda: self.base_url)
         calls = RtCalls(self.settings, self.store, self.bodies, views, self.violation)
@@ -60,7 +58,7 @@ class RtSandbox(Sandbox):
         custom = {name: value for name, value in fields.items() if name in names}
         text = fields.get("Content")
         made = self.store.create(
-            known, _person(by), requestors=requestors, custom=custom, text=text
+            known, person(by, internal=True), requestors=requestors, custom=custom, text=text
         )
         return str(made.id)
 
@@ -69,18 +67,22 @@ class RtSandbox(Sandbox):
         for name, value in fields.items():
             found = self.store.need(ticket)
             if name in _MEMBERS:
-                self.store.set_field(found, _MEMBERS[name], value, _person(by))
+                self.store.set_field(found, _MEMBERS[name], value, person(by, internal=True))
             elif name == "Requestor":
-                self.store.set_requestors(found, [value] if value else [], _person(by))
+                self.store.set_requestors(
+                    found, [value] if value else [], person(by, internal=True)
+                )
             else:
-                self.store.set_custom(found, name, value, _person(by))
+                self.store.set_custom(found, name, value, person(by, internal=True))
 
     def person_comments(
         self, ticket: str, text: str, by: str = AGENT, *, internal: bool = False, html: bool = False
     ) -> str:
         """Reply, or comment when `internal`; return the transaction's id."""
         way, kind = "comment" if internal else "correspond", "text/html" if html else "text/plain"
-        entry = self.store.say(self.store.need(ticket), way, text, _person(by), content_type=kind)
+        entry = self.store.say(
+            self.store.need(ticket), way, text, person(by, internal=True), content_type=kind
+        )
         return str(entry.id)
 
     def person_attaches(
@@ -94,13 +96,12 @@ class RtSandbox(Sandbox):
         internal: bool = True,
     ) -> str:
         """Add a file with a comment that says nothing, or a reply; return its id."""
-        if isinstance(content, Path):
-            body = self.bodies.keep_file(content)
-        else:
-            body = self.bodies.keep(content)
+        body = self.bodies.keep(content)
         way = "comment" if internal else "correspond"
         files = [(name, content_type, body, body.size_bytes)]
-        entry = self.store.say(self.store.need(ticket), way, None, _person(by), files=files)
+        entry = self.store.say(
+            self.store.need(ticket), way, None, person(by, internal=True), files=files
+        )
         return f"{entry.id}-{entry.parts[-1].id}"
 
     def person_sets_status(
@@ -109,19 +110,17 @@ class RtSandbox(Sandbox):
         """Set any status; a `text` is a reply that goes before."""
         if text:
             self.person_comments(ticket, text, by)
-        self.store.set_status(self.store.need(ticket), status, _person(by))
+        self.store.set_status(self.store.need(ticket), status, person(by, internal=True))
 
     def person_merges(self, ticket: str, target: str, by: str = AGENT) -> None:
         """Merge a ticket into another."""
-        self.store.merge(self.store.need(ticket), self.store.need(target), _person(by))
+        self.store.merge(
+            self.store.need(ticket), self.store.need(target), person(by, internal=True)
+        )
 
     def person_removes(self, ticket: str, by: str = AGENT) -> None:
         """Make a ticket vanish, as the shredder does."""
-        self.store.remove(self.store.need(ticket), _person(by))
-
-    def person_locks_login(self, is_locked: bool = True) -> None:
-        """Refuse the token from now on, as after it was revoked."""
-        self._is_locked = is_locked
+        self.store.remove(self.store.need(ticket), person(by, internal=True))
 
     @property
     def acts(self) -> dict[str, Callable[..., Any]]:
@@ -146,7 +145,7 @@ class RtSandbox(Sandbox):
         return token.strip() if scheme.lower() == "token" and token.strip() else None
 
     def credential_state(self, credential: str) -> TokenState:
-        is_good = credential == self.settings.token and not self._is_locked
+        is_good = credential == self.settings.token and not self.tokens.is_locked
         return TokenState.VALID if is_good else TokenState.UNKNOWN
 
     def refuse_path(self, call: Call) -> Answer:
@@ -181,16 +180,10 @@ class RtSandbox(Sandbox):
         return call.look_back(self.clock.now(), lag_s)
 
     def _guarded(self, handler: Handler) -> Handler:
-        async def answered(call: Call) -> Answer:
-            try:
-                return self._dated(await handler(call))
-            except Refusal as refusal:
-                if refusal.rule is not None:
-                    self.violation(call, refusal.rule, refusal.message)
-                answer = self._error(refusal.status, refusal.message)
-                raise Refused(answer) from refusal
+        async def dated(call: Call) -> Answer:
+            return self._dated(await handler(call))
 
-        return answered
+        return self.guarded(dated, lambda _: None, lambda _: 0)
 
     def _dated(self, answer: Answer) -> Answer:
         """Tell this world's time, as a web server does with every answer."""
@@ -200,14 +193,7 @@ class RtSandbox(Sandbox):
         return answer
 
     def _error(self, status: int, message: str) -> Answer:
-        if message == "html":
-            page = web.Response(body=ERROR_PAGE, status=status, content_type="text/html")
-            return self._dated(page)
         return self._dated(json_answer({"message": message}, status))
-
-
-def _person(by: str) -> Who:
-    return Who(actor=PERSON, by=by, internal=True)
 
 
 def _dump(ticket: Ticket) -> dict[str, Any]:
