@@ -328,8 +328,9 @@ def _text(raw: object) -> str:
 
 
 def _count(raw: object) -> int | None:
-    is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
-    return int(raw) if is_number and 0 <= raw < 10**15 else None  # type: ignore[operator,arg-type]
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return None
+    return int(raw) if 0 <= raw < 10**15 else None
 
 
 def _person(raw: object) -> Person:
