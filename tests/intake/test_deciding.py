@@ -215,12 +215,10 @@ async def test_a_bug_in_a_decision_does_not_come_back_at_once(
 # --- a quiet pass --------------------------------------------------------------------------------
 
 
-async def test_what_is_known_already_costs_no_write(tmp_path: Any, sqlite_url: str) -> None:
-    from pathlib import Path
-
-    from tests.simulation.inline import InlineDatabase
-
-    db = InlineDatabase(Path(sqlite_url.removeprefix("sqlite:///")))
+async def test_what_is_known_already_costs_no_write(
+    tmp_path: Path, sqlite_template: Path
+) -> None:
+    db = InlineDatabase(Memory(sqlite_template))
     world = World(db, tmp_path)
     await world.set_up()
     for at in range(3):

@@ -1,12 +1,15 @@
-"""The SQLite store without its threads: units run where they are handed in.
+"""The SQLite store without its threads and its file: units run where they are handed in.
 
 With everything in one thread a run is decided by its seed alone, and a test can stop it before or
-after any transaction.
+after any transaction. What is committed outlives a daemon that is killed, as it would in a file;
+power cuts are for others to play.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
@@ -14,6 +17,7 @@ from sqlalchemy.pool import NullPool
 from syncd.store.database import Database, P, T, Unit
 from syncd.store.sqlite import PRAGMAS, _translated
 from syncd.store.tx import Tx
+from tests.simulation.quick import QuickConnection
 
 Step = Callable[[str], Awaitable[None]]
 
@@ -26,8 +30,33 @@ async def _no_step(_name: str) -> None:
     return
 
 
+class Memory:
+    """A store in memory; it outlives whoever works on it until it is closed.
+
+    Attributes:
+        raw: SQLite's own connection.
+        tx: what units work in.
+    """
+
+    def __init__(self, template: Path) -> None:
+        """Begin with a copy of a file."""
+        self.raw = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
+        with contextlib.closing(sqlite3.connect(template)) as source:
+            source.backup(self.raw)
+        for pragma in PRAGMAS:
+            self.raw.execute(pragma).fetchall()
+        _opening.append(self.raw)
+        self._full = _ENGINE.connect()
+        quick: Any = QuickConnection(self.raw, self._full)
+        self.tx = Tx(quick)
+
+    def close(self) -> None:
+        """Forget it."""
+        self._full.close()
+
+
 class InlineDatabase(Database):
-    """Implements `Database`; what it commits lies in the file at once.
+    """Implements `Database` on a store in memory.
 
     Attributes:
         step: awaited before and after each transaction.
@@ -36,22 +65,17 @@ class InlineDatabase(Database):
 
     is_shared = False
 
-    def __init__(self, path: Path, step: Step = _no_step) -> None:
+    def __init__(self, memory: Memory, step: Step = _no_step) -> None:
         self.step = step
         self.commits = 0
-        self._raw = sqlite3.connect(path, isolation_level=None, cached_statements=512)
-        # A killed process is not a power cut: what was written is there.
-        for pragma in (*PRAGMAS, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=OFF"):
-            self._raw.execute(pragma).fetchall()
-        _opening.append(self._raw)
-        self._connection = _ENGINE.connect()
+        self._raw, self._tx = memory.raw, memory.tx
 
     async def write(self, unit: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         await self.step("before a write")
         before = self._raw.total_changes
         self._raw.execute("BEGIN IMMEDIATE")
         try:
-            result = unit(Tx(self._connection), *args, **kwargs)
+            result = unit(self._tx, *args, **kwargs)
             self._raw.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - it belongs to who handed the unit in
             if self._raw.in_transaction:
@@ -65,10 +89,9 @@ class InlineDatabase(Database):
         await self.step("before a reading")
         self._raw.execute("BEGIN")
         try:
-            return unit(Tx(self._connection), *args, **kwargs)
+            return unit(self._tx, *args, **kwargs)
         finally:
             self._raw.execute("ROLLBACK")
 
     async def close(self) -> None:
-        self._connection.close()
-        self._raw.close()
+        return

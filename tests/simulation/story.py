@@ -1,12 +1,11 @@
 """One story: a seed, played and judged."""
 
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.simulation.bugs import planted
 from tests.simulation.checker import Checker, Problem
+from tests.simulation.inline import Memory
 from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.world import World
 
@@ -56,9 +55,8 @@ async def play(seed: int, template: Path, *, bug: str = "") -> Told:
         bug: planted while it is played; empty: none.
     """
     name = name_of(seed)
-    home = Path(tempfile.mkdtemp(prefix=f"syncd-story-{seed}-", dir=template.parent))
-    shutil.copy(template, home / "syncd.db")
-    world = World(seed, home, SCENARIOS[name])
+    store = Memory(template)
+    world = World(seed, store, SCENARIOS[name])
     unrest = ""
     problems: list[Problem] = []
     try:
@@ -68,7 +66,7 @@ async def play(seed: int, template: Path, *, bug: str = "") -> Told:
     except Exception as error:  # noqa: BLE001 - whatever broke a story is its verdict
         unrest = f"{type(error).__name__}: {error}"
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        store.close()
     return Told(
         seed=seed,
         name=name,

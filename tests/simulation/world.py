@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -35,7 +34,7 @@ from syncd.store.records import ConnectionPin, OperationRecord
 from syncd.store.spool import Spool, SpoolFile
 from syncd.store.tx import Tx
 from tests.simulation.checker import Shown
-from tests.simulation.inline import InlineDatabase
+from tests.simulation.inline import InlineDatabase, Memory
 from tests.simulation.people import People
 from tests.simulation.scenarios import Scenario
 from tests.simulation.traits import Fate
@@ -110,9 +109,9 @@ class World:
         shown: what the daemon shows of itself in the end.
     """
 
-    def __init__(self, seed: int, folder: Path, scenario: Scenario) -> None:
+    def __init__(self, seed: int, store: Memory, scenario: Scenario) -> None:
         self.seed = seed
-        self.path = folder / "syncd.db"
+        self.store = store
         self.scenario = scenario
         self.random = Random(seed)
         self.clock = FakeClock()
@@ -192,7 +191,7 @@ class World:
         self.lives += 1
         self.life = self.lives
         self.stopping = asyncio.Event()
-        self.db = InlineDatabase(self.path, self.step)
+        self.db = InlineDatabase(self.store, self.step)
         rules = self.scenario.rules
         config = IntakeConfig(
             mappings={rules.name: rules},

@@ -1,0 +1,173 @@
+"""SQLAlchemy's statements carried out without SQLAlchemy's ceremony.
+
+A story runs some four thousand statements, a few hundred different ones. Here each is compiled by
+SQLAlchemy once; after that only its parameters are bound, and its rows read, by the column types'
+own rules. What is rarer than that (lists spelt out, values made while inserting) is left to
+SQLAlchemy itself on the same connection.
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine.result import result_tuple
+
+PLANS_MAX = 4_000
+"""Statements remembered at once; reaching it forgets all, and they are planned again."""
+
+Process = Callable[[Any], Any]
+Given = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """Stands where a parameter is to be put."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How one statement is carried out.
+
+    Attributes:
+        statement: what it is for, kept so that its identity is not given to another.
+        sql: what the database is told; empty: SQLAlchemy does it.
+        values: constants and places for parameters, in the order of the question marks.
+        processes: turns each parameter into what the database takes; None: as it is.
+        row: makes a row of what the database gives; None: there are no rows.
+    """
+
+    statement: Any
+    sql: str = ""
+    values: tuple[Any, ...] = ()
+    processes: tuple[Process | None, ...] = ()
+    row: Process | None = None
+
+    def bind(self, given: Mapping[str, Any]) -> list[Any]:
+        """Put parameters in their places."""
+        bound = []
+        for value, process in zip(self.values, self.processes, strict=True):
+            if type(value) is not _Slot:
+                bound.append(value)
+            elif process is None:
+                bound.append(given[value.key])
+            else:
+                bound.append(process(given[value.key]))
+        return bound
+
+
+class _Result:
+    """What a statement gave, as far as the store asks for it."""
+
+    __slots__ = ("_rows", "inserted_primary_key", "rowcount")
+
+    def __init__(self, rows: list[Any], rowcount: int, made: int | None) -> None:
+        self._rows = rows
+        self.rowcount = rowcount
+        self.inserted_primary_key = (made,)
+
+    def all(self) -> list[Any]:
+        return self._rows
+
+    def first(self) -> Any:
+        return self._rows[0] if self._rows else None
+
+    def scalar(self) -> Any:
+        return self._rows[0][0] if self._rows else None
+
+    def scalars(self) -> "_Result":
+        return _Result([row[0] for row in self._rows], self.rowcount, None)
+
+
+class QuickConnection:
+    """Stands in for `sqlalchemy.Connection` within a `Tx`."""
+
+    _plans: dict[tuple[int, tuple[str, ...]], _Plan] = {}
+    _compiled: dict[Any, Any] = {}
+
+    def __init__(self, raw: sqlite3.Connection, full: sa.Connection) -> None:
+        """Carry statements out on `raw`, which `full` rests on."""
+        self.dialect = full.dialect
+        self._raw = raw
+        self._full = full
+
+    def execute(self, statement: Any, given: Given = None) -> Any:
+        """Carry one out."""
+        if given is not None and not isinstance(given, Mapping):
+            return self._full.execute(statement, given)
+        key = (id(statement), tuple(given) if given else ())
+        plan = self._plans.get(key)
+        if plan is None:
+            if len(self._plans) >= PLANS_MAX:
+                self._plans.clear()
+            plan = self._plans[key] = self._plan(statement, key[1])
+        if not plan.sql:
+            return self._full.execute(statement, given)
+        values = plan.bind(given or {})
+        try:
+            cursor = self._raw.execute(plan.sql, values)
+            row = plan.row
+            rows = [row(one) for one in cursor.fetchall()] if row is not None else []
+        except sqlite3.Error as error:
+            dialect: Any = self.dialect
+            raise sa.exc.DBAPIError.instance(
+                plan.sql, values, error, sqlite3.Error, dialect=dialect
+            ) from error
+        return _Result(rows, cursor.rowcount, cursor.lastrowid)
+
+    def _plan(self, statement: Any, keys: tuple[str, ...]) -> _Plan:
+        compiled, extracted, collected, _ = statement._compile_w_cache(
+            self.dialect, compiled_cache=self._compiled, column_keys=sorted(keys)
+        )
+        if _is_rare(compiled):
+            return _Plan(statement)
+        slots = {key: _Slot(key) for key in keys}
+        values = compiled.construct_params(
+            slots, extracted_parameters=extracted, escape_names=False, _collected_params=collected
+        )
+        processes = [compiled._bind_processors.get(name) for name in compiled.positiontup]
+        return _Plan(
+            statement,
+            compiled.string,
+            tuple(map(_constant, (values[name] for name in compiled.positiontup), processes)),
+            tuple(processes),
+            self._row(compiled),
+        )
+
+    def _row(self, compiled: Any) -> Process | None:
+        columns = compiled._result_columns
+        if not columns:
+            return None
+        make = result_tuple([column.keyname for column in columns])
+        processes = [
+            (at, process)
+            for at, column in enumerate(columns)
+            if (process := column.type._cached_result_processor(self.dialect, None)) is not None
+        ]
+
+        def row(found: Sequence[Any]) -> Any:
+            read = list(found)
+            for at, process in processes:
+                read[at] = process(read[at])
+            return make(read)
+
+        return row if processes else make
+
+
+def _constant(value: Any, process: Process | None) -> Any:
+    return value if type(value) is _Slot or process is None else process(value)
+
+
+def _is_rare(compiled: Any) -> bool:
+    return bool(
+        compiled.isplaintext
+        or compiled.insert_prefetch
+        or compiled.update_prefetch
+        or compiled.literal_execute_params
+        or compiled.post_compile_params
+        or compiled.schema_translate_map
+        or any(parameter.callable for parameter in compiled.bind_names)
+    )
