@@ -1,6 +1,7 @@
 """Links that are open: pauses, detaching, conflicts, and what a bug must not do."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from syncd.model.ticket import CommentKind, Visibility
 from syncd.store import conflicts, links, operations
 from syncd.store.records import LinkPhase
 from tests.intake.world import World, rules
+from tests.simulation.inline import InlineDatabase, Memory
 from tests.simulation.traits import Fate
 
 # --- pauses --------------------------------------------------------------------------------------
@@ -215,9 +217,7 @@ async def test_a_bug_in_a_decision_does_not_come_back_at_once(
 # --- a quiet pass --------------------------------------------------------------------------------
 
 
-async def test_what_is_known_already_costs_no_write(
-    tmp_path: Path, sqlite_template: Path
-) -> None:
+async def test_what_is_known_already_costs_no_write(tmp_path: Path, sqlite_template: Path) -> None:
     db = InlineDatabase(Memory(sqlite_template))
     world = World(db, tmp_path)
     await world.set_up()

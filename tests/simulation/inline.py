@@ -7,6 +7,7 @@ power cuts are for others to play.
 
 import contextlib
 import sqlite3
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ _opening: list[sqlite3.Connection] = []
 # One engine for all stores, so that statements are compiled once.
 _ENGINE = sa.create_engine("sqlite+pysqlite://", creator=_opening.pop, poolclass=NullPool)
 
+CACHED_STATEMENTS = 1_024
+
 
 async def _no_step(_name: str) -> None:
     return
@@ -40,19 +43,40 @@ class Memory:
 
     def __init__(self, template: Path) -> None:
         """Begin with a copy of a file."""
-        self.raw = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
-        with contextlib.closing(sqlite3.connect(template)) as source:
-            source.backup(self.raw)
-        for pragma in PRAGMAS:
-            self.raw.execute(pragma).fetchall()
-        _opening.append(self.raw)
-        self._full = _ENGINE.connect()
+        # One that was used before has its statements prepared: only its rows were forgotten.
+        self._used = _used[template]
+        self.raw, self._full = self._used.pop() if self._used else _opened(template)
         quick: Any = QuickConnection(self.raw, self._full)
         self.tx = Tx(quick)
 
     def close(self) -> None:
-        """Forget it."""
-        self._full.close()
+        """Forget everything that was not in the file."""
+        self.replace("template")
+        self._used.append((self.raw, self._full))
+
+    def replace(self, schema: str) -> None:
+        """Put the rows of an attached store in the place of those that are here."""
+        self.raw.execute("PRAGMA foreign_keys=OFF")
+        self.raw.execute("BEGIN")
+        for (table,) in self.raw.execute(_TABLES).fetchall():
+            self.raw.execute(f"DELETE FROM main.{table}")
+            self.raw.execute(f"INSERT INTO main.{table} SELECT * FROM {schema}.{table}")
+        self.raw.execute("COMMIT")
+        self.raw.execute("PRAGMA foreign_keys=ON")
+
+
+_TABLES = "SELECT name FROM template.sqlite_schema WHERE type = 'table'"
+_used: dict[Path, list[tuple[sqlite3.Connection, sa.Connection]]] = defaultdict(list)
+
+
+def _opened(template: Path) -> tuple[sqlite3.Connection, sa.Connection]:
+    raw = sqlite3.connect(":memory:", isolation_level=None, cached_statements=CACHED_STATEMENTS)
+    with contextlib.closing(sqlite3.connect(template)) as source:
+        source.backup(raw)
+    for pragma in (*PRAGMAS, f"ATTACH '{template}' AS template"):
+        raw.execute(pragma).fetchall()
+    _opening.append(raw)
+    return raw, _ENGINE.connect()
 
 
 class InlineDatabase(Database):

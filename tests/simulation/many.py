@@ -1,9 +1,11 @@
 """Many stories at once, one process per core."""
 
 import asyncio
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -13,15 +15,33 @@ from tests.simulation.story import Told, play
 
 QUIET_LEVEL = 50
 """Nothing below is logged: a story's log would say what its faults were made to cause."""
+GARBAGE_MIN = 100_000
+"""Objects made before garbage is looked for."""
 
 _template = Path()
 _bug = ""
+_lasting = ExitStack()
 
 
 def _begin(template: Path, bug: str) -> None:
     global _template, _bug
     _template, _bug = template, bug
+    _lasting.enter_context(undisturbed())
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Play without logs, and without looking all that was imported through for garbage."""
+    logging, thresholds = structlog.get_config(), gc.get_threshold()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(QUIET_LEVEL))
+    gc.freeze()
+    gc.set_threshold(GARBAGE_MIN, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+        structlog.configure(**logging)
 
 
 def _play(seed: int) -> Told:

@@ -7,7 +7,7 @@ SQLAlchemy itself on the same connection.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,12 @@ class _Result:
         self.rowcount = rowcount
         self.inserted_primary_key = (made,)
 
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._rows)
+
+    def yield_per(self, _count: int) -> "_Result":
+        return self
+
     def all(self) -> list[Any]:
         return self._rows
 
@@ -82,11 +88,12 @@ class _Result:
         return _Result([row[0] for row in self._rows], self.rowcount, None)
 
 
+_plans: dict[tuple[int, tuple[str, ...]], _Plan] = {}
+_compiled: dict[Any, Any] = {}
+
+
 class QuickConnection:
     """Stands in for `sqlalchemy.Connection` within a `Tx`."""
-
-    _plans: dict[tuple[int, tuple[str, ...]], _Plan] = {}
-    _compiled: dict[Any, Any] = {}
 
     def __init__(self, raw: sqlite3.Connection, full: sa.Connection) -> None:
         """Carry statements out on `raw`, which `full` rests on."""
@@ -99,11 +106,11 @@ class QuickConnection:
         if given is not None and not isinstance(given, Mapping):
             return self._full.execute(statement, given)
         key = (id(statement), tuple(given) if given else ())
-        plan = self._plans.get(key)
+        plan = _plans.get(key)
         if plan is None:
-            if len(self._plans) >= PLANS_MAX:
-                self._plans.clear()
-            plan = self._plans[key] = self._plan(statement, key[1])
+            if len(_plans) >= PLANS_MAX:
+                _plans.clear()
+            plan = _plans[key] = self._plan(statement, key[1])
         if not plan.sql:
             return self._full.execute(statement, given)
         values = plan.bind(given or {})
@@ -120,7 +127,7 @@ class QuickConnection:
 
     def _plan(self, statement: Any, keys: tuple[str, ...]) -> _Plan:
         compiled, extracted, collected, _ = statement._compile_w_cache(
-            self.dialect, compiled_cache=self._compiled, column_keys=sorted(keys)
+            self.dialect, compiled_cache=_compiled, column_keys=sorted(keys)
         )
         if _is_rare(compiled):
             return _Plan(statement)

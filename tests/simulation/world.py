@@ -398,7 +398,7 @@ class World:
             await self.db.write(connections.resume, connection, **how)
         for name in (stopped := await self.db.read(mappings.paused)):
             await self.db.write(mappings.resume, name, **how)
-        resting = [one.link.id for one in await self.db.read(links.overview) if one.link.pause]
+        resting = await self.db.read(lambda tx: tx.scalars(_RESTING))
         for link_id in resting:
             await self.db.write(links.resume, link_id, **how)
         return bool(paused or stopped or resting)
@@ -462,6 +462,7 @@ _PARKED = (
     .with_only_columns(t.journal.c.link)
     .where(t.journal.c.event == "operation.parked", t.journal.c.link.is_not(None))
 )
+_RESTING = t.link.select().with_only_columns(t.link.c.id).where(t.link.c.paused_at.is_not(None))
 _READS = (
     t.ticket.select()
     .with_only_columns(t.ticket.c.id)
