@@ -44,6 +44,7 @@ class Fixture:
         quiet_acts: acts of people (`update`, `comment`, `status`, `attach`) the list does not tell.
         unsampled: writable field -> why `create` and `change` leave it out.
         title, text: the fields that hold a line and a long text.
+        remarks_in: the field people's remarks are read in; empty: they are comments.
         opens: how a person opens a ticket in the sandbox; returns its id.
         placeholders: what ENDPOINTS.md may name beside `{ticket}` and `{number}`.
     """
@@ -65,6 +66,7 @@ class Fixture:
     unsampled: Mapping[str, str] = field(default_factory=dict)
     title: str = "title"
     text: str = "description"
+    remarks_in: str = ""
     opens: Callable[[Any, Mapping[str, Any]], str] = _opens
     placeholders: Placeholders = _none
 

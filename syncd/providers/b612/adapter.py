@@ -169,6 +169,8 @@ class B612Adapter:
         self._known_kind(write.ticket_kind)
         if write.kind not in self._features.writes:
             self._refuse(f"B-612 takes no {write.kind}")
+        if write.kind is WriteKind.COMMENT and write.said.kind is not CommentKind.COMMENT:
+            self._refuse(f"B-612 has no {write.said.kind}")
         try:
             if write.kind is WriteKind.CREATE:
                 return await self._create(write)
@@ -233,6 +235,9 @@ class B612Adapter:
         """GET, overlay, PUT once, all thirteen. Spec: §5 PUT; b612.md §7, B17; DESIGN R14."""
         ref = _target(write)
         before = await self._before(ref)
+        if write.kind is WriteKind.COMMENT and self._is_remarked(write, before):
+            # It stands there already: PUT would write it a second time.
+            return self._receipt_of(write, before, request_id="")
         texts = {path: before.texts[path] for path in WRITABLE if path in before.texts}
         if write.kind is WriteKind.COMMENT:
             texts[TODO] = self._with_remark(write, texts.get(TODO, ""))
@@ -268,10 +273,15 @@ class B612Adapter:
         return told
 
     def _with_remark(self, write: Write, raw: str) -> str:
-        body = write.comment.body.strip() if write.comment else ""
+        # A marker that is quoted would end the remark there.
+        body = todo.unmarked(write.said.body).strip()
         if not body:
             raise mapping.CannotCarry("an empty comment")
         return todo.add(raw, todo.Remark(key=write.key, at=self._clock.now(), body=body))
+
+    def _is_remarked(self, write: Write, told: Told) -> bool:
+        remarks = todo.split(told.texts.get(TODO, "")).remarks
+        return any(remark.key == write.key for remark in remarks)
 
     def _written(self, answer: Answer) -> Told:
         """Read a write's answer: only a number proves that it happened (B9, B19)."""
@@ -284,6 +294,9 @@ class B612Adapter:
         return told
 
     def _receipt(self, write: Write, told: Told, answer: Answer) -> Receipt:
+        return self._receipt_of(write, told, request_id=answer.context.request_id)
+
+    def _receipt_of(self, write: Write, told: Told, *, request_id: str) -> Receipt:
         values = mapping.field_values(told)
         is_comment = write.kind is WriteKind.COMMENT
         return Receipt(
@@ -291,7 +304,7 @@ class B612Adapter:
             ticket_number=told.number,
             comment_id=mapping.comment_id(write.key) if is_comment else None,
             fields={name: values[name] for name in write.fields if name in values},
-            request_id=answer.context.request_id,
+            request_id=request_id,
         )
 
     # --- reading and probing ---------------------------------------------------------------------
@@ -328,7 +341,7 @@ class B612Adapter:
     def _probe_remark(self, write: Write, told: Told, ref: TicketRef) -> ProbeResult:
         remarks = todo.split(told.texts.get(TODO, "")).remarks
         looked = f"its marker in {len(remarks)} remarks of ours in todo"
-        if any(remark.key == write.key for remark in remarks):
+        if self._is_remarked(write, told):
             receipt = Receipt(
                 ticket_id=_ticket_id(told, ref),
                 ticket_number=told.number,

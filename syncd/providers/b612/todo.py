@@ -84,6 +84,13 @@ def join(text: str, keys: Sequence[OperationKey], remarks: Sequence[Remark] = ()
     return text
 
 
+def unmarked(text: str) -> str:
+    """Take out every marker, those that only appear when others are gone too."""
+    while (found := marker.split(text))[1]:
+        text = found[0]
+    return text
+
+
 def add(raw: str, remark: Remark) -> str:
     """Write a remark below what stands there."""
     at = remark.at.astimezone(UTC) if remark.at else datetime.min.replace(tzinfo=UTC)
