@@ -54,6 +54,9 @@ _BLIND_INSIDE = (_D, _D, _D, _D, _D, _D, _D, _D, _O, _D, _D, _D)
 TABLE: Mapping[tuple[str, WriteKind], tuple[End, ...]] = {
     ("b612", WriteKind.CREATE): _BLIND,
     ("b612", WriteKind.UPDATE): _PROBED,
+    ("b612_todo", WriteKind.CREATE): _BLIND,
+    ("b612_todo", WriteKind.UPDATE): _PROBED,
+    ("b612_todo", WriteKind.COMMENT): _PROBED,
     ("digital_realty", WriteKind.CREATE): _PROBED,
     ("digital_realty", WriteKind.UPDATE): _PROBED,
     ("digital_realty", WriteKind.STATUS): _PROBED,
