@@ -28,7 +28,7 @@ settings.register_profile(
 settings.register_profile(
     "ci",
     parent=settings.get_profile("dev"),
-    max_examples=200,
+    max_examples=100,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(
@@ -36,11 +36,23 @@ settings.load_profile(
 )
 
 
+def _log_plainly() -> None:
+    # As it comes, structlog draws every frame's variables around an exception: seconds for one.
+    structlog.reset_defaults()
+    plain = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
+
+
+_log_plainly()
+
+
 @pytest.fixture(autouse=True)
-def _log_as_it_comes() -> Iterator[None]:
+def _log_as_before() -> Iterator[None]:
     """Undo what a test's command or daemon set up for the whole process's log."""
     yield
-    structlog.reset_defaults()
+    _log_plainly()
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,8 @@ DESK = ConnectionName("servicedesk")
 TELENOR = ConnectionName("telenor-no")
 KINDS = {DESK: "ticket", TELENOR: "incident"}
 OWNER = "test"
+READ = (".yaml", ".csv")
+"""How the names of a configuration's files end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Office:
     folder: Path
     now: datetime = START
     serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _read: tuple[object, Settings] | None = None
 
     # --- the configuration -------------------------------------------------------------------
 
@@ -85,7 +88,13 @@ class Office:
         return self.folder / "syncd.yaml"
 
     def settings(self) -> Settings:
-        return load(self.config, secrets=SecretSource(environ={}, needed=False))
+        """Read the configuration, again only when a file of it changed."""
+        files = sorted(path for path in self.folder.rglob("*.*") if path.suffix in READ)
+        content = tuple((path, path.read_bytes()) for path in files)
+        if self._read is None or self._read[0] != content:
+            found = load(self.config, secrets=SecretSource(environ={}, needed=False))
+            self._read = (content, found)
+        return self._read[1]
 
     @property
     def url(self) -> str:

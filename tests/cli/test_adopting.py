@@ -148,16 +148,16 @@ def test_what_exists_is_read_paired_and_an_interrupted_run_goes_on(
 
 
 @pytest.mark.slow
-def test_a_thousand_pairs_the_store_knows_are_linked_without_a_read(
+def test_hundreds_of_pairs_the_store_knows_are_linked_without_a_read(
     tmp_path: Path, hosted: Hosted
 ) -> None:
     desk = Desk(tmp_path, hosted.sandbox.base_url)
-    numbers = range(1, 1_001)
+    numbers = range(1, 301)
     desk.knows(DESK, *(ticket(f"INC{at:07}", vendor_ref=f"case-{at + 900_000}") for at in numbers))
     desk.knows(TELENOR, *(incident(f"Case-{at + 900_000}") for at in numbers))
     _, told = desk.says(*MAPPING)
-    assert (told["linked"], told["refused"]) == (1_000, [])
-    assert len(desk.pairs()) == 1_000
+    assert (told["linked"], told["refused"]) == (300, [])
+    assert len(desk.pairs()) == 300
     # No ancestor: whatever differs is for a person, and both tickets are read first.
     found = desk.office.writes(links.overview)[0]
     stored = desk.office.writes(tickets.load_tickets, list(found.link.rows.values()))

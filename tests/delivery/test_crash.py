@@ -118,7 +118,7 @@ class Start:
         home = self.folder / str(at)
         home.mkdir()
         shutil.copy(self.file, home / "syncd.db")
-        async with a_world(home) as world:
+        async with a_world(home, inline=True) as world:
             world.keys, world.log = self.keys, silent()
             _people(world)
             yield world
@@ -235,7 +235,7 @@ async def test_where_nothing_can_be_found_out_a_stop_while_sending_is_in_doubt_n
         at += 1
         folder = tmp_path / str(at)
         folder.mkdir()
-        async with a_world(folder, FakeClock()) as world:
+        async with a_world(folder, FakeClock(), inline=True) as world:
             world.log = silent()
             world.vendor.writes = {kind: WriteFeature(can_probe=False) for kind in WriteKind}
             (update_id,) = await world.plan(await world.link(), update(title="new"))

@@ -249,7 +249,7 @@ async def test_stopped_at_any_step_the_order_has_one_comment_and_no_ticket_is_ma
 async def _at_step(folder: Path, at: int, *, kills: bool, fault: Fault | None) -> bool:
     home = folder / str(at)
     home.mkdir()
-    async with a_world(home) as world:
+    async with a_world(home, inline=True) as world:
         world.log = silent()
         vendor = vendor_of(world)
         _, ids = await a_create(world)

@@ -36,6 +36,7 @@ from syncd.store.database import Database
 from syncd.store.records import ConnectionPin, OperationDetail, PlanContext
 from syncd.store.spool import Spool
 from syncd.store.tx import Tx
+from tests.simulation.inline import InlineDatabase
 from tests.support.clock import FakeClock
 from tests.support.memory_adapter import KIND, MemoryAdapter
 from tests.support.stores import sqlite_store
@@ -257,9 +258,12 @@ def _next_wake(tx: Tx) -> Any:
 
 @contextlib.asynccontextmanager
 async def a_world(
-    folder: Path, clock: Clock | None = None, *, url: str | None = None
+    folder: Path, clock: Clock | None = None, *, url: str | None = None, inline: bool = False
 ) -> AsyncIterator[World]:
-    async with await Database.open(url or sqlite_store(folder / "syncd.db")) as db:
+    """Make a world; `inline` without the store's threads, where a run is repeated many times."""
+    path = folder / "syncd.db"
+    url = url or sqlite_store(path)
+    async with InlineDatabase(path) if inline else await Database.open(url) as db:
         world = World(db, folder, clock or FakeClock())
         await world.set_up()
         yield world
