@@ -1,12 +1,13 @@
 """The scripted operator: looks an operation in doubt up in the other system and settles it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from syncd.demo.daemon import Daemon, DemoFailed
-from syncd.demo.evidence import neutral_of
+from syncd.demo.evidence import neutral_of, tokens_of
 from syncd.demo.judge_fields import canonical
 from syncd.demo.pairing import Pairing, Side
 from syncd.demo.verdict import Shown
@@ -76,25 +77,36 @@ class Clerk:
             raise DemoFailed(f"syncd resume {connection}: {answer}")
         self.resumed += 1
 
-    async def shown(self) -> list[Shown]:
-        """List what the daemon shows as parked or in conflict."""
-        found = []
-        for each in await self._parked():
+    async def waiting(self) -> tuple[list[Shown], list[str]]:
+        """Give what the daemon shows as parked or in conflict, and what is parked, a line each."""
+        found, lines = [], []
+        parked, (_, said), conflicts = await asyncio.gather(
+            self._parked(),
+            self.daemon.command("log", "--limit", "10000"),
+            self.daemon.command("conflicts", "list"),
+        )
+        for each in parked:
+            lines.append(
+                f"operation {each['id']} ({each['kind']} for"
+                f" {each['target_number'] or each['source_number']}): {each['park_reason']},"
+                f" {each['detail']}"
+            )
             names = [each["target_number"], each["source_number"]]
-            found += [Shown(name, what) for name in names if name for what in _whats(each)]
-        _, answer = await self.daemon.command("conflicts", "list")
+            found += [Shown(name, what) for name in names if name for what in whats_of(each)]
+        status, answer = conflicts
+        if status != 0:
+            raise DemoFailed(f"syncd conflicts list: {answer}")
         for each in answer["conflicts"]:
             what = str(each["slot"]).rpartition(".")[2]
             found += [Shown(str(name), what) for name in dict(each["numbers"]).values()]
-        return found + await self._not_taken()
+        return found + self._not_taken(said), lines
 
-    async def _not_taken(self) -> list[Shown]:
+    def _not_taken(self, journal: Mapping[str, Any]) -> list[Shown]:
         """List fields of tickets just opened that the daemon says it did not take, as they are now.
 
         What it says about a value excuses that value alone.
         """
-        _, answer = await self.daemon.command("log", "--limit", "10000")
-        said = [each for each in answer["lines"] if each["event"] == "field.not_carried"]
+        said = [each for each in journal["lines"] if each["event"] == "field.not_carried"]
         values = {
             str(ticket["number"]): {repr(str(value)) for value in ticket["fields"].values()}
             for _, system in self.vendors.values()
@@ -108,15 +120,6 @@ class Clerk:
             )
             found += [Shown(str(number), name) for number in each["tickets"] if is_now]
         return found
-
-    async def parked(self) -> list[str]:
-        """Say what is parked, in a line each."""
-        return [
-            f"operation {each['id']} ({each['kind']} for"
-            f" {each['target_number'] or each['source_number']}): {each['park_reason']},"
-            f" {each['detail']}"
-            for each in await self._parked()
-        ]
 
     async def _parked(self) -> list[dict[str, Any]]:
         # One process whatever is parked: each start of one costs seconds on a busy machine.
@@ -199,10 +202,16 @@ def _written(
     return None if wanted else "written"
 
 
-def _whats(operation: Mapping[str, Any]) -> list[str]:
-    """Name what a parked operation keeps from crossing, as the judge names it."""
+def whats_of(operation: Mapping[str, Any]) -> list[str]:
+    """Name what a parked operation keeps from crossing, as the judge names it.
+
+    A comment keeps back the words it holds and no others; one that says a status or an amount
+    holds no words of anybody.
+    """
     if operation["kind"] == "create":
         return ["*"]
-    if operation["kind"] in ("comment", "attachment"):
-        return ["comment", "attachment", "title", "description", "status", "expenses"]
+    if operation["kind"] == "comment":
+        return tokens_of(str(operation["comment"])) or ["status", "expenses"]
+    if operation["kind"] == "attachment":
+        return tokens_of(str(operation["attachment"])) or ["attachment"]
     return [str(name) for name in dict(operation["fields"] or {})] or ["*"]

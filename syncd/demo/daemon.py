@@ -63,6 +63,7 @@ class Pulse:
         conflicts: unresolved ones.
         inbox: notifications not worked on yet.
         paused: connections that wait for a person.
+        polled_s: seconds since every connection was read completely; no part of what changes.
     """
 
     open: int = 0
@@ -71,6 +72,7 @@ class Pulse:
     conflicts: int = 0
     inbox: int = 0
     paused: tuple[str, ...] = ()
+    polled_s: float = field(default=0.0, compare=False)
 
     @property
     def is_quiet(self) -> bool:
@@ -100,6 +102,10 @@ def pulse_of(samples: list[Sample]) -> Pulse:
             each.labels["connection"]
             for each in samples
             if each.name == "syncd_connection_paused" and each.value
+        ),
+        polled_s=max(
+            (each.value for each in samples if each.name == "syncd_last_complete_poll_age_seconds"),
+            default=0.0,
         ),
     )
 

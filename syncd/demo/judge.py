@@ -297,7 +297,7 @@ def _judge_items(court: Court, token: str, source: Source, copies: list[Text]) -
         court.notes.arrived(kind, toward, done.at, copy.at)
     for _ in source.texts[len(right) :]:
         detail = f"{token} of {source.texts[0].by} did not arrive"
-        court.notes.lost(kind, toward, names_of(pair), source.what, detail)
+        court.notes.lost(kind, toward, names_of(pair), source.what, detail, token=token)
     for copy in right[len(source.texts) :]:
         _find(court, Fate.DOUBLED, kind, source, f"{token} arrived again at {copy.at:%H:%M:%S}")
     for copy in across:
@@ -320,7 +320,8 @@ def _judge_tail(court: Court, token: str, source: Source, partner: str) -> None:
             return
     pair = court.pairs[source.side, source.ticket]
     detail = f"the end of a long text, {token}, did not arrive"
-    court.notes.lost(_kind(source.what), source.side.other, names_of(pair), source.what, detail)
+    toward, kind = source.side.other, _kind(source.what)
+    court.notes.lost(kind, toward, names_of(pair), source.what, detail, token=token)
 
 
 def _find(court: Court, fate: Fate, kind: Kind, source: Source, detail: str) -> None:

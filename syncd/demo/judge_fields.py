@@ -74,7 +74,8 @@ class Life:
         if self.is_overwritten(change):
             self.notes.find(Fate.SUPERSEDED, Kind.FIELD_CHANGES, toward, self.pair.number, detail)
         else:
-            self.notes.lost(Kind.FIELD_CHANGES, toward, names_of(self.pair), change.name, detail)
+            names, token = names_of(self.pair), token_of(change.new)
+            self.notes.lost(Kind.FIELD_CHANGES, toward, names, change.name, detail, token=token)
 
 
 def judge_fields(pairing: Pairing, evidence: Evidence, notes: Notes, pair: Pair) -> None:

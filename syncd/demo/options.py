@@ -22,7 +22,7 @@ class DemoOptions:
         kills: how often the daemon is killed with SIGKILL and started again.
         json: one JSON object on standard output, everything else on standard error.
         keep: the demo's folder is kept.
-        settle_max_s: longest wait until everything has arrived.
+        settle_max_s: longest wait, once people have stopped, while nothing moves any more.
         vendors: names of the vendors that take part; () all.
     """
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from syncd.demo.clerk import Clerk
 from syncd.demo.court import Judgement, judge_all
-from syncd.demo.daemon import DemoFailed
+from syncd.demo.daemon import DemoFailed, Pulse
 from syncd.demo.options import DemoOptions
 from syncd.demo.people import People
 from syncd.demo.report import Result, document, summary
@@ -27,9 +27,14 @@ LOOK_EVERY_S = 0.5
 TICK_EVERY_S = 2.0
 """How often progress is told where nothing is shown live."""
 QUIET_S = 4.0
-"""Nothing open and nothing written for so long: longer than a poll and the reads after writes."""
+"""Nothing open and nothing written for so long, and everything read since: longer than the reads
+after writes."""
+ASK_EVERY_S = 3.0
+"""How often the operator lists what waits for a person, while something is missing."""
 GIVE_UP_S = 45.0
 """Quiet for so long and still something missing: longer than anything held is looked at again."""
+SETTLES_MAX = 5
+"""However much moves, it must have settled within so many times the longest wait for a move."""
 HELD_S, HOLD_MAX_S, CATCH_EVERY_S = 0.4, 3.0, 0.005
 """How long an answer is held back for a kill, how long a write is waited for, how often looked."""
 EFFECTS = frozenset(
@@ -121,7 +126,8 @@ class _Show:
                     await task
         await made.automation.look()
         self.stage.says("counting")
-        found = self._judge(await clerk.shown())
+        shown, parked = await clerk.waiting()
+        found = self._judge(shown)
         return Result(
             options=self.options,
             seed=self.seed,
@@ -129,7 +135,7 @@ class _Show:
             by_vendor=found.by_vendor,
             folder=made.folder,
             doubts=clerk.doubts,
-            parked=await clerk.parked(),
+            parked=parked,
             is_settled=is_settled,
             kills=self.kills,
             resumed=clerk.resumed,
@@ -213,24 +219,39 @@ class _Show:
     async def _settle(self, clerk: Clerk) -> bool:
         """Wait until everything has arrived; say whether all became quiet in time."""
         self.stage.says("people have stopped; waiting until nothing is open")
-        until_s = self._now_s() + self.options.settle_max_s
-        quiet_since_s, effects = self._now_s(), -1
-        while self._now_s() < until_s:
+        began_s = moved_s = quiet_since_s = self._now_s()
+        ask_s = 0.0
+        before: tuple[Pulse | None, int] = (None, -1)
+        # A busy machine takes longer for everything: what counts is that something still moves.
+        while (
+            self._now_s() - moved_s < self.options.settle_max_s
+            and self._now_s() - began_s < SETTLES_MAX * self.options.settle_max_s
+        ):
             await asyncio.sleep(LOOK_EVERY_S)
-            pulse, now = self.stage.pulse, self._effects()
-            if pulse is None or not pulse.is_quiet or now != effects:
-                quiet_since_s, effects = self._now_s(), now
+            pulse, effects = self.stage.pulse, self._effects()
+            if (pulse, effects) != before:
+                moved_s, before = self._now_s(), (pulse, effects)
+                quiet_since_s = moved_s
+            if pulse is None or not pulse.is_quiet:
+                quiet_since_s = self._now_s()
                 continue
             quiet_s = self._now_s() - quiet_since_s
-            if quiet_s >= GIVE_UP_S or (quiet_s >= QUIET_S and await self._is_all_there(clerk)):
+            if quiet_s >= GIVE_UP_S:
                 return True
+            # What was done just before the quiet began is known only after the next read.
+            is_read = quiet_s - pulse.polled_s >= QUIET_S
+            if is_read and self._now_s() >= ask_s:
+                if await self._is_all_there(clerk):
+                    return True
+                ask_s = self._now_s() + ASK_EVERY_S
         return False
 
     async def _is_all_there(self, clerk: Clerk) -> bool:
         """Whether nothing is missing but what the daemon shows openly."""
-        pulse = self.stage.pulse
-        is_asking = pulse is not None and pulse.parked + pulse.conflicts > 0
-        shown = await clerk.shown() if is_asking else ()
+        # Asking takes processes, so only when it may excuse something.
+        if self._judge(()).whole.count(Fate.LOST) == 0:
+            return True
+        shown, _ = await clerk.waiting()
         return self._judge(shown).whole.count(Fate.LOST) == 0
 
     def _judge(self, shown: Iterable[Shown]) -> Judgement:

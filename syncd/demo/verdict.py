@@ -46,7 +46,8 @@ class Shown:
 
     Attributes:
         ticket: number or id of either ticket.
-        what: `comment`, `ticket`, or the field's name; "*" for anything about the ticket.
+        what: `comment`, `ticket`, the field's name, or the token of the one text it is about;
+            "*" for anything about the ticket.
     """
 
     ticket: str
@@ -121,7 +122,16 @@ class Notes:
             Finding(fate=fate, kind=kind, toward=toward, ticket=ticket, detail=detail)
         )
 
-    def lost(self, kind: Kind, toward: Side, names: Iterable[str], what: str, detail: str) -> None:
+    def lost(
+        self,
+        kind: Kind,
+        toward: Side,
+        names: Iterable[str],
+        what: str,
+        detail: str,
+        *,
+        token: str = "",
+    ) -> None:
         """Note a loss; what the daemon shows openly is no loss.
 
         Args:
@@ -130,9 +140,11 @@ class Notes:
             names: numbers and ids of the tickets it is about, the one to show first.
             what: as in `Shown.what`.
             detail: in words.
+            token: of the text that did not arrive; "" when it has none.
         """
         known = list(names)
-        excused = any(Shown(name, each) in self.shown for name in known for each in (what, "*"))
+        words = (what, "*", token) if token else (what, "*")
+        excused = any(Shown(name, each) in self.shown for name in known for each in words)
         self.find(Fate.SHOWN if excused else Fate.LOST, kind, toward, known[0], detail)
 
 

@@ -116,7 +116,7 @@ class Place:
 
     async def verdict(self) -> Verdict:
         """Judge by both systems' records, and what the daemon shows as not crossing."""
-        return judge(TELENOR, self.world.itsm_record, self.carrier.record, await self.clerk.shown())
+        return judge(TELENOR, self.world.itsm_record, self.carrier.record, await self._shown())
 
     async def is_settled(self) -> bool:
         """Say whether nothing is open and nothing missing, settling what is in doubt."""
@@ -134,7 +134,10 @@ class Place:
             return False
         # Asking takes a process of its own, so only when it may excuse something.
         is_asking = pulse.parked + pulse.conflicts > 0
-        return not is_asking or self._lost(await self.clerk.shown())
+        return not is_asking or self._lost(await self._shown())
+
+    async def _shown(self) -> list[Shown]:
+        return (await self.clerk.waiting())[0]
 
     def _lost(self, shown: Sequence[Shown]) -> bool:
         found = judge(TELENOR, self.world.itsm_record, self.carrier.record, shown)

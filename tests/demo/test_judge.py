@@ -2,6 +2,7 @@
 
 import pytest
 
+from syncd.demo.clerk import whats_of
 from syncd.demo.evidence import Kind
 from syncd.demo.pairing import Side
 from syncd.demo.verdict import Fate, Shown, Verdict
@@ -127,6 +128,30 @@ def test_a_comment_that_did_not_cross_is_lost() -> None:
     assert fates(records.judged()) == [Fate.LOST]
     assert fates(records.judged(Shown("Case1", "comment"))) == [Fate.SHOWN]
     assert fates(records.judged(Shown("Case1", "title"))) == [Fate.LOST]
+
+
+def test_a_parked_comment_excuses_its_own_words_and_no_others() -> None:
+    records = made()
+    records.desk_says("T0103-abc hello")
+    records.desk_says("T0104-abc and again")
+    parked = {"kind": "comment", "comment": "Kari (Acme INC1): T0103-abc hello", "fields": {}}
+    excused = [Shown("INC1", each) for each in whats_of(parked)]
+    verdict = records.judged(*excused)
+    assert fates(verdict) == [Fate.SHOWN, Fate.LOST]
+    assert "T0104-abc" in verdict.findings[-1].detail
+
+
+@pytest.mark.parametrize(("parked", "named"), [
+    ({"kind": "create"}, ["*"]),
+    ({"kind": "comment", "comment": "INC1: status is now Closed"}, ["status", "expenses"]),
+    ({"kind": "attachment", "attachment": "T0105-abc.txt"}, ["T0105-abc"]),
+    ({"kind": "update", "fields": {"title": "x", "location": "y"}}, ["title", "location"]),
+    ({"kind": "delete", "fields": {}}, ["*"]),
+])  # fmt: skip
+def test_a_parked_write_names_what_it_keeps_back(
+    parked: dict[str, object], named: list[str]
+) -> None:
+    assert whats_of(parked) == named
 
 
 @pytest.mark.parametrize(("copies", "fate"), [(1, [Fate.LOST]), (2, []), (3, [Fate.DOUBLED])])
