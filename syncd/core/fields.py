@@ -179,16 +179,18 @@ def _meet(slots: Slots, draft: Draft, rule: FieldRule, view: View, source_value:
     is_known = any(is_ours(slots, source, name, told) for name, told in theirs) or (
         not rule.relay and any(is_of_another_link(slots, view, name) for name in names)
     )
+    is_told = all(not is_empty(view.get(name)) for name in names)
     is_shown = known is not None and known.readable and UPDATE in known.writable
-    if is_known or not is_shown or there is None or isinstance(value, Missing) or is_empty(value):
+    is_open = is_told and is_shown and not is_known
+    if not is_open or there is None or isinstance(value, Missing) or is_empty(value):
         draft.account(source, rule.slot, source_value)
     elif is_empty(there.get(rule.target)):
         _write_directed(slots, draft, rule, view, source_value)
     else:
         draft.account(source, rule.slot, source_value)
         if not _is_there(slots, target, rule.target, value):
-            first = ", ".join(as_text(view.shown(name)) for name in names)
-            kept = as_text(there.shown(rule.target))
+            first = ", ".join(as_text(view.ticket.get(name)) for name in names)
+            kept = as_text(there.ticket.get(rule.target))
             why = f"it was {first!r} when first read, {kept!r} is kept until it changes"
             draft.note("field.not_carried", f"{rule.target}: {why}", rule.place)
             draft.account(source, WITHHELD + rule.slot, f"{rule.target}: {why} ({rule.place})")

@@ -144,9 +144,16 @@ def test_what_a_ticket_we_opened_shows_at_first_is_shown_where_the_origin_says_o
         target="description",
         expression=Expression(source=FieldOf("cause")),
     )
+    empty = replace(
+        back,
+        slot="to_itsm.title",
+        target="title",
+        expression=replace(back.expression, source=FieldOf("untold"), default="unknown"),
+    )
     rules = mapping()
     world = LinkWorld(
-        rules=replace(rules, fields=(*rules.fields, back)), traits=dict.fromkeys(Side, traits())
+        rules=replace(rules, fields=(*rules.fields, back, empty)),
+        traits=dict.fromkeys(Side, traits()),
     )
     world.creates(Side.ITSM, title="Link down", description="ours", assigned_group="NOC")
     assert world.opens(Side.ITSM)
@@ -156,6 +163,7 @@ def test_what_a_ticket_we_opened_shows_at_first_is_shown_where_the_origin_says_o
     assert world.tickets[Side.ITSM].get("description") == "ours"
     withheld = (Side.VENDOR, WITHHELD + "to_itsm.description")
     assert "'ours' is kept until it changes" in str(world.baselines[withheld].value)
+    assert world.notes.count("field.not_carried") == 1
     world.sets(Side.VENDOR, "cause", "a person's, surely")
     world.settles()
     assert world.tickets[Side.ITSM].get("description") == "a person's, surely"
