@@ -144,7 +144,10 @@ class Fusebox:
 
     async def judge(self, config: IntakeConfig, now: datetime) -> list[Blown]:
         """Judge what is due to be decided, before it is; pause the mappings whose fuse trips."""
-        after, self._judged_until = self._judged_until, now
+        after = self._judged_until
+        if not self._gathering:
+            # What is judged now and still waits for the rest of it counts again with that rest.
+            self._judged_until = now
         pending = await self._db.read(fuses.awaiting_decision, now=now, after=after)
         blown: list[Blown] = []
         for name, waiting in pending.items():

@@ -74,6 +74,27 @@ async def test_mass_closing_pauses_with_one_alert_and_writes_nothing_past_the_li
     assert await world.ops() == []
 
 
+async def test_a_mass_change_read_in_parts_is_judged_whole_while_others_are_decided_about(
+    world: World,
+) -> None:
+    world.options = replace(world.options, reads_per_round=LINKS // 3)
+    pairs = await _many(world, replace(TIGHT, changed=FuseLimit(at_least=LINKS - 2, share=0.0)))
+    (busy, _), rest = pairs[0], pairs[1:]
+    for _, vendor in rest:
+        world.carrier.set(vendor, priority="Medium")
+    await world.intake.poll(CARRIER)
+    world.desk.set(busy, title="again")
+    await world.notify(busy)
+    for _ in range(3):
+        # What was sent for the desk's ticket is decided about while the carrier's are being read.
+        await world.intake.run_round()
+        await world.delivery.run_round()
+        world.clock.advance(1.0)
+    await world.settle()
+    assert len(await world.lines("mapping.paused")) == 1
+    assert {world.desk.ticket(itsm).get("priority") for itsm, _ in rest} == {"1"}
+
+
 async def test_every_ticket_changed_at_once_waits_and_what_is_undone_meanwhile_is_never_written(
     world: World,
 ) -> None:
