@@ -12,6 +12,7 @@ import structlog
 from syncd.intake.config import IntakeConfig, IntakeOptions
 from syncd.intake.decide import decide_ticket, ingest, keep_undecided
 from syncd.intake.fuses import Fusebox
+from syncd.intake.readers import Readers
 from syncd.intake.reading import (
     Missing,
     Reading,
@@ -236,12 +237,34 @@ class Intake:
     # --- rounds ------------------------------------------------------------------------------
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Drain whatever is due until told to stop."""
-        while not stop.is_set():
-            self._wake.clear()
-            total = await self.drain()
-            if total.is_idle:
-                await self._rest(stop)
+        """Do whatever is due until told to stop; a slow connection holds up no other."""
+        readers = Readers[Round](self._read_next, rung=self._wake)
+        try:
+            while not stop.is_set():
+                self._wake.clear()
+                if (await self._go_on(readers)).is_idle:
+                    await self._rest(stop)
+            await readers.finish()
+        finally:
+            await readers.cut_off()
+
+    async def _go_on(self, readers: Readers[Round]) -> Round:
+        """Do what can be done now; reading goes on beside it, each connection for itself."""
+        config = self._config
+        total = Round(pushed=await self._take_inbox(config))
+        paused = await self._ports.db.read(connections.paused)
+        for each in readers.collect():
+            total = _add(total, each)
+        readers.start(name for name in config.adapters if name not in paused)
+        return _add(total, await self._decide_due(config))
+
+    async def _read_next(self, connection: ConnectionName) -> Round:
+        """Read what is due of a connection, and ring when something came of it."""
+        waited = connection in self._fuses.waiting()
+        found = await self._read_due(self._config, connection)
+        if not found.is_idle or (waited and connection not in self._fuses.waiting()):
+            self._wake.set()
+        return found
 
     async def _rest(self, stop: asyncio.Event) -> None:
         """Wait for the doorbell, the stop, or the longest idle time."""
