@@ -32,7 +32,8 @@ LEASE_S = 120.0
 """How long a claim is good without being renewed (delivery's options)."""
 PAUSE_DEFAULT_S = LEASE_S + 10.0
 SETTLE_MAX_S = 240.0
-"""Longest wait for the end: what a killed process may have sent waits for its lease."""
+"""Longest wait for the end: what a killed process was sending and did not reach the other side is
+sent again only when its lease is over."""
 
 FINE, FOUND, FAILED = 0, 1, 2
 
@@ -59,8 +60,7 @@ class _Replicas(_Show):
         assert self.fleet is not None
         if self.options.faults:
             self.world.misbehave()
-        made = self.world
-        people = People(made.desk, made.carrier, self.seed, automation=made.automation)
+        people = People(self.world.staffs(), self.seed)
         pausing = asyncio.create_task(self._pause(self.fleet, self.asked))
         killing = asyncio.create_task(self._kill_some(self.fleet, self.asked))
         try:
@@ -72,7 +72,7 @@ class _Replicas(_Show):
             for task in (killing, pausing):
                 task.cancel()
         await self.fleet.all_started()
-        made.behave()
+        self.world.behave()
 
     async def _kill_some(self, fleet: Fleet, asked: Asked) -> None:
         chance = random.Random(f"{self.seed}:kills")
