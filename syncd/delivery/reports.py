@@ -10,6 +10,7 @@ from syncd.delivery.options import Metrics
 from syncd.delivery.outcomes import Verdict
 from syncd.model.operation import Receipt
 from syncd.model.outbox import ClaimedOperation, OutcomeKind
+from syncd.store.errors import StoreUnavailable
 
 _LEVELS = {
     OutcomeKind.APPLIED: "info",
@@ -100,12 +101,12 @@ class Reports:
     def not_stored(self, op: ClaimedOperation, error: BaseException) -> None:
         """Say that an outcome could not be stored yet."""
         self._log.error(
-            "delivery.outcome_not_stored", **_keys(op), error=type(error).__name__, exc_info=error
+            "delivery.outcome_not_stored", **_keys(op), error=_said(error), exc_info=_trace(error)
         )
 
     def round_failed(self, error: BaseException) -> None:
         """Say that operations could not be claimed; tried again after a while."""
-        self._log.error("delivery.round_failed", error=type(error).__name__, exc_info=error)
+        self._log.error("delivery.round_failed", error=_said(error), exc_info=_trace(error))
 
     def recovered(self, ready: int, unknown: int) -> None:
         """Say what dead owners had left."""
@@ -131,3 +132,12 @@ def _keys(op: ClaimedOperation) -> dict[str, object]:
 
 def _text(at: datetime | None) -> str | None:
     return at.isoformat(timespec="milliseconds") if at is not None else None
+
+
+def _said(error: BaseException) -> str:
+    return str(error) if isinstance(error, StoreUnavailable) else type(error).__name__
+
+
+def _trace(error: BaseException) -> BaseException | None:
+    """Give what is told with its trace: a store that is away is no mistake of ours."""
+    return None if isinstance(error, StoreUnavailable) else error

@@ -29,6 +29,7 @@ from syncd.model.secret import Secret
 from syncd.ports.clock import Clock
 from syncd.ports.offer import Offer
 from syncd.ports.served import CredentialStore, ServedTickets
+from syncd.store.errors import StoreUnavailable
 from syncd.transport.pool import ClientPool
 
 SAMPLE_S = 5.0
@@ -235,7 +236,10 @@ class Gateway:
         try:
             await self._parts.inbox.put(connection, notification.numbers, received_from=remote)
         except Exception as err:
-            _log.exception("gateway.notification_not_stored", connection=connection)
+            _log.error(
+                "gateway.notification_not_stored", connection=connection, error=str(err),
+                exc_info=None if isinstance(err, StoreUnavailable) else err,
+            )  # fmt: skip
             text = "not stored: send it again"
             raise Rejected(503, text, retry_after_s=30) from err
 

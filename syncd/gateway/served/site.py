@@ -30,6 +30,7 @@ from syncd.ports.served import (
     ServedTicket,
     ServedTickets,
 )
+from syncd.store.errors import StoreUnavailable
 
 KEY_CHARS_MAX = 255
 """Longest Idempotency-Key."""
@@ -136,7 +137,10 @@ class Site:
                 return Refused("409", str(err))
             case NoServedTicket():
                 return Refused("404", "there is no such ticket")
-        _log.error("gateway.served_failed", connection=self._connection, call=call, exc_info=err)
+        _log.error(
+            "gateway.served_failed", connection=self._connection, call=call, error=str(err),
+            exc_info=None if isinstance(err, StoreUnavailable) else err,
+        )  # fmt: skip
         if isinstance(err, SyncdError):
             return Refused("503", "not stored: send it again", http=503)
         return Refused("500", "internal error; the log has it", http=500)
