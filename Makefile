@@ -18,10 +18,10 @@ UV ?= uv
 # Two makes at once must not install into one environment at once, where the system can lock.
 FLOCK := $(if $(shell command -v flock),flock .venv.lock)
 
-.PHONY: help setup demo lint check test simulate crash replicas bench lock format clean
+.PHONY: help setup demo lint check test test-rt simulate crash replicas bench lock format clean
 
 help:
-	@sed -n '1,2p' Makefile; printf 'targets: setup demo check test simulate crash replicas bench lint format lock clean\n'
+	@sed -n '1,2p' Makefile; printf 'targets: setup demo check test test-rt simulate crash replicas bench lint format lock clean\n'
 
 setup: $(VENV)/.dev
 
@@ -47,6 +47,10 @@ check: lint
 
 test: $(VENV)/.dev
 	@$(PYTEST) $(ARGS)
+
+# The provider `rt` on a real Request Tracker: Debian's package, installed where it can be, on loopback.
+test-rt: $(VENV)/.dev
+	@$(BIN)/python -m tests.rt.server install && SYNCD_TEST_RT=1 $(BIN)/python -m pytest $(ARGS) tests/rt || [ $$? -eq 3 ]
 
 # Stories from seeds, many or one: make simulate SEEDS=500, make simulate SEED=17.
 simulate: $(VENV)/.dev

@@ -109,7 +109,7 @@ class RtCalls:
         return self._page(call, self._settings.queues, self._views.queue_item, totals=False)
 
     async def queue(self, call: Call) -> Answer:
-        return json_answer(self._views.queue(self._queue(call.params["queue"], 404)))
+        return json_answer(self._views.queue(self._queue(call.params["queue"])))
 
     async def search(self, call: Call) -> Answer:
         asked = call.request.query.get("query", "")
@@ -145,7 +145,8 @@ class RtCalls:
 
     async def get(self, call: Call) -> Answer:
         ticket = self._ticket(call)
-        return json_answer(self._views.ticket(ticket), headers={"ETag": _etag(ticket)})
+        more = call.request.query.get("fields[Queue]", "").split(",")
+        return json_answer(self._views.ticket(ticket, more), headers={"ETag": _etag(ticket)})
 
     async def history(self, call: Call) -> Answer:
         ticket = self._tickets.get(_number(call.params["ticket"]), call.seen_at)
@@ -182,7 +183,8 @@ class RtCalls:
         body = self._json(call, call.body, TICKET_KEYS | {"Content", "ContentType"})
         if not body.get("Queue"):
             raise Refusal(400, "Could not create ticket. Queue not set", "create")
-        queue = self._queue(str(body["Queue"]), 403)
+        name = str(body["Queue"])
+        queue = self._queue(name, f"No permission to create tickets in the queue '{name}'")
         status = body.get("Status")
         if status is not None and status not in self._settings.lifecycle:
             raise Refusal(400, f"Status '{status}' isn't a valid status for tickets in this queue.")
@@ -237,8 +239,9 @@ class RtCalls:
             said.append("Requestors changed")
         for name, value in self._customs(call, body).items():
             if not value or self._takes(call, name, value):
-                self._tickets.set_custom(self._tickets.need(str(number)), name, value, who)
-                said.append(f"{name} {value} added")
+                ticket = self._tickets.need(str(number))
+                self._tickets.set_custom(ticket, name, value, who)
+                said += _custom_said(name, ticket.custom.get(name, ""), value)
             else:
                 said.append("Invalid value for custom field")
         if "Status" in body:
@@ -272,7 +275,12 @@ class RtCalls:
         after = self._tickets.set_field(ticket, named, text, who)
         if getattr(after, named) == getattr(ticket, named):
             return []
-        return [f"{prefix} {member} changed from '{getattr(ticket, named)}' to '{text}'"]
+        old = getattr(ticket, named)
+        if member == "Owner":
+            return [f"{prefix} Owner changed from {old} to {text}"]
+        if member == "Priority":
+            old, text = _priority_word(old), _priority_word(text)
+        return [f"{prefix} {member} changed from '{old}' to '{text}'"]
 
     async def say(self, call: Call) -> Answer:
         way = (call.name or "").removeprefix("add_")
@@ -398,12 +406,12 @@ class RtCalls:
         if str(body.get("Content", "")) == "0":
             self._note(call, "messages", "the text 0 is stored empty")
 
-    def _queue(self, name: str, status: int) -> Queue:
+    def _queue(self, name: str, said: str = "Forbidden") -> Queue:
+        """Find a queue; one that is not there is like one we may not see."""
         for one in self._settings.queues:
             if name.casefold() == one.name.casefold() or name == str(one.id):
                 return one
-        said = f"No permission to create tickets in the queue '{name}'"
-        raise Refusal(status, said if status == 403 else "Not Found")
+        raise Refusal(403, said)
 
     def _ticket(self, call: Call) -> Ticket:
         found = self._tickets.get(_number(call.params["ticket"]), call.seen_at)
@@ -440,6 +448,20 @@ class RtCalls:
 
 def _etag(ticket: Ticket) -> str:
     return f'"{max(one.id for one in ticket.entries)}"'
+
+
+def _custom_said(name: str, old: str, new: str) -> list[str]:
+    if old == new:
+        return []
+    if not old:
+        return [f"{name} {new} added"]
+    return [f"{name} {old} changed to {new}" if new else f"{name} {old} deleted"]
+
+
+def _priority_word(priority: str) -> str:
+    """RT says priorities in words, and takes only numbers for sure."""
+    number = int(priority)
+    return "High" if number >= 100 else "Medium" if number >= 50 else "Low"
 
 
 def _number(text: str) -> int:

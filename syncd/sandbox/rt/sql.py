@@ -71,7 +71,7 @@ class Query:
             return _compared(lambda ticket: getattr(ticket, member).casefold(), op, wanted)
         if name in DATES:
             return self._date(DATES[name], op, value)
-        raise SqlError(f"Unknown field: {name}")
+        raise SqlError(f"Unknown field: {name} at sandbox")
 
     def _date(self, member: str, op: str, value: str) -> Test:
         at = self._read(value)

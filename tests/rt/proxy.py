@@ -1,0 +1,199 @@
+"""A real RT in the place of its sandbox: calls go through, people act in it, faults are ours.
+
+It is the sandbox's own frame (record, faults, lost answers) around Request Tracker: what reaches RT
+and what it answers is not touched. Its clock is RT's, which stands still until it is turned.
+"""
+
+import mimetypes
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+from syncd.sandbox.calls import Answer, Call, Handler, Operation
+from syncd.sandbox.clock import SandboxClock
+from syncd.sandbox.faults import FaultKind
+from syncd.sandbox.record import Who, person
+from syncd.sandbox.rt.sandbox import KINDS, LOGIN_PAGE, RtSandbox
+from syncd.sandbox.rt.settings import RtSandboxSettings
+from tests.rt.server import Rt
+
+CANNOT_LAG = {FaultKind.STALE_READ, FaultKind.SEARCH_LAG}
+_PASSED = ("Content-Type", "If-Match", "Accept", "Authorization")
+_CHANGED = ("changed", "added", "deleted", "no longer", "Added")
+TIMEOUT = aiohttp.ClientTimeout(total=120)
+
+
+class HeldClock(SandboxClock):
+    """The sandbox's clock, and RT's with it."""
+
+    def __init__(self, rt: Rt, start: datetime) -> None:
+        super().__init__(start)
+        self._rt = rt
+        rt.hold(start)
+
+    def advance(self, seconds: float) -> datetime:
+        now = super().advance(seconds)
+        self._rt.hold(now)
+        return now
+
+
+class RtProxy(RtSandbox):
+    """RT itself, seen as the conformance kit sees a sandbox."""
+
+    def __init__(self, rt: Rt, clock: SandboxClock) -> None:
+        self._rt = rt
+        self._http: aiohttp.ClientSession | None = None
+        self._made: list[str] = []
+        self._file = 0
+        super().__init__(RtSandboxSettings(clock=clock, token=rt.tokens["syncd"]))
+
+    def build(self) -> list[Operation]:
+        return [
+            Operation(
+                name=one.name, method=one.method, path=one.path, handler=self._passed,
+                reads=one.reads, lists=one.lists, streams=one.streams,
+            )
+            for one in super().build()
+        ]  # fmt: skip
+
+    # --- calls -----------------------------------------------------------------------------------
+
+    async def _passed(self, call: Call) -> Answer:
+        """Pass a call on and its answer back; note what it did."""
+        if self._http is None:
+            self._http = aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False)
+        request = call.request
+        if not call.body and request.can_read_body:
+            call.body = await request.read()
+        headers = {name: request.headers[name] for name in _PASSED if name in request.headers}
+        url = f"{self._rt.base_url}{request.raw_path}"
+        from yarl import URL
+
+        async with self._http.request(
+            request.method, URL(url, encoded=True), data=call.body or None, headers=headers,
+            allow_redirects=False,
+        ) as got:  # fmt: skip
+            body = await got.read()
+            told = {
+                name: got.headers[name]
+                for name in ("Content-Type", "ETag", "Location", "Date")
+                if name in got.headers
+            }
+            if 200 <= got.status < 300 and call.operation is not None and not call.operation.reads:
+                self._effect(call, body, told.get("Location", ""))
+            return web.Response(status=got.status, body=body, headers=told)
+
+    def _effect(self, call: Call, body: bytes, location: str) -> None:
+        who = call.client(self.settings.client_user)
+        number = location.rpartition("/")[2]
+        match call.name:
+            case "create_ticket":
+                self._made.append(number)
+                self._note_effect("ticket_created", number, who)
+            case "update_ticket":
+                said = " ".join(orjson.loads(body))
+                if any(word in said for word in _CHANGED):
+                    is_status = "Status changed" in said
+                    what = "status_changed" if is_status else "field_changed"
+                    self._note_effect(what, call.params["ticket"], who)
+            case _:
+                is_file = call.request.content_type.startswith("multipart/")
+                what = "attachment_added" if is_file else "comment_added"
+                self._note_effect(what, call.params["ticket"], who)
+
+    def _note_effect(self, what: str, ticket: str, who: Who) -> None:
+        self.record.add(what, who, ticket=ticket, number=ticket)
+
+    async def stop(self) -> None:
+        if self._http is not None:
+            await self._http.close()
+        await super().stop()
+
+    @property
+    def app(self) -> web.Application:
+        made = super().app
+        made._client_max_size = 200 * 1024 * 1024
+        return made
+
+    def credential_state(self, credential: str) -> Any:
+        state = super().credential_state(credential)
+        return state if self.tokens.is_locked else super().credential_state(self.settings.token)
+
+    # --- people, as REST2 lets them act ----------------------------------------------------------
+
+    def _as(self, by: str, method: str, path: str, body: object, **more: Any) -> tuple[Any, Any]:
+        login = by if by in self._rt.tokens else "anna"
+        status, told, headers = self._rt.call(method, path, body, login=login, **more)
+        assert status in (200, 201), f"{method} {path}: {status} {told!r:.300}"
+        return told, headers
+
+    def person_creates(self, fields: Mapping[str, str], by: str = "anna") -> str:
+        own = {"External ID", "Severity", "Vendor Ref"}
+        body: dict[str, Any] = {"Queue": "Support"}
+        body |= {name: value for name, value in fields.items() if name not in own}
+        body["CustomFields"] = {name: value for name, value in fields.items() if name in own}
+        body |= {"ContentType": "text/plain"} if "Content" in body else {}
+        told, _ = self._as(by, "POST", "/ticket", body)
+        self._made.append(str(told["id"]))
+        return str(told["id"])
+
+    def person_updates(self, ticket: str, fields: Mapping[str, str], by: str = "anna") -> None:
+        said, _ = self._as(by, "PUT", f"/ticket/{ticket}", dict(fields))
+        assert any(word in " ".join(said) for word in _CHANGED), said
+
+    def person_comments(
+        self, ticket: str, text: str, by: str = "anna", *, internal: bool = False,
+        html: bool = False,
+    ) -> str:  # fmt: skip
+        way = "comment" if internal else "correspond"
+        body = {"Content": text, "ContentType": "text/html" if html else "text/plain"}
+        _, headers = self._as(by, "POST", f"/ticket/{ticket}/{way}", body)
+        return str(headers["Location"]).rpartition("/")[2]
+
+    def person_attaches(
+        self, ticket: str, name: str, content: bytes | Path,
+        content_type: str = "application/octet-stream", by: str = "anna", *,
+        internal: bool = True,
+    ) -> str:  # fmt: skip
+        told = content.read_bytes() if isinstance(content, Path) else content
+        kind = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
+        head = (
+            '--x\r\nContent-Disposition: form-data; name="JSON"\r\n\r\n{}\r\n--x\r\n'
+            f'Content-Disposition: form-data; name="Attachments"; filename="{name}"\r\n'
+            f"Content-Type: {kind}\r\n\r\n"
+        )
+        way = "comment" if internal else "correspond"
+        form = {"Content-Type": "multipart/form-data; boundary=x"}
+        _, headers = self._as(
+            by, "POST", f"/ticket/{ticket}/{way}", None,
+            raw=head.encode() + told + b"\r\n--x--\r\n", headers=form,
+        )  # fmt: skip
+        return str(headers["Location"]).rpartition("/")[2]
+
+    def person_sets_status(
+        self, ticket: str, status: str, by: str = "anna", text: str | None = None
+    ) -> None:
+        if text:
+            self.person_comments(ticket, text, by)
+        self.person_updates(ticket, {"Status": status}, by)
+
+    def person_merges(self, ticket: str, target: str, by: str = "anna") -> None:
+        self._as(by, "PUT", f"/ticket/{ticket}", {"MergeInto": target})
+
+    def tickets(self) -> list[dict[str, Any]]:
+        return [{"id": one, "number": one} for one in dict.fromkeys(self._made)]
+
+    @property
+    def acts(self) -> dict[str, Callable[..., Any]]:
+        return {"create": self.person_creates}
+
+    def _guarded(self, handler: Handler) -> Handler:
+        return handler
+
+
+__all__ = ["CANNOT_LAG", "KINDS", "LOGIN_PAGE", "HeldClock", "RtProxy", "person"]
