@@ -56,7 +56,7 @@ test-rt: $(VENV)/.dev
 simulate: $(VENV)/.dev
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
-# The daemon killed at its n-th commit and request until a run passes: make crash ARGS="--most 5".
+# The daemon killed at its n-th commit and request until a life passes: make crash ARGS="--most 5".
 crash: $(VENV)/.dev
 	@$(BIN)/python -m tests.crash $(ARGS)
 

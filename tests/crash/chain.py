@@ -44,7 +44,7 @@ class AtCommit:
 
     async def live(self, place: Place, n: int) -> bool:
         await place.process.start(dies_at_commit=n)
-        return await _lives_on(place) is False
+        return await lives_on(place) is False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class AtRequest:
         await place.process.start()
         killing = asyncio.create_task(_kill_when_met(place, system))
         try:
-            return await _lives_on(place) is False
+            return await lives_on(place) is False
         finally:
             killing.cancel()
             system.faults.clear()
@@ -79,7 +79,7 @@ async def _kill_when_met(place: Place, system: Sandbox) -> None:
     await place.process.kill()
 
 
-async def _lives_on(place: Place) -> bool:
+async def lives_on(place: Place) -> bool:
     """Wait for the end of a life; True: it was settled first, and is ended now."""
     loop = asyncio.get_running_loop()
     until_s, settled_s = loop.time() + LIFE_MAX_S, None

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -13,6 +14,8 @@ from tests.crash.place import LOOK_S, SETTLE_MAX_S, Place
 from tests.crash.process import Process
 
 KIB = 1024
+BIG_BYTES = 6 * KIB * KIB
+"""Of an attachment that finds no room."""
 LEFT_BYTES = 16 * KIB
 """What is left for the store when its disk is about to be full."""
 GIVES_UP_S = 90.0
@@ -98,3 +101,44 @@ def is_partnered(here: Place, number: int) -> bool:
     life = here.lives[number]
     here.look(life)
     return bool(life.desk_ticket and life.vendor_ticket)
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """A small disk that holds store and spool."""
+
+    here: Place
+    disk: Path
+
+    async def happens(self) -> dict[str, object]:
+        """Fill it up under a daemon that runs, and then but for a little; leave room in the end."""
+        here = self.here
+        await here.goes_live()
+        here.goes_on()
+        await here.process.start()
+        await here.process.ready()
+        await until(here, lambda: is_partnered(here, 0), "it never got its partner")
+        ballast = fill(self.disk, but_bytes=0)
+        for _ in range(3):
+            here.goes_on()
+        reason = await gives_up(here)
+        fill(self.disk, but_bytes=BIG_BYTES // 2)
+        await without_room_for_one_file(here)
+        ballast.unlink()
+        await here.process.start()
+        return {"reason": reason}
+
+
+async def without_room_for_one_file(here: Place, limits: Callable[[], None] | None = None) -> None:
+    """See that all else goes on, and that it is said why one attachment does not."""
+    await here.process.start(limits=limits)
+    await here.process.ready()
+    await until(here, lambda: is_partnered(here, 0), "it never got its partner")
+    life = here.lives[0]
+    here.carrier.person_attaches(
+        life.vendor_ticket, f"{life.token()} big.bin", bytes(BIG_BYTES), by="Tone Telenor"
+    )
+    await until(here, lambda: "spool" in here.process.said(200), "nobody was told")
+    here.goes_on()
+    await until(here, lambda: is_partnered(here, -1), "what came after did not go on")
+    assert await here.process.stop() == 0

@@ -36,6 +36,7 @@ class Place:
         people: who acts.
         carrier: the vendor.
         lives: tickets and what their people know of them.
+        left: what was open when waiting for the end was given up.
     """
 
     world: World
@@ -43,6 +44,7 @@ class Place:
     people: TelenorStaff
     carrier: TelenorSandbox
     lives: list[Life] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
 
     async def goes_live(self) -> None:
         """Have the daemon run once: what is older than its mapping's first day is not opened."""
@@ -152,12 +154,20 @@ class Place:
             if quiet >= QUIET_LOOKS:
                 break
             await asyncio.sleep(LOOK_S)
+        else:
+            self.left = await self._open()
         return await self.verdict()
+
+    async def _open(self) -> list[str]:
+        """Say what the daemon still has to do, for who wonders why something did not arrive."""
+        _, told = await self.world.daemon.command("ops", "list")
+        names = ("id", "kind", "target_number", "source_number", "state", "detail")
+        return [" ".join(str(each.get(name)) for name in names) for each in told["operations"]]
 
     def assert_good(self, verdict: Verdict) -> None:
         """Assert that nothing was lost, doubled, echoed or leaked, and that something crossed."""
         bad = [str(each) for each in verdict.findings if each.fate not in _FINE]
-        assert verdict.is_good, bad
+        assert verdict.is_good, (bad, self.left)
         assert sum(verdict.arrived.values()) >= len(self.lives), "hardly anything crossed"
         assert not self.world.daemon.crashes()
         assert (self.world.desk.violations, self.carrier.violations) == ([], [])

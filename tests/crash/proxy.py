@@ -1,0 +1,120 @@
+"""Between daemon and PostgreSQL: counts commits, ends the daemon at one, cuts connections."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+
+from tests.crash.chain import lives_on
+from tests.crash.place import Place
+
+SOCKET = ".s.PGSQL.5432"
+CHUNK_BYTES = 64 * 1024
+
+
+@dataclass(slots=True)
+class Proxy:
+    """A Unix socket that passes everything on.
+
+    Attributes:
+        server: the real server's socket.
+        left: commits until `kill`; 0: nobody is killed.
+        is_before: that commit is not passed on; else its answer is not passed back.
+        kill: ends the daemon.
+        is_away: new connections are refused, as while a server restarts.
+    """
+
+    server: Path
+    left: int = 0
+    is_before: bool = True
+    kill: Callable[[], Awaitable[None]] | None = None
+    is_away: bool = False
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection."""
+        if self.is_away:
+            writer.transport.abort()
+            return
+        up_reader, up_writer = await asyncio.open_unix_connection(str(self.server))
+        self._open |= {writer, up_writer}
+        try:
+            await asyncio.gather(
+                self._pass_on(reader, up_writer, is_asking=True),
+                self._pass_on(up_reader, writer, is_asking=False),
+            )
+        finally:
+            self._open -= {writer, up_writer}
+            for each in (writer, up_writer):
+                each.transport.abort()
+
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_asking: bool
+    ) -> None:
+        with contextlib.suppress(ConnectionError):
+            while chunk := await reader.read(CHUNK_BYTES):
+                is_last = is_asking and b"COMMIT" in chunk and self._counted()
+                if is_last and self.is_before:
+                    await self._end()
+                    return
+                writer.write(chunk)
+                await writer.drain()
+                if is_last:
+                    await self._end()
+                    return
+        writer.transport.abort()
+
+    def _counted(self) -> bool:
+        self.left -= 1
+        return self.left == 0
+
+    async def _end(self) -> None:
+        assert self.kill is not None
+        await self.kill()
+
+    def cut(self) -> None:
+        """Cut every connection."""
+        for writer in list(self._open):
+            writer.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def proxied(url: str, folder: Path) -> AsyncIterator[tuple[Proxy, str]]:
+    """Stand before a server; give the address for the daemon.
+
+    Args:
+        url: the real server's, on a Unix socket.
+        folder: of our socket; its path must be short.
+    """
+    parts = urlsplit(url)
+    (real,) = parse_qs(parts.query)["host"]
+    proxy = Proxy(server=Path(real) / SOCKET)
+    server = await asyncio.start_unix_server(proxy.serve, folder / SOCKET)
+    try:
+        yield proxy, f"postgresql://{parts.netloc}{parts.path}?host={quote(str(folder))}"
+    finally:
+        proxy.cut()
+        server.close()
+
+
+@dataclass(frozen=True, slots=True)
+class AtServerCommit:
+    """Killed just before the n-th commit reaches the server, or before its answer comes back."""
+
+    proxy: Proxy
+    is_before: bool
+
+    @property
+    def name(self) -> str:
+        return f"postgres commit {'before' if self.is_before else 'after'} effect"
+
+    async def live(self, place: Place, n: int) -> bool:
+        self.proxy.kill, self.proxy.left = place.process.kill, n
+        self.proxy.is_before = self.is_before
+        await place.process.start()
+        try:
+            return await lives_on(place) is False
+        finally:
+            self.proxy.left = 0

@@ -1,0 +1,45 @@
+"""On PostgreSQL: killed at a commit, before and after it; every connection cut, the server away."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.crash.chain import die
+from tests.crash.place import Place, place
+from tests.crash.proxy import AtServerCommit, Proxy, proxied
+
+AWAY_S = 2.0
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+async def test_killed_at_a_commit_and_cut_off_from_its_server_it_goes_on_as_if_nothing_had_been(
+    postgres_url: str,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        async with (
+            proxied(postgres_url, Path(folder)) as (proxy, url),
+            place(store_url=url) as here,
+        ):
+            await here.goes_live()
+            deaths = [AtServerCommit(proxy, is_before=is_before) for is_before in (True, False)]
+            tally = await die(here, deaths, [14])
+            here.goes_on()
+            await here.process.start()
+            await here.process.ready()
+            await _is_away(here, proxy)
+            here.assert_good(await here.settled())
+            proxy.cut()
+            assert await here.process.stop() == 0
+    assert sum(tally.deaths.values()) == 2, tally
+
+
+async def _is_away(here: Place, proxy: Proxy) -> None:
+    """Cut every connection, let nobody in for a while, then only new ones."""
+    proxy.is_away = True
+    proxy.cut()
+    here.goes_on()
+    await asyncio.sleep(AWAY_S)
+    proxy.is_away = False
