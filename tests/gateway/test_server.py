@@ -1,6 +1,7 @@
 """The HTTP port, over real connections."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -352,7 +353,9 @@ async def test_a_client_that_sends_its_head_slowly_is_cut_off(
 
         task = asyncio.create_task(trickle())
         async with asyncio.timeout(5):
-            assert await reader.read() == b""
+            # What arrives after the end may be answered with a reset.
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
         task.cancel()
         writer.close()
 
