@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol
 
 import structlog
 
@@ -18,7 +19,7 @@ from syncd.model.ids import ConnectionName
 from syncd.ports.clock import Clock
 from syncd.store import connections, forgetting, inbox, journal, served, spool
 from syncd.store.database import Database
-from syncd.store.forgetting import Kept, Window
+from syncd.store.forgetting import WINDOW_ROWS, Kept, Window
 from syncd.store.records import Line
 from syncd.store.spool import Spool
 from syncd.store.tx import Tx
@@ -150,9 +151,15 @@ class Housekeeping:
         if dropped:
             _log.info("app.spool_cleared", files=dropped)
         now = self._parts.clock.now()
-        await self._parts.db.write(inbox.forget_before, now - INBOX_KEPT)
-        await self._parts.db.write(served.forget_calls_before, now - CALLS_KEPT)
+        await self._in_pieces(inbox.forget_before, now - INBOX_KEPT)
+        await self._in_pieces(served.forget_calls_before, now - CALLS_KEPT)
         await self._forget(now)
+
+    async def _in_pieces(self, forget: "_Forget", before: datetime) -> None:
+        """Let other writers in between; what is left over waits for the next clearing."""
+        for _ in range(WINDOWS_MAX):
+            if await self._parts.db.write(forget, before, limit=WINDOW_ROWS) < WINDOW_ROWS:
+                return
 
     async def _forget(self, now: datetime) -> None:
         """Remove what is older than the settings keep it."""
@@ -170,6 +177,11 @@ class Housekeeping:
                 Kept.OPERATIONS,
                 now - timedelta(seconds=kept.operations_s),
                 forgetting.forget_operations,
+            ),
+            Kept.SERVED: await self._walk(
+                Kept.SERVED,
+                now - timedelta(seconds=kept.served_s),
+                partial(forgetting.forget_served, now=now),
             ),
         }
         if any(forgotten.values()):
@@ -205,6 +217,12 @@ class Housekeeping:
             paused=sorted(figures.paused),
             down=sorted(name for name, state in figures.breakers.items() if state != "closed"),
         )
+
+
+class _Forget(Protocol):
+    """A unit of the store that forgets so many at once."""
+
+    def __call__(self, tx: Tx, before: datetime, /, *, limit: int) -> int: ...
 
 
 def _note(tx: Tx, line: Line) -> None:

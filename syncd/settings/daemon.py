@@ -103,11 +103,18 @@ class RetentionBlock(Block):
     operations: Annotated[Duration, _kept_for(OVER_DAYS_MIN)] = Field(
         default=90 * _DAY_S, description="operations, once settled; at least 7d"
     )
+    served: Annotated[Duration, _kept_for(EXPLAINING_DAYS_MIN)] = Field(
+        default=400 * _DAY_S,
+        description="tickets of `mode: serve`, once closed and left alone; at least 30d",
+    )
 
     def value(self) -> RetentionSettings:
         """Give the value handed out."""
         return RetentionSettings(
-            journal_s=self.journal, attempts_s=self.attempts, operations_s=self.operations
+            journal_s=self.journal,
+            attempts_s=self.attempts,
+            operations_s=self.operations,
+            served_s=self.served,
         )
 
 

@@ -46,11 +46,13 @@ class RetentionSettings:
         journal_s: lines of the journal.
         attempts_s: what was sent and answered, of operations that are settled.
         operations_s: operations since they were settled; their keys stay for ever.
+        served_s: tickets that live here, resolved or closed, since they were last changed.
     """
 
     journal_s: float = 400 * 86_400.0
     attempts_s: float = 90 * 86_400.0
     operations_s: float = 90 * 86_400.0
+    served_s: float = 400 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

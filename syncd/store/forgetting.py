@@ -1,4 +1,4 @@
-"""Forgetting what nobody needs any more: old journal lines, attempts, settled operations.
+"""Forgetting what nobody needs any more: journal lines, attempts, operations, served tickets.
 
 Tables are walked by id, a window at a time, and a window that holds nothing old ends the walk: ids
 rise with time, so no index is kept for this. Links, tombstones and pairs stay for ever (R13), and
@@ -12,7 +12,9 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
+from syncd.model.ids import LinkRow
 from syncd.model.operation import OperationState
+from syncd.store import links
 from syncd.store import tables as t
 from syncd.store.tx import Tx
 
@@ -21,7 +23,7 @@ WINDOW_ROWS = 500
 
 SETTLED = (OperationState.APPLIED, OperationState.SUPERSEDED, OperationState.DISCARDED)
 
-_o, _a = t.operation.c, t.attempt.c
+_o, _a, _t, _l = t.operation.c, t.attempt.c, t.ticket.c, t.link.c
 _KEPT_OF_OPERATION = ("key", "link", "target", "target_row", "kind", "state")
 
 
@@ -31,12 +33,14 @@ class Kept(StrEnum):
     JOURNAL = "journal"
     ATTEMPTS = "attempts"
     OPERATIONS = "operations"
+    SERVED = "served"
 
 
 _TIME = {
     Kept.JOURNAL: (t.journal, t.journal.c.at),
     Kept.ATTEMPTS: (t.attempt, _a.ended_at),
     Kept.OPERATIONS: (t.operation, _o.planned_at),
+    Kept.SERVED: (t.served_ticket, t.served_ticket.c.created_at),
 }
 
 
@@ -116,6 +120,38 @@ def forget_operations(tx: Tx, some: Window, before: datetime) -> int:
     )
     tx.run(sa.delete(t.attempt).where(tx.among(_a.operation, ids)))
     return tx.run(sa.delete(t.operation).where(gone))
+
+
+def forget_served(tx: Tx, some: Window, before: datetime, *, now: datetime) -> int:
+    """Remove served tickets that were resolved or closed and left alone since; return how many.
+
+    Their links end and keep what they know (R13). One with an operation that is open or parked on
+    any of its links stays, however old.
+    """
+    s = t.served_ticket.c
+    on_it = sa.or_(_l.itsm_ticket == _t.id, _l.vendor_ticket == _t.id)
+    query = (
+        sa.select(s.id, _t.id.label("row"))
+        .outerjoin(t.ticket, sa.and_(_t.connection == s.connection, _t.external_id == s.sys_id))
+        .where(s.id > some.after_id, s.id <= some.last_id, s.changed_at < before)
+        .where(sa.or_(s.closed_by != "", s.resolved_at.is_not(None)))
+        .where(~sa.exists().where(on_it, _o.link == _l.id, t.state_in(*t.UNSETTLED)))
+        .order_by(s.id)
+    )
+    if tx.is_postgres:
+        query = query.with_for_update(of=t.served_ticket, skip_locked=True)
+    found = tx.rows(query)
+    rows = [each.row for each in found if each.row is not None]
+    linked = sa.or_(tx.among(_l.itsm_ticket, rows), tx.among(_l.vendor_ticket, rows))
+    live = sa.select(_l.id).where(linked, _l.tombstone_at.is_(None)).order_by(_l.id)
+    for link in tx.scalars(live):
+        links.tombstone(tx, LinkRow(link), by="retention", now=now)
+    gone = {"gone_at": now, "read_due_at": None, "next_poll_at": None, "decide_due_at": None}
+    tx.run(sa.update(t.ticket).where(tx.among(_t.id, rows)).values(gone))
+    ids = [each.id for each in found]
+    for table in (t.served_note, t.served_file):
+        tx.run(sa.delete(table).where(tx.among(table.c.ticket, ids)))
+    return tx.run(sa.delete(t.served_ticket).where(tx.among(s.id, ids)))
 
 
 def _is_over() -> tuple[sa.ColumnElement[bool], ...]:

@@ -77,6 +77,7 @@ def done(tx: Tx, ids: Collection[int], *, now: datetime) -> None:
         tx.run(sa.update(t.inbox).where(tx.among(_c.id, ids)).values(done_at=now))
 
 
-def forget_before(tx: Tx, at: datetime) -> int:
-    """Remove items done before an instant; return how many."""
-    return tx.run(sa.delete(t.inbox).where(_c.done_at < at))
+def forget_before(tx: Tx, at: datetime, *, limit: int) -> int:
+    """Remove items done before an instant, so many at once; return how many."""
+    old = sa.select(_c.id).where(_c.done_at < at).limit(limit)
+    return tx.run(sa.delete(t.inbox).where(_c.id.in_(old)))

@@ -384,10 +384,14 @@ def changed(
     ]
 
 
-def forget_calls_before(tx: Tx, at: datetime) -> int:
-    """Forget callers' requests made before an instant; our own operations stay known."""
+def forget_calls_before(tx: Tx, at: datetime, *, limit: int) -> int:
+    """Forget callers' requests made before an instant, so many at once; return how many.
+
+    Our own operations stay known.
+    """
     c = t.served_call.c
-    return tx.run(sa.delete(t.served_call).where(c.at < at, c.caller != ""))
+    old = sa.select(c.id).where(c.at < at, c.caller != "").order_by(c.at).limit(limit)
+    return tx.run(sa.delete(t.served_call).where(c.id.in_(old)))
 
 
 def _need(tx: Tx, connection: ConnectionName, sys_id: str) -> ServedTicket:
@@ -491,7 +495,7 @@ def _make(
     made = _add(tx, t.served_ticket, values)
     if made is None:
         raise BrokenInvariant("a random sysId is nobody else's")
-    # Its own row's number, which is never given twice: no served ticket is ever removed.
+    # Its own row's number, which is never given twice: the newest row is never removed.
     number = f"{rules.number_prefix}{made:0{NUMBER_DIGITS}d}"
     given = {"row": made, "new_number": number, "new_shown_number": number}
     tx.run(_update(("number", "shown_number")), given)

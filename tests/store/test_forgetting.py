@@ -8,15 +8,29 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
+from syncd.core.state import PlannedOperation
 from syncd.model.errors import CommandRefused
-from syncd.model.ids import OperationKey, Side
+from syncd.model.ids import LinkRow, OperationKey, Side, TicketId
 from syncd.model.operation import ParkReason
-from syncd.store import forgetting, journal, links, operations
+from syncd.model.ticket import CommentKind
+from syncd.ports.served import FileDraft, NoteDraft, ServedChange, ServedRequest, ServedRules
+from syncd.store import forgetting, journal, links, operations, served, spool, tickets
 from syncd.store import tables as t
 from syncd.store.database import Tx
 from syncd.store.forgetting import Kept, Window
 from syncd.store.records import Line
-from tests.store.scene import NOW, Scene, applied, comment, later, receipt
+from tests.store.scene import (
+    CARRIER,
+    DESK,
+    MAPPING,
+    NOW,
+    Scene,
+    applied,
+    comment,
+    later,
+    receipt,
+    ticket,
+)
 from tests.store.scene import parked as parked_for
 
 YEAR = timedelta(days=365)
@@ -26,6 +40,7 @@ FORGET: dict[Kept, Callable[[Tx, Window, datetime], int]] = {
     Kept.JOURNAL: partial(forgetting.forget_journal, lasting=["opening.held"]),
     Kept.ATTEMPTS: forgetting.forget_attempts,
     Kept.OPERATIONS: forgetting.forget_operations,
+    Kept.SERVED: partial(forgetting.forget_served, now=LONG_AFTER),
 }
 
 
@@ -159,3 +174,62 @@ async def test_the_newest_operation_stays_so_that_its_number_is_given_once(scene
     assert await forget(scene, Kept.OPERATIONS) == 1
     (next_one,) = await scene.plan(link, comment("c3"))
     assert next_one > op.id + 1
+
+
+# --- served tickets ------------------------------------------------------------------------------
+
+RULES = ServedRules(
+    first_status="New", resolved=frozenset({"Resolved"}), closed=frozenset({"Closed"})
+)
+
+
+async def served_ticket(scene: Scene, name: str, status: str, *, at: datetime = NOW) -> TicketId:
+    """Have a served ticket with a note and a file, last changed at an instant."""
+    request = ServedRequest(connection=DESK, caller="robot", fingerprint=name, key=name)
+    note = NoteDraft(kind=CommentKind.COMMENT, author="Kari", body="words")
+    file = FileDraft(
+        name="a.png", content_type="image/png", size_bytes=3, digest=f"d-{name}", author="Kari"
+    )
+    change = ServedChange(by="robot", fields={"ticketStatus": status}, notes=[note], files=[file])
+    await scene.db.write(served.create, request, change, sys_id=TicketId(name), rules=RULES, now=at)
+    return TicketId(name)
+
+
+async def served_link(scene: Scene, name: TicketId, *planned: PlannedOperation) -> LinkRow:
+    """Pair a served ticket."""
+    row = await scene.db.read(lambda tx: tickets.find(tx, DESK, external_id=name))
+    vendor = await scene.read(ticket(f"case-{name}", title="t"), CARRIER)
+    link = await scene.db.write(
+        links.add_link, mapping=MAPPING, itsm_row=row, vendor_row=vendor, by="test", now=NOW
+    )
+    await scene.plan(link, *planned)
+    return link
+
+
+async def test_a_served_ticket_that_is_over_goes_with_its_items_and_its_link_ends(
+    scene: Scene,
+) -> None:
+    closed = await served_ticket(scene, "closed", "Closed")
+    resolved = await served_ticket(scene, "resolved", "Resolved")
+    stay = [
+        await served_ticket(scene, "open", "New"),
+        await served_ticket(scene, "waits", "Closed"),
+        await served_ticket(scene, "lately", "Closed", at=LONG_AFTER + timedelta(days=1)),
+        await served_ticket(scene, "newest", "Closed"),
+    ]
+    link = await served_link(scene, closed)
+    waiting = await served_link(scene, stay[1], comment("c1"))
+    assert await forget(scene, Kept.SERVED, limit=2) == 2
+    for name in (closed, resolved):
+        assert await scene.db.read(served.find, DESK, sys_id=name) is None
+    for name in stay:
+        found = await scene.db.read(served.find, DESK, sys_id=name)
+        assert found is not None
+        assert (len(found.notes), len(found.files)) == (1, 1)
+    digests = await scene.db.read(spool.in_use)
+    assert digests == {f"d-{name}" for name in stay}
+    assert (await scene.db.read(links.get, link)).tombstone_at == LONG_AFTER
+    assert (await scene.db.read(links.get, waiting)).tombstone_at is None
+    due = await scene.db.read(tickets.due_reads, DESK, now=LONG_AFTER + YEAR, limit=99)
+    assert {each.ref.id for each in due} == set(stay)
+    assert await forget(scene, Kept.SERVED, limit=2) == 0

@@ -169,7 +169,7 @@ async def test_the_inbox_gives_each_item_until_it_is_done(database: Database) ->
     assert (item.id, item.body, item.received_from) == (first, '{"numbers":["1"]}', "10.1.4.7")
     await database.write(inbox.done, [first], now=later(1))
     assert [each.connection for each in await database.read(inbox.take, limit=9)] == [CARRIER]
-    assert await database.write(inbox.forget_before, later(2)) == 1
+    assert await database.write(inbox.forget_before, later(2), limit=9) == 1
     assert len(await database.read(inbox.take, limit=9)) == 1
 
 
