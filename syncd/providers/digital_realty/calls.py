@@ -4,17 +4,18 @@
 that the adapter's own methods do not make.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 
+from syncd.ports import calls
 from syncd.ports.adapter import CheckFinding, Expectation
-from syncd.ports.errors import Refused, RemoteError, Unsupported
+from syncd.ports.calls import Arguments, NamedCall
+from syncd.ports.errors import Refused, RemoteError
 from syncd.providers.digital_realty.categories import Categories, Known
 from syncd.providers.digital_realty.client import DigitalRealtyClient, Query, paging
 from syncd.providers.digital_realty.mapping import STATUSES, same_value
 from syncd.providers.digital_realty.settings import DigitalRealtySettings
 
-Arguments = Mapping[str, str]
 _FILTERS = {
     "site": "site",
     "status": "status",
@@ -24,22 +25,6 @@ _FILTERS = {
 }
 _SIZE_DEFAULT = "25"
 _SHOWN_MAX = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedCall:
-    """A call offered by name.
-
-    Attributes:
-        text: one line for people, with the arguments.
-        needed, optional: argument names.
-        make: makes it.
-    """
-
-    text: str
-    needed: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    make: Callable[[Arguments], Awaitable[object]]
 
 
 class TicketCalls:
@@ -55,7 +40,7 @@ class TicketCalls:
 
     def described(self) -> Mapping[str, str]:
         """Give name -> one line for people."""
-        return {name: one.text for name, one in self._named.items()}
+        return calls.described(self._named)
 
     async def call(self, name: str, arguments: Arguments) -> object:
         """Make a call by name; gives plain values.
@@ -63,14 +48,7 @@ class TicketCalls:
         Raises:
             Unsupported: no such name. Refused: an argument is missing or unknown.
         """
-        found = self._named.get(name)
-        if found is None:
-            raise Unsupported(f"no call {name!r}; there are {', '.join(sorted(self._named))}")
-        missing = [one for one in found.needed if not arguments.get(one)]
-        strangers = sorted(set(arguments) - {*found.needed, *found.optional})
-        if missing or strangers:
-            raise Refused(f"{name}: missing {missing}, unknown {strangers}; {found.text}")
-        return plain(await found.make(arguments))
+        return plain(await calls.make(self._named, name, arguments))
 
     def _table(self) -> Mapping[str, NamedCall]:
         """Spec: Customer Support Tickets API, sections 5.1, 5.2, 5.6 and 8."""

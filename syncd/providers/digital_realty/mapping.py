@@ -6,7 +6,6 @@ have one form. Round trip: N(read(rendered(v))) equals N(v) for every value we a
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from itertools import pairwise
 import orjson
 
 from syncd.core import marker
+from syncd.core.normal import clean, comment_form, one_line, plain
 from syncd.model.ids import CommentId, OperationKey, TicketId
 from syncd.model.ticket import Comment, CommentKind, Missing, Ticket, Value, Visibility
 from syncd.providers.digital_realty.wire import Order, Remark, parse_date
@@ -42,9 +42,6 @@ _SAME_STATUS = {
     "in-progress": "in progress",
     "in_progress": "in progress",
 }
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
-_TRAILING = re.compile(r"[^\S\n]+(?=\n|$)")
-_SPACES = re.compile(r"\s+")
 _BETWEEN_ADDRESSES = re.compile(r"[,;]")
 
 
@@ -100,17 +97,6 @@ CANCEL_REASON = "cancel_reason"
 # --- normal form ---------------------------------------------------------------------------------
 
 
-def clean(text: str) -> str:
-    """Take out what no ticket system keeps: control characters, lone surrogates, CR."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROL.sub("", text).encode("utf-8", "ignore").decode("utf-8")
-
-
-def one_line(text: str) -> str:
-    """Give a text as one line, runs of white space as one blank."""
-    return _SPACES.sub(" ", clean(text)).strip()
-
-
 def addresses(text: str) -> tuple[str, ...]:
     """Split recipients; what is no address stays as text. Spec: section 7, D8."""
     parts = (one_line(part) for part in _BETWEEN_ADDRESSES.split(clean(text)))
@@ -129,27 +115,13 @@ def normalise(name: str, value: Value) -> Value:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Mapping):
-        return {part: _plain(str(text), "line") for part, text in sorted(value.items())} or None
-    text = _plain(str(value), kind)
+        return {part: plain(str(text), "line") for part, text in sorted(value.items())} or None
+    text = plain(str(value), kind)
     if name == "status":
         return _SAME_STATUS.get(text, text) or None
     if kind == "addresses":
         return ",".join(one.casefold() for one in addresses(text)) or None
     return text or None
-
-
-def _plain(text: str, kind: str) -> str:
-    """Apply the steps until nothing changes: taking out one marker may join the ends of another."""
-    for _ in range(8):
-        before = text
-        text = marker.split(unicodedata.normalize("NFC", clean(text)))[0]
-        text = _TRAILING.sub("", text) if kind == "text" else _SPACES.sub(" ", text)
-        text = text.strip()
-        if kind == "label":
-            text = unicodedata.normalize("NFC", text.casefold())
-        if text == before:
-            break
-    return text
 
 
 def same_value(name: str, told: Value | Missing, wanted: Value) -> bool:
@@ -263,11 +235,6 @@ def _in_order(remarks: Sequence[Remark]) -> Sequence[Remark]:
     dated = [(at, one) for _, at, one in keyed if at is not None]
     dated.sort(key=lambda pair: pair[0])
     return [*undated, *(one for _, one in dated)]
-
-
-def comment_form(text: str) -> str:
-    """Give the form in which two spellings of one comment are equal: no marker, one line."""
-    return one_line(_plain(text, "text"))
 
 
 def row_digest(order: Order) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from syncd.core.normal import comment_form, one_line
 from syncd.model.ids import CommentId, TicketId
 from syncd.model.operation import Finding, ProbeResult, Receipt, Write, WriteKind
 from syncd.model.ticket import MISSING
@@ -156,8 +157,8 @@ class TicketProber:
             return ProbeResult(finding=Finding.UNCLEAR, looked_at=why)
         comments = mapping.comments_of(order.comments, self._settings.unknown_author)
         marked = [one for one in comments if write.key in one.keys]
-        sent = mapping.comment_form(write.comment.body if write.comment else "")
-        ours = [one for one in marked if sent in mapping.comment_form(one.body)]
+        sent = comment_form(write.comment.body if write.comment else "")
+        ours = [one for one in marked if sent in comment_form(one.body)]
         looked_at = f"comments {len(ours)} of {len(comments)}"
         if marked and not ours:
             why = f"{looked_at}: marker {len(marked)}, with another text"
@@ -184,7 +185,7 @@ def _same_place(write: Write) -> Query:
     """Give the filters a create's own ticket passes. Spec: section 5.2."""
     names = {"site": "site", "request_type": "requestType", "category": "category"}
     return [
-        (wire, mapping.one_line(value))
+        (wire, one_line(value))
         for name, wire in names.items()
         if isinstance(value := write.fields.get(name), str) and value.strip()
     ]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from syncd.core import marker
+from syncd.core.normal import clean, one_line
 from syncd.model.ids import OperationKey
 from syncd.model.operation import AttachmentDraft, CommentDraft
 from syncd.model.ticket import FieldInfo, Value
@@ -19,9 +20,7 @@ from syncd.providers.digital_realty.mapping import (
     STATUSES,
     Field,
     addresses,
-    clean,
     normalise,
-    one_line,
     same_value,
 )
 from syncd.providers.digital_realty.wire import JsonObject

@@ -1,36 +1,20 @@
 """RT's calls that syncing does not need, offered by name; and the live check."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
+from syncd.ports import calls
 from syncd.ports.adapter import CheckFinding, Expectation
-from syncd.ports.errors import NotFound, Refused, RemoteError, Unsupported
+from syncd.ports.calls import Arguments, NamedCall
+from syncd.ports.errors import NotFound, Refused, RemoteError
 from syncd.providers.rt.client import RtClient
 from syncd.providers.rt.feed import in_queues
 from syncd.providers.rt.mapping import same_value
 from syncd.providers.rt.settings import RtSettings
 from syncd.providers.rt.wire import QueueDoc, Row
 
-Arguments = Mapping[str, str]
 _NEWEST = [("orderby", "LastUpdated"), ("order", "DESC"), ("orderby", "id"), ("order", "DESC")]
 _SAMPLE = "100"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedCall:
-    """A call offered by name.
-
-    Attributes:
-        text: one line for people, with the arguments.
-        needed, optional: argument names.
-        make: makes it.
-    """
-
-    text: str
-    needed: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    make: Callable[[Arguments], Awaitable[object]]
 
 
 class RtCalls:
@@ -43,7 +27,7 @@ class RtCalls:
 
     def described(self) -> Mapping[str, str]:
         """Give name -> one line for people."""
-        return {name: one.text for name, one in self._named.items()}
+        return calls.described(self._named)
 
     async def call(self, name: str, arguments: Arguments) -> object:
         """Make a call by name; gives plain values.
@@ -51,14 +35,7 @@ class RtCalls:
         Raises:
             Unsupported: no such name. Refused: an argument is missing or unknown.
         """
-        found = self._named.get(name)
-        if found is None:
-            raise Unsupported(f"no call {name!r}; there are {', '.join(sorted(self._named))}")
-        missing = [one for one in found.needed if not arguments.get(one)]
-        strangers = sorted(set(arguments) - {*found.needed, *found.optional})
-        if missing or strangers:
-            raise Refused(f"{name}: missing {missing}, unknown {strangers}; {found.text}")
-        return await found.make(arguments)
+        return await calls.make(self._named, name, arguments)
 
     def _table(self) -> Mapping[str, NamedCall]:
         plain = self._client.plain

@@ -6,11 +6,11 @@ N(read(rendered(v))) equals N(v) for every value we agree to send.
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.core import marker
+from syncd.core.normal import clean, one_line, plain
 from syncd.model.ids import AttachmentId, CommentId, OperationKey, TicketId
 from syncd.model.ticket import (
     Attachment,
@@ -38,9 +38,6 @@ KINDS: Mapping[str, CommentKind] = {
 SPEAKING = (*KINDS, "Create")
 """Types of transactions whose parts are read; `EmailRecord` is noise."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
-_TRAILING = re.compile(r"[^\S\n]+(?=\n|$)")
-_SPACES = re.compile(r"\s+")
 _NUMBER = re.compile(r"[+-]?\d{1,9}")
 
 
@@ -93,17 +90,6 @@ FIELDS: Mapping[str, Field] = {
 # --- normal form ---------------------------------------------------------------------------------
 
 
-def clean(text: str) -> str:
-    """Take out what no ticket system keeps: control characters, lone surrogates, CR."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROL.sub("", text).encode("utf-8", "ignore").decode("utf-8")
-
-
-def one_line(text: str) -> str:
-    """Give a text as one line, runs of white space as one blank."""
-    return _SPACES.sub(" ", clean(text)).strip()
-
-
 def people(text: str) -> tuple[str, ...]:
     """Split the people of a role, told by login or address."""
     parts = (one_line(part) for part in clean(text).split(","))
@@ -122,8 +108,8 @@ def normalise(name: str, value: Value) -> Value:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Mapping):
-        return {part: _plain(str(text), "line") for part, text in sorted(value.items())} or None
-    text = _plain(str(value), kind)
+        return {part: plain(str(text), "line") for part, text in sorted(value.items())} or None
+    text = plain(str(value), kind)
     if name == "owner" and text == NOBODY.casefold():
         return None
     if kind == "people":
@@ -133,29 +119,10 @@ def normalise(name: str, value: Value) -> Value:
     return text or None
 
 
-def _plain(text: str, kind: str) -> str:
-    """Apply the steps until nothing changes: taking out one marker may join the ends of another."""
-    for _ in range(8):
-        before = text
-        text = marker.split(unicodedata.normalize("NFC", clean(text)))[0]
-        text = _TRAILING.sub("", text) if kind == "text" else _SPACES.sub(" ", text)
-        text = text.strip()
-        if kind == "label":
-            text = unicodedata.normalize("NFC", text.casefold())
-        if text == before:
-            break
-    return text
-
-
 def same_value(name: str, told: Value | Missing, wanted: Value) -> bool:
     """Say whether a field read back holds what was sent; not told counts as empty."""
     found = None if isinstance(told, Missing) else told
     return normalise(name, found) == normalise(name, wanted)
-
-
-def text_form(text: str) -> str:
-    """Give the form in which two spellings of one comment are equal: no marker, one line."""
-    return one_line(_plain(text, "text"))
 
 
 # --- reading -------------------------------------------------------------------------------------

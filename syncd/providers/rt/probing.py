@@ -7,6 +7,7 @@ query; messages and files in the ticket's history, which shows them at once.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from syncd.core.normal import comment_form
 from syncd.model.ids import CommentId, TicketId
 from syncd.model.operation import Finding, ProbeResult, Receipt, Write, WriteKind
 from syncd.model.ticket import MISSING
@@ -101,7 +102,7 @@ class TicketProber:
         draft = draft_of(write)
         kind = {"correspond": "Correspond", "comment": "Comment"}[WAYS[draft.kind]]
         entries, parts = await self._recent(target, since)
-        sent = mapping.text_form(draft.body)
+        sent = comment_form(draft.body)
         ours = [
             one
             for one in entries
@@ -109,7 +110,7 @@ class TicketProber:
             and (
                 write.key in mapping.entry_keys(one, self._reader.names)
                 if self._settings.transaction_field
-                else mapping.text_form(mapping.message_of(parts.get(one.id, ()))) == sent
+                else comment_form(mapping.message_of(parts.get(one.id, ()))) == sent
             )
         ]
         receipts = [

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncd.core import marker
+from syncd.core.normal import clean, one_line
 from syncd.model.ids import OperationKey
 from syncd.model.operation import AttachmentDraft, CommentDraft
 from syncd.model.ticket import CommentKind, FieldInfo, Value
@@ -15,9 +16,7 @@ from syncd.providers.rt.mapping import (
     FIELDS,
     NOBODY,
     Field,
-    clean,
     normalise,
-    one_line,
     people,
 )
 from syncd.providers.rt.settings import RtField, RtSettings

@@ -1,38 +1,23 @@
 """SIP Synergy's calls that syncing does not need, offered by name; and the live check."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from datetime import datetime
 
+from syncd.ports import calls
 from syncd.ports.adapter import CheckFinding, Expectation
-from syncd.ports.errors import NotFound, Refused, RemoteError, Unsupported
+from syncd.ports.calls import Arguments, NamedCall
+from syncd.ports.errors import NotFound, Refused, RemoteError
 from syncd.providers.sipsynergy.client import SipSynergyClient
 from syncd.providers.sipsynergy.mapping import normalise
 from syncd.providers.sipsynergy.settings import SipSynergySettings
 from syncd.providers.sipsynergy.wire import JsonObject, ReportRow, StateItem, UserItem
 from syncd.transport.request import Answer
 
-Arguments = Mapping[str, str]
 STATE_TYPES = ("all", "state", "type", "priority", "stage", "outcome")
 """What the states' filter takes. Spec: Tickets Microservice, section 2.5."""
 PERIODS = ("weekly", "monthly")
 _YES = frozenset({"true", "1", "yes"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedCall:
-    """A call offered by name.
-
-    Attributes:
-        text: one line for people, with the arguments.
-        needed, optional: argument names.
-        make: makes it.
-    """
-
-    text: str
-    needed: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    make: Callable[[Arguments], Awaitable[object]]
 
 
 class ServiceCalls:
@@ -45,7 +30,7 @@ class ServiceCalls:
 
     def described(self) -> Mapping[str, str]:
         """Give name -> one line for people."""
-        return {name: one.text for name, one in self._named.items()}
+        return calls.described(self._named)
 
     async def call(self, name: str, arguments: Arguments) -> object:
         """Make a call by name; gives plain values.
@@ -53,14 +38,7 @@ class ServiceCalls:
         Raises:
             Unsupported: no such name. Refused: an argument is missing, unknown or not accepted.
         """
-        found = self._named.get(name)
-        if found is None:
-            raise Unsupported(f"no call {name!r}; there are {', '.join(sorted(self._named))}")
-        missing = [one for one in found.needed if not arguments.get(one)]
-        strangers = sorted(set(arguments) - {*found.needed, *found.optional})
-        if missing or strangers:
-            raise Refused(f"{name}: missing {missing}, unknown {strangers}; {found.text}")
-        return plain(await found.make(arguments))
+        return plain(await calls.make(self._named, name, arguments))
 
     def _reads(self) -> Mapping[str, NamedCall]:
         """Spec: Tickets Microservice, section 2."""

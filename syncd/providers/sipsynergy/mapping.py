@@ -6,7 +6,6 @@ have one form.
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -14,6 +13,7 @@ from datetime import UTC, datetime, tzinfo
 import orjson
 
 from syncd.core import marker
+from syncd.core.normal import one_line, plain
 from syncd.model.ids import CommentId, OperationKey, TicketId
 from syncd.model.ticket import Comment, CommentKind, Missing, Ticket, Value, Visibility
 from syncd.providers.sipsynergy.wire import (
@@ -33,9 +33,6 @@ TITLE_CHARS_MAX = 80
 """Of a title taken from a description's first line (S22)."""
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
-_TRAILING = re.compile(r"[^\S\n]+(?=\n|$)")
-_SPACES = re.compile(r"\s+")
 _PRIORITY = re.compile(r"p\s*(\d)\b.*", re.IGNORECASE | re.DOTALL)
 
 
@@ -135,17 +132,6 @@ class Facts:
 # --- normal form ---------------------------------------------------------------------------------
 
 
-def clean(text: str) -> str:
-    """Take out what no ticket system keeps: control characters, lone surrogates, CR."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROL.sub("", text).encode("utf-8", "ignore").decode("utf-8")
-
-
-def one_line(text: str) -> str:
-    """Give a text as one line, runs of white space as one blank."""
-    return _SPACES.sub(" ", clean(text)).strip()
-
-
 def normalise(name: str, value: Value) -> Value:
     """Give the form in which two spellings of one value are equal (N of DESIGN R5).
 
@@ -158,34 +144,15 @@ def normalise(name: str, value: Value) -> Value:
         return value
     if isinstance(value, Mapping):
         return {part: str(text) for part, text in sorted(value.items()) if str(text)} or None
-    plain = _plain(str(value), row.kind if row else "text")
-    found = _PRIORITY.fullmatch(plain) if name == "priority" else None
-    return f"p{found[1]}" if found else plain or None
-
-
-def _plain(text: str, kind: str) -> str:
-    """Apply the steps until nothing changes: taking out one marker may join the ends of another."""
-    for _ in range(8):
-        before = text
-        text = marker.split(unicodedata.normalize("NFC", clean(text)))[0]
-        text = _TRAILING.sub("", text) if kind == "text" else _SPACES.sub(" ", text)
-        text = text.strip()
-        if kind == "label":
-            text = unicodedata.normalize("NFC", text.casefold())
-        if text == before:
-            break
-    return text
+    form = plain(str(value), row.kind if row else "text")
+    found = _PRIORITY.fullmatch(form) if name == "priority" else None
+    return f"p{found[1]}" if found else form or None
 
 
 def same_value(name: str, told: Value | Missing, wanted: Value) -> bool:
     """Say whether a field read back holds what was sent; not told counts as empty."""
     found = None if isinstance(told, Missing) else told
     return normalise(name, found) == normalise(name, wanted)
-
-
-def comment_form(body: str) -> str:
-    """Give the form in which two spellings of one comment are equal: no marker, one line."""
-    return one_line(_plain(body, "text"))
 
 
 # --- reading -------------------------------------------------------------------------------------

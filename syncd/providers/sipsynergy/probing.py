@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from syncd.core import marker
+from syncd.core.normal import comment_form
 from syncd.model.ids import CommentId, TicketId
 from syncd.model.operation import Finding, ProbeResult, Receipt, Write, WriteKind
 from syncd.model.ticket import MISSING
@@ -100,8 +101,8 @@ class TicketProber:
         items = await self._client.list_comments(target)
         marked = [item for item in items if write.key in marker.split(item.text)[1]]
         looked_at = f"comments {len(items)}, marker in {len(marked)}"
-        sent = mapping.comment_form(write.comment.body if write.comment else "")
-        ours = [item for item in marked if mapping.comment_form(item.text) == sent]
+        sent = comment_form(write.comment.body if write.comment else "")
+        ours = [item for item in marked if comment_form(item.text) == sent]
         if ours:
             ours.sort(key=_place)
             return _found(looked_at, [_receipt(target, CommentId(item.id)) for item in ours])

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.core import marker
+from syncd.core.normal import clean, one_line
 from syncd.model.ids import OperationKey
 from syncd.model.operation import CommentDraft
 from syncd.model.ticket import FieldInfo, Value
-from syncd.providers.sipsynergy.mapping import FIELDS, Field, clean, derived_title, one_line
+from syncd.providers.sipsynergy.mapping import FIELDS, Field, derived_title
 from syncd.providers.sipsynergy.wire import TEXT_FIELDS, JsonObject, TicketItem
 
 _ROOM = marker.MARKER_CHARS_MAX + 1

@@ -7,11 +7,12 @@ order, only problems with completed orders become incidents; section 4.3 (`searc
 import re
 from collections.abc import Iterator, Mapping
 
+from syncd.core.normal import one_line
 from syncd.model.ids import TicketId
 from syncd.ports.adapter import ActiveTicket, TicketRef
 from syncd.ports.errors import OddAnswer, Refused
 from syncd.providers.telenor.client import Query, TelenorClient, paging
-from syncd.providers.telenor.mapping import normalise, one_line
+from syncd.providers.telenor.mapping import normalise
 from syncd.providers.telenor.settings import TelenorSettings
 from syncd.providers.telenor.wire import Case, CasePage
 

@@ -4,12 +4,14 @@
 orders, that the adapter's own methods do not make.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from datetime import datetime
 
+from syncd.ports import calls
 from syncd.ports.adapter import CheckFinding, Expectation
-from syncd.ports.errors import NotFound, Refused, RemoteError, Unsupported
+from syncd.ports.calls import Arguments, NamedCall
+from syncd.ports.errors import NotFound, Refused, RemoteError
 from syncd.providers.telenor import sending
 from syncd.providers.telenor.client import Query, TelenorClient, paging
 from syncd.providers.telenor.mapping import normalise
@@ -19,24 +21,7 @@ from syncd.providers.telenor.trees import CONTACT_PARTS
 from syncd.providers.telenor.wire import Category, JsonObject
 from syncd.transport.request import Answer
 
-Arguments = Mapping[str, str]
 _COUNT_DEFAULT = "20"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedCall:
-    """A call offered by name.
-
-    Attributes:
-        text: one line for people, with the arguments.
-        needed, optional: argument names.
-        make: makes it.
-    """
-
-    text: str
-    needed: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    make: Callable[[Arguments], Awaitable[object]]
 
 
 _OF_ALL = frozenset({"list", "activities", "count", "product_categories"})
@@ -55,7 +40,7 @@ class Calls:
 
     def described(self) -> Mapping[str, str]:
         """Give name -> one line for people."""
-        return {name: one.text for name, one in self._named.items()}
+        return calls.described(self._named)
 
     async def call(self, name: str, arguments: Arguments) -> object:
         """Make a call by name; gives plain values.
@@ -63,15 +48,8 @@ class Calls:
         Raises:
             Unsupported: no such name. Refused: an argument is missing or unknown.
         """
-        found = self._named.get(name)
-        if found is None:
-            raise Unsupported(f"no call {name!r}; there are {', '.join(sorted(self._named))}")
-        missing = [one for one in found.needed if not arguments.get(one)]
-        strangers = sorted(set(arguments) - {*found.needed, *found.optional})
-        if missing or strangers:
-            raise Refused(f"{name}: missing {missing}, unknown {strangers}; {found.text}")
         try:
-            return plain(await found.make(arguments))
+            return plain(await calls.make(self._named, name, arguments))
         except sending.Unsendable as err:
             raise Refused(f"not sent: {err}") from err
 

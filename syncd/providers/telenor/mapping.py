@@ -4,12 +4,12 @@ Every neutral field is a row of a `Tree`. `normalise` is N of DESIGN R5: two spe
 have one form. Round trip: N(read(rendered(v))) equals N(v) for every value we agree to send.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from syncd.core import marker
+from syncd.core.normal import comment_form, one_line, plain
 from syncd.model.ids import AttachmentId, CommentId, OperationKey, TicketId
 from syncd.model.ticket import (
     Attachment,
@@ -39,9 +39,6 @@ AUTHOR_WINDOW = timedelta(minutes=2)
 _COMMENTED = "COMMENTED"
 _CREATED = frozenset({"CREATED", "NEW"})
 _LATEST = datetime.max.replace(tzinfo=UTC)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
-_TRAILING = re.compile(r"[^\S\n]+(?=\n|$)")
-_SPACES = re.compile(r"\s+")
 _LETTERS = str.maketrans(
     {"Ø": "O", "ø": "o", "Æ": "Ae", "æ": "ae", "ß": "ss", "Ð": "D", "ð": "d", "Þ": "Th", "þ": "th"}
     | {"Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "Œ": "Oe", "œ": "oe"}
@@ -52,17 +49,6 @@ _OWNERS = ("caseAssignedTo", "owner")
 
 
 # --- normal form ---------------------------------------------------------------------------------
-
-
-def clean(text: str) -> str:
-    """Take out what no ticket system keeps: control characters, lone surrogates, CR."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROL.sub("", text).encode("utf-8", "ignore").decode("utf-8")
-
-
-def one_line(text: str) -> str:
-    """Give a text as one line, runs of white space as one blank."""
-    return _SPACES.sub(" ", clean(text)).strip()
 
 
 def normalise(name: str, value: Value) -> Value:
@@ -76,25 +62,11 @@ def normalise(name: str, value: Value) -> Value:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Mapping):
-        parts = {part: _plain(str(text), "line") for part, text in value.items()}
+        parts = {part: plain(str(text), "line") for part, text in value.items()}
         return {part: text for part, text in sorted(parts.items()) if text} or None
     if kind == "number":
-        return parse_decimal(value) or _plain(str(value), "line") or None
-    return _plain(str(value), kind) or None
-
-
-def _plain(text: str, kind: str) -> str:
-    """Apply the steps until nothing changes: taking out one marker may join the ends of another."""
-    for _ in range(8):
-        before = text
-        text = marker.split(unicodedata.normalize("NFC", clean(text)))[0]
-        text = _TRAILING.sub("", text) if kind == "text" else _SPACES.sub(" ", text)
-        text = text.strip()
-        if kind == "label":
-            text = unicodedata.normalize("NFC", text.casefold())
-        if text == before:
-            break
-    return text
+        return parse_decimal(value) or plain(str(value), "line") or None
+    return plain(str(value), kind) or None
 
 
 def same_value(name: str, told: Value | Missing, wanted: Value) -> bool:
@@ -235,11 +207,6 @@ def _authors(items: Sequence[CommentItem], activities: Sequence[Activity]) -> di
             authors[items[index].id] = user
             taken.add(place)
     return authors
-
-
-def comment_form(body: str) -> str:
-    """Give the form in which two spellings of one comment are equal: no marker, one line."""
-    return one_line(_plain(body, "text"))
 
 
 def comment_keys(item: CommentItem) -> tuple[OperationKey, ...]:

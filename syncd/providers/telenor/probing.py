@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from syncd.core import marker
+from syncd.core.normal import comment_form, one_line
 from syncd.model.ids import AttachmentId, CommentId, TicketId
 from syncd.model.operation import Finding, ProbeResult, Receipt, Write, WriteKind
 from syncd.model.ticket import MISSING, Value
@@ -211,8 +212,8 @@ class CaseProber:
         """
         items = await self._client.list_comments(target)
         marked = [one for one in items if write.key in mapping.comment_keys(one)]
-        sent = mapping.comment_form(write.comment.body if write.comment else "")
-        ours = [one for one in marked if mapping.comment_form(one.body) == sent]
+        sent = comment_form(write.comment.body if write.comment else "")
+        ours = [one for one in marked if comment_form(one.body) == sent]
         if marked and not ours:
             # Whoever quotes it has seen it: not absent, and nothing of ours to adopt.
             looked_at = f"comments of {len(items)}: marker {len(marked)}, with another text"
@@ -330,8 +331,8 @@ def _told_value(activity: Activity, name: str, wanted: Value) -> Finding:
         return Finding.UNCLEAR
     if isinstance(wanted, Mapping) and not is_empty:
         # How a contact is told as one text is not documented.
-        told = mapping.one_line(activity.new_value)
-        is_told = all(mapping.one_line(part) in told for part in wanted.values())
+        told = one_line(activity.new_value)
+        is_told = all(one_line(part) in told for part in wanted.values())
     else:
         is_told = mapping.same_value(name, activity.new_value, None if is_empty else wanted)
     return Finding.FOUND if is_told else Finding.ABSENT

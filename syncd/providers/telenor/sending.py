@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from syncd.core import marker
+from syncd.core.normal import clean, one_line
 from syncd.model.ids import OperationKey
 from syncd.model.operation import AttachmentDraft, CommentDraft
 from syncd.model.ticket import CommentKind, FieldInfo, Value
-from syncd.providers.telenor.mapping import clean, normalise, one_line
+from syncd.providers.telenor.mapping import normalise
 from syncd.providers.telenor.trees import CONTACT_PARTS, Field, Tree
 from syncd.providers.telenor.wire import JsonObject, parse_decimal
 
