@@ -29,7 +29,7 @@ SORT = ("lastActivity", "DESC")
 UNSORTED_READS = 200
 """After a refused sorting, pages read without it before it is tried again."""
 _NOTES_MAX = 50
-_STEPS_BACK_MAX = 3
+_STEPS_BACK_MAX = 4
 _EMPTY_PAGES_MAX = 3
 _BAD_REQUEST = 400
 
@@ -173,6 +173,8 @@ class _Round:
         self._first_oldest: int | None = None
         self._total = before.total
         self._top = before.top
+        # Of the last page read, to which a gap's position belongs.
+        self._total_there = before.total
 
     # --- the three kinds of round ----------------------------------------------------------------
 
@@ -212,7 +214,7 @@ class _Round:
             skip=reach.skip,
             newest=reach.oldest,
             oldest=gap.oldest if gap else stop_below,
-            total=self._total,
+            total=self._total_there,
         )
         return replace(self._covered(reach, self._newest()), gap=left)
 
@@ -243,25 +245,34 @@ class _Round:
         if reach.is_done:
             return None
         if not reach.is_sorted:
-            return replace(gap, newest=None, skip=0, total=self._total)
+            return replace(gap, newest=None, skip=0, total=self._total_there)
         newest = gap.newest if reach.oldest is None else lower(gap.newest, reach.oldest)
-        return replace(gap, skip=reach.skip, newest=newest, total=self._total)
+        return replace(gap, skip=reach.skip, newest=newest, total=self._total_there)
 
     async def _gap_start(self, gap: Gap) -> int:
-        """Find a position at or above the gap: one whose page begins no older than the gap."""
+        """Find a position at or above the gap, which what was added since has pushed down.
+
+        Not all of it may stand above the gap, so a page begins above it only when it begins with
+        something younger: others of the gap's own date may stand before it. At its old position
+        the gap's date is enough: additions never move it up.
+        """
         pushed = 0
         if self._total is not None and gap.total is not None:
-            pushed = max(0, self._total - gap.total)
-        skip = gap.skip + pushed
+            pushed = max(0, self._total - gap.total - self._settings.overlap_items)
+        skip, newest = gap.skip + pushed, gap.newest or 0
         for step in range(_STEPS_BACK_MAX):
             if skip <= 0:
                 break
             page = await self._page(skip)
             if page is None:
                 return skip
-            if gap.newest is not None and max(self._dates(page), default=0) >= gap.newest:
+            top = max(self._dates(page), default=0)
+            if top > newest + self._tolerance or (skip <= gap.skip and top >= newest):
                 return skip
-            skip -= self._settings.page_size * 4**step
+            above = skip - self._settings.page_size * 4**step
+            if skip > gap.skip:
+                above = max(above, gap.skip) if step == 0 else gap.skip
+            skip = above
         return 0
 
     # --- walking ---------------------------------------------------------------------------------
@@ -320,6 +331,7 @@ class _Round:
             self._note(f"the feed cannot be read beyond position {skip}: {err}")
             return None
         self.requests += spent
+        self._total_there = page.total
         return page
 
     # --- one page --------------------------------------------------------------------------------
@@ -446,7 +458,7 @@ class _Round:
         watermark moves only to what the reading before had met.
         """
         watermark = highest(self._before.pending, self._before.watermark)
-        left = Gap(skip=reach.skip, newest=None, oldest=oldest, total=self._total)
+        left = Gap(skip=reach.skip, newest=None, oldest=oldest, total=self._total_there)
         window = self._window(watermark)
         return Cursor(
             watermark=watermark,

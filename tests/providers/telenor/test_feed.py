@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from syncd.ports.adapter import PollResult
@@ -293,6 +293,20 @@ def histories(draw: st.DrawFn) -> dict[str, object]:
 
 
 @given(histories())
+# Additions above and below a gap between two activities of one date.
+@example(
+    {
+        "takes_sort": False,
+        "order": "descending",
+        "tells_total": True,
+        "page_size": 7,
+        "pages_max": 5,
+        "overlap_items": 1,
+        "seed": 493,
+        "old": 5,
+        "bursts": [9, 32],
+    }
+)
 def test_every_activity_is_sighted_whatever_comes_when_in_which_order(
     history: dict[str, object],
 ) -> None:
