@@ -50,7 +50,9 @@ def provider(rt: Rt) -> Fixture:
     def settings(base_url: str) -> Any:
         return {**TICKETS.settings(base_url), "auth": {"token": Secret(rt.tokens["syncd"])}}
 
-    return replace(TICKETS, settings=settings)
+    # The kit asks the sandbox which of its calls a write makes.
+    sandbox = {**TICKETS.sandbox, "token": rt.tokens["syncd"]}
+    return replace(TICKETS, settings=settings, sandbox=sandbox)
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ class RtProxy(RtSandbox):
     def person_attaches(
         self, ticket: str, name: str, content: bytes | Path,
         content_type: str = "application/octet-stream", by: str = "anna", *,
-        internal: bool = True,
+        internal: bool = False,
     ) -> str:  # fmt: skip
         told = content.read_bytes() if isinstance(content, Path) else content
         kind = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"

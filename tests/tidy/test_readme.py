@@ -70,6 +70,19 @@ def test_the_readmes_served_connection_loads_and_offers_its_calls(office: Office
     assert "vendor_ref" in fields.out
 
 
+def test_the_readmes_request_tracker_loads_and_its_mappings_tests_pass(office: Office) -> None:
+    (connection,) = [text for kind, text in BLOCKS if kind == "yaml" and "provider: rt" in text]
+    (mapping,) = [text for kind, text in BLOCKS if kind == "yaml" and "mapping: readme-rt" in text]
+    config = office.config.read_text(encoding="utf-8")
+    added = "\nconnections:\n" + textwrap.indent(connection, "  ")
+    office.config.write_text(config.replace("\nconnections:\n", added), encoding="utf-8")
+    (office.folder / "mappings" / "readme-rt.yaml").write_text(mapping, encoding="utf-8")
+    said = office.says("check", "--json", environ=secrets(office))
+    assert said.status == 0, said.out + said.err
+    assert "readme-rt" in said.out
+    assert "vendor_ref" in office.says("fields", "rt", environ=secrets(office)).out
+
+
 @pytest.mark.parametrize(
     "command", [command for command in SYNCD if not command.startswith("syncd run")]
 )

@@ -158,6 +158,8 @@ def names_of(settings: RtSettings) -> Names:
         custom={name: one.name for name, one in settings.custom_fields.items()},
         ticket_key=settings.ticket_field,
         transaction_key=settings.transaction_field,
+        user=settings.user,
+        private_files=settings.private_files,
     )
 
 

@@ -135,11 +135,15 @@ class Names:
     Attributes:
         custom: neutral name -> RT's name of a custom field.
         ticket_key, transaction_key: custom fields that keep our keys; empty: none.
+        user: our login.
+        private_files: files of private comments are told as well, not ours alone.
     """
 
     custom: Mapping[str, str]
     ticket_key: str
     transaction_key: str
+    user: str
+    private_files: bool
 
 
 def fields_of(doc: TicketDoc, names: Names) -> dict[str, Value]:
@@ -179,7 +183,8 @@ def ticket(
     files: list[Attachment] = []
     for entry in entries:
         own = parts.get(entry.id, ())
-        files += [_file(entry, part) for part in own if part.name]
+        if _may_be_told(entry, names):
+            files += [_file(entry, part) for part in own if part.name]
         said = message_of(own)
         if entry.type == "Create" and "description" not in fields:
             text, found = marker.split(said)
@@ -199,6 +204,13 @@ def ticket(
         updated_at=doc.dates.get("LastUpdated"),
         keys=tuple(dict.fromkeys(keys)),
     )
+
+
+def _may_be_told(entry: Entry, names: Names) -> bool:
+    """Say whether a transaction's files may be told of: they have no visibility of their own (R9)."""
+    is_private = KINDS.get(entry.type) is CommentKind.WORK_NOTE
+    is_ours = entry.creator.name.casefold() == names.user.casefold()
+    return names.private_files or not is_private or is_ours
 
 
 def ticket_keys(custom: Mapping[str, Sequence[str]], names: Names) -> tuple[OperationKey, ...]:

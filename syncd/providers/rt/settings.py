@@ -121,6 +121,7 @@ class RtSettings(_Block):
         ticket_field: custom field of tickets that keeps the key of what we open; empty: it is the
             last line of the description.
         files: whether files we add are a private comment or a public reply.
+        private_files: files of private comments are read too, and then shared like any other.
         verify_files: read a file back after sending it, and compare.
         statuses: of all lifecycles in use.
     """
@@ -133,6 +134,7 @@ class RtSettings(_Block):
     transaction_field: str = ""
     ticket_field: str = ""
     files: Literal["private", "public"] = "private"
+    private_files: bool = False
     verify_files: bool = True
     statuses: LabelList = ("new", "open", "stalled", "resolved", "rejected", "deleted")
     limits: RtLimits = RtLimits()

@@ -93,9 +93,9 @@ class RtSandbox(Sandbox):
         content_type: str = "application/octet-stream",
         by: str = AGENT,
         *,
-        internal: bool = True,
+        internal: bool = False,
     ) -> str:
-        """Add a file with a comment that says nothing, or a reply; return its id."""
+        """Add a file with a reply that says nothing, or a comment; return its id."""
         body = self.bodies.keep(content)
         way = "comment" if internal else "correspond"
         files = [(name, content_type, body, body.size_bytes)]

@@ -227,6 +227,19 @@ async def test_a_page_to_log_in_is_not_taken_for_a_file(world: World) -> None:
             raise AssertionError("a page came")
 
 
+async def test_files_of_private_comments_stay_unless_asked_for() -> None:
+    for private_files in (False, True):
+        async with desk(private_files=private_files) as world:
+            ref = world.person_opens()
+            world.person("attaches", str(ref.id), "open.txt", b"1")
+            world.person("attaches", str(ref.id), "secret.txt", b"2", internal=True)
+            ours = await world.send(world.write_of(WriteKind.ATTACHMENT, ref))
+            told = {one.name: one.id for one in (await world.read(ref)).attachments}
+            assert ("secret.txt" in told) is private_files
+            assert told["status.txt"] == ours.attachment_id
+            assert "open.txt" in told
+
+
 # --- time zones ----------------------------------------------------------------------------------
 
 
