@@ -207,7 +207,7 @@ def ticket(
 
 
 def _may_be_told(entry: Entry, names: Names) -> bool:
-    """Say whether a transaction's files may be told of: they have no visibility of their own (R9)."""
+    """Say whether a transaction's files may be told of: they have no visibility (R9)."""
     is_private = KINDS.get(entry.type) is CommentKind.WORK_NOTE
     is_ours = entry.creator.name.casefold() == names.user.casefold()
     return names.private_files or not is_private or is_ours
