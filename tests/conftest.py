@@ -25,9 +25,11 @@ settings.register_profile(
     max_examples=50,
     print_blob=True,
 )
+# A verdict on a commit is about the commit: new examples are looked for at every desk instead.
 settings.register_profile(
     "ci",
     parent=settings.get_profile("dev"),
+    derandomize=True,
     max_examples=100,
     suppress_health_check=[HealthCheck.too_slow],
 )
