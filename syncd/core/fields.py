@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from syncd.core.cutting import cut, fits
 from syncd.core.evaluate import View, as_text, fingerprint, inputs, short
+from syncd.core.fitting import aim_at, aim_of, carried_again, fit, rest_said, too_long, withhold
 from syncd.core.naming import computed
 from syncd.core.rules import (
     ChangePolicy,
     ConflictPolicy,
     FieldOf,
     FieldRule,
-    LongPolicy,
     PairedField,
 )
 from syncd.core.slots import STATUS, Draft, FieldWrite, Slots, directed, paired_values
@@ -200,8 +199,7 @@ def _write_directed(
     slots: Slots, draft: Draft, rule: FieldRule, view: View, source_value: Value
 ) -> None:
     target, source = rule.target_side, rule.target_side.other
-    if slots.accounted(source, WITHHELD + rule.slot):
-        draft.account(source, WITHHELD + rule.slot, None)
+    carried_again(slots, draft, source, rule.slot)
     value = computed(rule, view, slots.state.rules)
     traits = slots.state.traits[target]
     if rule.changes is ChangePolicy.IGNORE or is_empty(value):
@@ -212,12 +210,13 @@ def _write_directed(
     if rule.changes is ChangePolicy.COMMENT:
         draft.early.append(_said(rule, value, SlotMove(source=source, source_value=source_value)))
         return
-    written, rest = fit(rule.target, value, traits, rule.long)
+    aim = aim_of(rule)
+    written, rest = fit(aim, value, traits)
     if not is_writable(rule.target, traits, UPDATE):
-        _withhold(slots, draft, rule, (source_value, "it cannot be changed there"))
+        withhold(slots, draft, aim, (source_value, "it cannot be changed there"))
         return
     if written is None:
-        _withhold(slots, draft, rule, (source_value, _too_long(rule, value, traits)))
+        withhold(slots, draft, aim, (source_value, too_long(aim, value, traits)))
         return
     carriers = slots.carriers(rule.slot, source=source)
     if _is_there(slots, target, rule.target, written) and not carriers:
@@ -235,37 +234,7 @@ def _write_directed(
         )
     )
     if rest:
-        draft.early.append(rest_said(rule, rest))
-
-
-def _too_long(rule: FieldRule, value: Value | Missing, traits: SideTraits) -> str:
-    known, text = traits.fields[rule.target], as_text(value)
-    if known.max_chars is not None and len(text) > known.max_chars:
-        return f"{len(text)} characters are too long, {known.max_chars} are taken"
-    size = len(text.encode("utf-8", "replace"))
-    return f"{size} bytes are too long, {known.max_bytes} are taken"
-
-
-def _withhold(slots: Slots, draft: Draft, rule: FieldRule, what: tuple[Value, str]) -> None:
-    """Say that a change is not carried: in the journal, to `explain`, and to the desk if asked."""
-    source, (source_value, why) = rule.target_side.other, what
-    draft.note("field.not_carried", f"{rule.target}: {why}", rule.place)
-    tell = slots.state.rules.tell_problems
-    draft.account(source, WITHHELD + rule.slot, f"{rule.target}: {why} ({rule.place})")
-    if tell is None or source is not Side.ITSM:
-        draft.account(source, rule.slot, source_value)
-        return
-    body = f"Not sent: {rule.target}: {why} ({rule.place})"
-    draft.early.append(
-        PlannedOperation(
-            target=Side.ITSM,
-            kind=WriteKind.COMMENT,
-            reason=Reason.PROBLEM_SAID,
-            comment=CommentDraft(body=body, author="", kind=tell),
-            slots={rule.slot: SlotMove(source=source, source_value=source_value)},
-            place=str(rule.place),
-        )
-    )
+        draft.early.append(rest_said(aim, rest))
 
 
 def is_empty(value: Value | Missing) -> bool:
@@ -277,27 +246,6 @@ def is_writable(name: str, traits: SideTraits, how: str) -> bool:
     """Whether a field can be written by a kind of write; unknown fields are left to the adapter."""
     known = traits.fields.get(name)
     return known is None or how in known.writable
-
-
-def fit(
-    name: str, value: Value | Missing, traits: SideTraits, policy: LongPolicy
-) -> tuple[Value, str]:
-    """Make a value fit the field's limit.
-
-    Returns:
-        What is written and what was cut off; (None, "") when it is too long and may not be cut.
-    """
-    if isinstance(value, Missing):
-        return None, ""
-    known = traits.fields.get(name)
-    if not isinstance(value, str) or known is None:
-        return value, ""
-    if fits(value, known.max_chars, known.max_bytes):
-        return value, ""
-    if policy is LongPolicy.PARK:
-        return None, ""
-    kept, rest = cut(value, known.max_chars, known.max_bytes)
-    return kept, rest if policy is LongPolicy.COMMENT else ""
 
 
 def _is_there(slots: Slots, side: Side, name: str, value: Value) -> bool:
@@ -313,17 +261,6 @@ def _said(rule: FieldRule, value: Value | Missing, move: SlotMove) -> PlannedOpe
         reason=Reason.CHANGE_SAID,
         comment=CommentDraft(body=text, author="", kind=CommentKind.COMMENT),
         slots={rule.slot: move},
-        place=str(rule.place),
-    )
-
-
-def rest_said(rule: FieldRule, rest: str) -> PlannedOperation:
-    """Plan the comment that carries what was cut off a long field."""
-    return PlannedOperation(
-        target=rule.target_side,
-        kind=WriteKind.COMMENT,
-        reason=Reason.REST_SAID,
-        comment=CommentDraft(body=f"{rule.target}, continued: {rest}", author=""),
         place=str(rule.place),
     )
 
@@ -391,14 +328,16 @@ def written_value(paired: PairedField, source: Side, view: View) -> Value | Miss
 
 
 def _agree(slots: Slots, paired: PairedField, values: Mapping[Side, Value | Missing]) -> bool:
-    """Whether any declared direction maps one side's value to the other's."""
-    names = {Side.ITSM: paired.itsm, Side.VENDOR: paired.vendor}
+    """Whether any declared direction maps one side's value to the other's, cut where it must be."""
     for source in Side:
+        aim, traits = aim_at(paired, source.other), slots.state.traits[source.other]
         wanted, found = mapped(paired, source, values[source]), values[source.other]
-        traits = slots.state.traits[source.other]
         if isinstance(wanted, Missing) or isinstance(found, Missing):
             continue
-        if traits.normalise(names[source.other], wanted) == found:
+        shown = written_value(paired, source, slots.views[source])
+        kept, _ = fit(aim, shown, traits)
+        written = [wanted] if kept is None else [wanted, kept]
+        if any(traits.normalise(aim.field, one) == found for one in written):
             return True
     return False
 
@@ -448,19 +387,25 @@ def _write_paired(
     if isinstance(value, Missing):
         return
     target = source.other
-    name = paired.vendor if target is Side.VENDOR else paired.itsm
+    aim, traits = aim_at(paired, target), slots.state.traits[target]
+    for side in Side:
+        carried_again(slots, draft, side, paired.slot)
     wanted = written_value(paired, source, slots.views[source])
-    traits = slots.state.traits[target]
     if isinstance(wanted, Missing) or wanted == "" or wanted is None:
         draft.note("field.unknown_label", f"{paired.slot}: {as_text(value)!r} is not in its map")
         draft.account(source, paired.slot, value)
         return
-    if target in slots.views and not is_writable(name, traits, UPDATE):
-        draft.note("field.not_carried", f"{name} cannot be changed on the {target} side")
-        draft.account(source, paired.slot, value)
+    if target in slots.views and not is_writable(aim.field, traits, UPDATE):
+        withhold(slots, draft, aim, (value, f"it cannot be changed on the {target} side"))
         return
-    written = traits.normalise(name, wanted)
+    kept, rest = fit(aim, wanted, traits)
+    if kept is None:
+        withhold(slots, draft, aim, (value, too_long(aim, wanted, traits)))
+        return
+    written = traits.normalise(aim.field, kept)
     move = SlotMove(source=source, source_value=value, target_value=written, overruled=overruled)
     draft.writes[target].append(
-        FieldWrite(slot=paired.slot, name=name, value=wanted, move=move, place=str(paired.place))
+        FieldWrite(slot=paired.slot, name=aim.field, value=kept, move=move, place=str(paired.place))
     )
+    if rest:
+        draft.early.append(rest_said(aim, rest))

@@ -14,7 +14,8 @@ from syncd.core.evaluate import (
     short,
     view_of,
 )
-from syncd.core.fields import fit, is_empty, is_writable, rest_said, written_value
+from syncd.core.fields import is_empty, is_writable, written_value
+from syncd.core.fitting import aim_at, aim_of, fit, rest_said
 from syncd.core.items import (
     ItemDraft,
     carry_attachment,
@@ -227,7 +228,7 @@ def _directed_fields(
                 birth.problems.append(f"{rule.target} missing ({rule.place})")
             birth.slots[rule.slot] = move
             continue
-        written, rest = fit(rule.target, value, traits, rule.long)
+        written, rest = fit(aim_of(rule), value, traits)
         if written is None:
             birth.problems.append(f"{rule.target} is too long ({rule.place})")
             continue
@@ -242,7 +243,7 @@ def _directed_fields(
             target_value=traits.normalise(rule.target, written),
         )
         if rest and rule.long is LongPolicy.COMMENT:
-            birth.after.append(rest_said(rule, rest))
+            birth.after.append(rest_said(aim_of(rule), rest))
 
 
 def _read_back_fields(rules: MappingRules, traits: SideTraits, target: Side, birth: _Birth) -> None:
@@ -273,8 +274,8 @@ def _paired_fields(
     rules: MappingRules, view: View, traits: SideTraits, target: Side, birth: _Birth
 ) -> None:
     for paired in rules.paired:
-        names = {Side.ITSM: paired.itsm, Side.VENDOR: paired.vendor}
-        value = view.get(names[target.other])
+        aim = aim_at(paired, target)
+        value = view.get(aim_at(paired, target.other).field)
         wanted = written_value(paired, target.other, view)
         if isinstance(value, Missing) or is_empty(value):
             continue
@@ -286,13 +287,19 @@ def _paired_fields(
                 )
             )
             continue
-        name, written = names[target], traits.normalise(names[target], wanted)
+        kept, rest = fit(aim, wanted, traits)
+        if kept is None:
+            birth.problems.append(f"{aim.field} is too long ({paired.place})")
+            continue
+        written = traits.normalise(aim.field, kept)
         move = SlotMove(source=target.other, source_value=value, target_value=written)
-        if is_writable(name, traits, CREATE):
-            birth.fields[name] = wanted
+        if is_writable(aim.field, traits, CREATE):
+            birth.fields[aim.field] = kept
             birth.slots[paired.slot] = move
-        elif is_writable(name, traits, "update"):
-            birth.after.append(_later(name, wanted, paired.slot, move, target))
+        elif is_writable(aim.field, traits, "update"):
+            birth.after.append(_later(aim.field, kept, paired.slot, move, target))
+        if rest:
+            birth.after.append(rest_said(aim, rest))
 
 
 def _status(

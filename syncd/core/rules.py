@@ -215,6 +215,7 @@ class PairedField:
         to_vendor: ITSM label -> vendor label; None: as it is. A label not in it is unknown (R7).
         to_itsm: the reverse.
         conflict: who wins.
+        long: for texts over the limit of the side they are written to.
         place: where it stands.
         relay: what another link of the ticket wrote is carried as well (R10).
     """
@@ -225,6 +226,7 @@ class PairedField:
     to_vendor: Mapping[str, str] | None = None
     to_itsm: Mapping[str, str] | None = None
     conflict: ConflictPolicy = ConflictPolicy.PARK
+    long: LongPolicy = LongPolicy.PARK
     relay: bool = False
     place: Place = Place()
 

@@ -108,6 +108,9 @@ class PairBlock(Block):
     vendor: Text | None = Field(default=None, description="the field there; the key where not said")
     map: Labels | None = Field(default=None, description="ITSM label: vendor label")
     conflict: ConflictPolicy = Field(default=ConflictPolicy.PARK, description="who wins")
+    long: LongPolicy = Field(
+        default=LongPolicy.PARK, description="comment: what is cut off follows as a comment"
+    )
     relay: bool = Field(
         default=False, description="also what another link of the ticket wrote there"
     )

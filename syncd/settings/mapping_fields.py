@@ -191,6 +191,7 @@ def build_paired(scope: Scope, block: MappingBlock) -> tuple[PairedField, ...]:
 def _paired(scope: Scope, key: str, block: PairBlock, path: Path) -> PairedField | None:
     names = {Side.ITSM: block.itsm or key, Side.VENDOR: block.vendor or key}
     ok = True
+    infos: dict[Side, FieldInfo] = {}
     for side, name in names.items():
         below = (*path, str(side))
         scope.claim(side, name, path if scope.reading.document.node(below) is None else below)
@@ -198,9 +199,12 @@ def _paired(scope: Scope, key: str, block: PairBlock, path: Path) -> PairedField
             scope.add_key(path, "the status is carried by the tables under `status:`")
             return None
         ok &= scope.readable(side, name, below)
-        ok &= scope.writable(side, name, below, ("update",), key=False) is not None
+        info = scope.writable(side, name, below, ("update",), key=False)
+        if info is not None:
+            infos[side] = info
     _check_conflict(scope, block.conflict, (*path, "conflict"))
-    if not ok:
+    _check_lengths(scope, block, path, infos)
+    if not ok or len(infos) < len(names):
         return None
     return PairedField(
         slot=f"both.{key}",
@@ -209,9 +213,27 @@ def _paired(scope: Scope, key: str, block: PairBlock, path: Path) -> PairedField
         to_vendor=block.map,
         to_itsm=None if block.map is None else _reversed(scope, block, path, names),
         conflict=block.conflict,
+        long=block.long,
         relay=block.relay,
         place=scope.place(path),
     )
+
+
+def _check_lengths(
+    scope: Scope, block: PairBlock, path: Path, infos: Mapping[Side, FieldInfo]
+) -> None:
+    """Check that labels fit where they are written, and that what is cut off can be said there."""
+    for side, info in infos.items():
+        room = info.max_chars
+        if room is None and info.max_bytes is None:
+            continue
+        if block.long is LongPolicy.COMMENT:
+            scope.can_say(side, CommentKind.COMMENT, (*path, "long"))
+        for itsm, vendor in (block.map or {}).items():
+            label = vendor if side is Side.VENDOR else itsm
+            if room is not None and len(label) > room and block.long is LongPolicy.PARK:
+                said = f"{shown(label)} has {len(label)} characters; {room} are taken"
+                scope.add((*path, "map", itsm), said)
 
 
 def _reversed(
