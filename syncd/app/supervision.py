@@ -119,8 +119,11 @@ class Supervisor:
             try:
                 await kept.run(kept.stop)
             except Exception as err:  # noqa: BLE001 - this is where services' crashes end
-                if self._with.clock.monotonic_s() - began_s >= STEADY_S:
-                    kept.crashes, kept.store_failed_s = 0, None
+                lived_s = self._with.clock.monotonic_s() - began_s
+                if lived_s >= STEADY_S:
+                    kept.crashes = 0
+                if lived_s >= min(STEADY_S, self._with.store_grace_s):
+                    kept.store_failed_s = None  # The store worked meanwhile.
                 self._crashed(kept, err)
                 if self.given_up.is_set():
                     return

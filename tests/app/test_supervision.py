@@ -144,6 +144,26 @@ async def test_a_store_that_comes_back_is_forgiven() -> None:
         assert not on.supervisor.given_up.is_set()
 
 
+async def test_a_store_that_fails_now_and_then_and_works_in_between_is_not_given_up() -> None:
+    lives = 0
+    enough = asyncio.Event()
+    async with stage() as on:
+
+        async def run(stop: asyncio.Event) -> None:
+            nonlocal lives
+            lives += 1
+            if lives == 5:
+                enough.set()
+                await stop.wait()
+                return
+            on.clock.seconds += 10.0
+            raise StoreUnavailable("PostgreSQL: gone")
+
+        on.supervisor.start("intake", run, limit_s=1.0)
+        await enough.wait()
+        assert not on.supervisor.given_up.is_set()
+
+
 async def test_a_service_that_does_not_stop_is_cut_off() -> None:
     hung = asyncio.Event()
     async with stage() as on:
