@@ -174,10 +174,21 @@ class PostgresDatabase(Database):
         try:
             # One at a time: a session carries out one statement.
             async with self._owning:
-                await self._hold(owner)
+                await self._held(owner)
         except (OSError, TimeoutError, asyncpg.PostgresError, sa.exc.SQLAlchemyError) as error:
             self._owner_lost = True
             raise StoreUnavailable(f"PostgreSQL: the owner's session: {error}") from error
+
+    async def _held(self, owner: str) -> None:
+        """Hold it, also where the session, and then what the pool still has, was ended."""
+        for tries in range(LOST_MAX + 1):
+            try:
+                await self._hold(owner)
+                return
+            except sa.exc.DBAPIError as error:
+                self._owner_lost = True
+                if tries == LOST_MAX or not _is_lost(error.orig):
+                    raise
 
     async def _hold(self, owner: str) -> None:
         if self._owner is not None and not self._owner_lost:

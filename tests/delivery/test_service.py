@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from syncd.core.state import Rank
@@ -34,6 +35,8 @@ from syncd.ports.errors import (
     Unsupported,
 )
 from syncd.store import connections, links, operations, tickets
+from syncd.store.database import Database
+from syncd.store.records import Recovered
 from tests.delivery.world import (
     VENDOR,
     World,
@@ -45,6 +48,7 @@ from tests.delivery.world import (
 )
 from tests.support.clock import FakeClock
 from tests.support.memory_adapter import Fault
+from tests.support.postgres import Server
 
 UNCLEAR = ProbeResult(finding=Finding.UNCLEAR, looked_at="pages do not reach back")
 
@@ -514,3 +518,41 @@ async def test_an_answer_that_comes_after_somebody_else_settled_changes_nothing(
     assert "delivery.overtaken" in [line["event"] for line in lines]
     detail = await world.show(create_id)
     assert [attempt.late for attempt in detail.attempts] == [False, True]
+
+
+@pytest.mark.postgres
+async def test_one_that_stood_still_until_its_session_was_ended_overwrites_nothing(
+    tmp_path: Path, postgres_store_url: str, postgres_server: Server
+) -> None:
+    ending = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE datname = '{sa.make_url(postgres_store_url).database}'"
+    )
+    async with (
+        await Database.open(postgres_store_url) as others,
+        a_world(tmp_path, url=postgres_store_url) as world,
+    ):
+        (create_id,) = await world.plan(await world.opening(), create())
+        slow, other = world.delivery(owner="slow"), world.delivery(owner="other", db=others)
+        await slow.recover()
+        await other.recover()
+        before: list[Recovered] = []
+
+        async def meanwhile(name: str) -> None:
+            if name == "after effect":
+                turn(world, 2 * world.options.lease_s)
+                before.append(await other.recover())
+                await postgres_server.run(ending)
+                assert (await other.recover()).unknown == 1
+                await world.drive(other)
+
+        world.vendor.step = meanwhile
+        await slow.run_round()
+        detail = await world.show(create_id)
+    assert before == [Recovered()]
+    assert detail.record.state is OperationState.APPLIED
+    assert [(attempt.what, attempt.late) for attempt in detail.attempts] == [
+        ("probe", False),
+        ("send", True),
+    ]
+    assert len(world.vendor.sends) == len(world.vendor.effects) == 1
