@@ -220,6 +220,7 @@ class Daemon:
             self._notifier.ready()
             self._notifier.status(self._in_short())
             _log.info("app.started", port=self._gateway.port, **self._told())
+            self._remark()
             options.started(Started(port=self._gateway.port, socket=socket))
             await self._until_stopped(supervisor)
             await self._stop(supervisor)
@@ -342,12 +343,15 @@ class Daemon:
         except (SettingsError, CommandRefused) as err:
             problems = err.problems if isinstance(err, SettingsError) else (str(err),)
             _log.error("app.reload_refused", problems=problems, count=len(problems))
+            self._notifier.status(f"reload refused, the old configuration stays: {problems[0]}")
         except Exception:  # noqa: BLE001 - whatever it is, the old configuration stays
             _log.exception("app.reload_failed")
+            self._notifier.status("reload failed, the old configuration stays; see the log")
         else:
             await self._swap(plant, supervisor)
             self._notifier.status(self._in_short())
             _log.info("app.reloaded", **self._told())
+            self._remark()
         self._notifier.ready()
 
     async def _swap(self, plant: Plant, supervisor: Supervisor) -> None:
@@ -427,6 +431,10 @@ class Daemon:
             "connections": sorted(settings.connections),
             "mappings": {name: rules.mode for name, rules in sorted(settings.mappings.items())},
         }
+
+    def _remark(self) -> None:
+        for what in self._plant.settings.remarks:
+            _log.warning("app.settings_remark", what=what)
 
     def _in_short(self) -> str:
         settings = self._plant.settings

@@ -1,9 +1,10 @@
 """The typer application: every command, gathered from its module."""
 
+import itertools
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -22,12 +23,17 @@ from syncd.cli import (
     reconciling,
     running,
 )
-from syncd.cli.frame import ConfigOption, JsonOption, remember
+from syncd.cli.frame import FAILED, ConfigOption, JsonOption, remember
+from syncd.cli.output import Output
 
 HELP = """Keeps tickets in step between a customer's ITSM and its vendors, both ways.
 
 Exit status: 0 fine, 1 found something, 2 could not run.
 """
+
+
+# What every mistake of a command line is; typer itself names only some of them.
+_MISTAKE = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 
 def make() -> typer.Typer:
@@ -77,10 +83,29 @@ def run(arguments: Sequence[str]) -> int:
             # A terminal that knows no `✓` gets its number, not an error.
             stream.reconfigure(errors="backslashreplace")
     try:
+        if _wants_json(arguments):
+            return _flushed(_for_programs(arguments))
         make()(args=list(arguments), prog_name="syncd")
     except SystemExit as error:
-        return _flushed(error.code if isinstance(error.code, int) else 2)
+        return _flushed(error.code if isinstance(error.code, int) else FAILED)
     return 0
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    return "--json" in itertools.takewhile(lambda word: word != "--", arguments)
+
+
+def _for_programs(arguments: Sequence[str]) -> int:
+    """Run a command line whose mistakes a program reads: they are one JSON document, too."""
+    try:
+        status = make()(args=list(arguments), prog_name="syncd", standalone_mode=False)
+    except typer.Abort:
+        return 1
+    except _MISTAKE as error:
+        told = getattr(error, "format_message", None)
+        Output(json=True).failed([told() if told else str(error)], kind="usage")
+        return FAILED
+    return status if isinstance(status, int) else 0
 
 
 def _flushed(status: int) -> int:

@@ -142,7 +142,7 @@ async def _about(settings: "Settings", word: str) -> dict[str, object]:
     kind, name = finding.subject(settings, word)
     async with stores.looking(settings) as db:
         if kind is SubjectKind.TICKET:
-            ticket = await finding.the_ticket(db, name)
+            ticket = await finding.the_ticket(db, name, settings)
             # Two systems may have the number; only one ticket has the id.
             by_id = ":" in word and ticket.external_id
             called = ticket.external_id if by_id else ticket.number or ticket.external_id

@@ -39,12 +39,24 @@ def subject(settings: "Settings", word: str) -> tuple[SubjectKind, str]:
         if wanted in names and rest not in names[wanted]:
             raise no_such(wanted, rest, sorted(names[wanted]))
         return wanted, rest
+    word = not_empty(word)
     found = [each for each, known in names.items() if word in known]
     if len(found) > 1:
         raise CommandRefused(
             f"a connection and a mapping are called {word}; say connection:{word} or mapping:{word}"
         )
     return (found[0], word) if found else (SubjectKind.TICKET, word)
+
+
+def not_empty(word: str) -> str:
+    """Give a word without the spaces around it.
+
+    Raises:
+        CommandRefused: nothing is left of it.
+    """
+    if not word.strip():
+        raise CommandRefused("an empty word names nothing; a ticket's number, or a name, is needed")
+    return word.strip()
 
 
 def no_such(kind: str, word: str, known: Sequence[str]) -> CommandRefused:
@@ -93,16 +105,32 @@ def tickets_named(tx: "Tx", word: str) -> "list[StoredTicket]":
     return found
 
 
-async def the_ticket(db: "Database", word: str) -> "StoredTicket":
+def _nearest(word: str, settings: "Settings | None") -> str:
+    import difflib
+
+    known = [*settings.connections, *settings.mappings] if settings else []
+    close = difflib.get_close_matches(word, map(str, known), 1, cutoff=0.75)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+async def the_ticket(
+    db: "Database", word: str, settings: "Settings | None" = None
+) -> "StoredTicket":
     """Give the one ticket a word names.
+
+    Args:
+        db: where tickets are known.
+        word: what was typed.
+        settings: where the word might have been a connection's or mapping's name, mistyped.
 
     Raises:
         CommandRefused: none is known, or several.
     """
     found = await db.read(tickets_named, word)
     if not found:
+        near = _nearest(word, settings)
         raise CommandRefused(
-            f"no ticket {word} is known; `syncd explain {word}` says why, "
+            f"no ticket {word} is known{near}; `syncd explain {word}` says why, "
             f"`syncd watch CONNECTION {word}` makes it known"
         )
     if len(found) > 1:

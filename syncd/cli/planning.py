@@ -62,4 +62,5 @@ async def scope_of(
         raise CommandRefused(f"{word} is a connection; accepted: a mapping or a ticket")
     if kind is SubjectKind.MAPPING:
         return Scope(mapping=finding.need_mapping(settings, word), limit=limit)
-    return Scope(ticket=(await finding.the_ticket(db, word)).row, mapping=name, limit=limit)
+    ticket = await finding.the_ticket(db, word, settings)
+    return Scope(ticket=ticket.row, mapping=name, limit=limit)

@@ -48,7 +48,8 @@ def find_config(explicit: Path | None, environ: Mapping[str, str] | None = None)
         if path is not None:
             if path.is_file():
                 return path
-            raise SettingsError((f"{path}: no such file ({why} names it)",))
+            what = "a folder; its file is needed" if path.is_dir() else "no such file"
+            raise SettingsError((f"{path}: {what} ({why} names it)",))
     for path in DEFAULT_PATHS:
         if path.is_file():
             return path
@@ -148,6 +149,10 @@ def load(
         tests={one.rules.name: one.tests for one in built},
         revision=_revision(folder),
         files=tuple(folder.files),
+        remarks=tuple(
+            f"{path} holds a secret and can be read by anybody on this machine: chmod o-r {path}"
+            for path in sorted(source.open_files)
+        ),
     )
 
 

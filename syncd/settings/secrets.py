@@ -1,6 +1,7 @@
 """Secrets by reference: `{env: X}`, `{file: /path}`, `{credential: name}`."""
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,12 +44,14 @@ class SecretSource:
 
     Attributes:
         environ: the environment, with CREDENTIALS_DIRECTORY in it where there is one.
+        open_files: filled with what anybody on the machine can read.
         needed: False: a secret that is not there becomes an AbsentSecret instead of a problem, for
             commands that talk to no vendor and may run as another user.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     needed: bool = True
+    open_files: set[Path] = field(default_factory=set)
 
     def resolve(self, kind: str, name: str) -> Secret:
         """Fetch one secret.
@@ -60,7 +63,7 @@ class SecretSource:
             if kind == "env":
                 return self._from_environment(name)
             if kind == "file":
-                return _from_file(Path(name))
+                return _from_file(Path(name), self.open_files)
             return self._from_credentials(name)
         except ValueError as err:
             if self.needed:
@@ -85,12 +88,15 @@ class SecretSource:
         return _from_file(Path(folder) / name)
 
 
-def _from_file(path: Path) -> Secret:
+def _from_file(path: Path, open_files: set[Path] | None = None) -> Secret:
     if not path.is_absolute():
         raise ValueError(f"{shown(str(path))} is relative; a path from / is needed")
     try:
         with path.open("rb") as file:
             data = file.read(SECRET_BYTES_MAX + 1)
+            # Told, not refused: containers mount secrets so that only they can reach them.
+            if open_files is not None and os.fstat(file.fileno()).st_mode & stat.S_IROTH:
+                open_files.add(path)
         text = data.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except OSError as err:
         raise ValueError(f"{path} cannot be read: {err.strerror}") from err

@@ -160,6 +160,7 @@ class Settings:
         revision: digest of every file, in hex; stands in every journal line.
         files: every file read, syncd.yaml first.
         retention: as its block says.
+        remarks: what is accepted and yet unwise, a sentence each.
     """
 
     environment: str
@@ -172,3 +173,4 @@ class Settings:
     revision: str
     files: tuple[Path, ...]
     retention: RetentionSettings = RetentionSettings()
+    remarks: tuple[str, ...] = ()

@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import orjson
 import pytest
+import typer
 
+from syncd.cli.application import _MISTAKE, run
 from syncd.cli.frame import FAILED, FINE, INTERRUPTED, Cli, carry_out
 from syncd.cli.output import Output
 from syncd.model.errors import BrokenInvariant, CommandRefused
@@ -84,6 +87,52 @@ def test_what_is_typed_wrong_could_not_run(words: tuple[str, ...]) -> None:
     told = in_a_process(*words)
     assert told.returncode == 2
     assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (("stauts",), "status"),
+    (("status", "--nothing"), "--nothing"),
+    (("ops", "retry"), "OPERATION"),
+    (("ops", "show", "x"), "integer"),
+    (("resync", "INC1", "--limit", "0"), "greater than or equal to 1"),
+])  # fmt: skip
+def test_programs_get_what_is_typed_wrong_as_a_document_too(
+    words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*words, "--json"]) == FAILED
+    told = capsys.readouterr()
+    found = orjson.loads(told.out)
+    assert (found["ok"], found["kind"]) == (False, "usage")
+    assert said in found["problems"][0]
+    assert said in told.err
+
+
+def test_a_bug_in_a_command_is_no_mistake_of_the_command_line() -> None:
+    assert not issubclass(ValueError, _MISTAKE)
+    assert issubclass(typer.BadParameter, _MISTAKE)
+    assert _MISTAKE.__name__ == "UsageError"
+
+
+def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+    told = in_a_process("status", "--config", str(tmp_path))
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr == f"{tmp_path}: a folder; its file is needed (--config names it)\n"
+
+
+def test_an_empty_word_names_nothing(office: Office) -> None:
+    office.writes(lambda _tx: None)
+    for words in (("explain", ""), ("pause", " "), ("resync", ""), ("plan", "")):
+        told = office.says(*words)
+        assert (told.status, told.out) == (2, ""), words
+        assert "an empty word names nothing" in told.err
+
+
+def test_a_name_mistyped_is_guessed(office: Office) -> None:
+    office.writes(lambda _tx: None)
+    for words in (("pause",), ("resync",), ("plan",)):
+        told = office.says(*words, "telenor-incident")
+        assert told.status == 2
+        assert "did you mean telenor-incidents?" in told.err
 
 
 def test_a_store_that_is_not_there_says_how_it_is_made(office: Office) -> None:

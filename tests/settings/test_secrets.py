@@ -34,6 +34,18 @@ def test_an_empty_or_odd_file_is_no_secret(tmp_path: Path) -> None:
             SecretSource(environ={}).resolve("file", str(tmp_path / "s"))
 
 
+def test_a_file_that_anybody_can_read_is_remarked_on_and_still_used(folder: Folder) -> None:
+    path = folder.root / "password"
+    path.write_text("s3cret\n")
+    folder.edit("syncd.yaml", "{env: TELENOR_PASSWORD}", f"{{file: {path}}}")
+    path.chmod(0o640)
+    assert folder.load().remarks == ()
+    path.chmod(0o644)
+    (remark,) = folder.load().remarks
+    assert remark.endswith(f"can be read by anybody on this machine: chmod o-r {path}")
+    assert "s3cret" not in remark
+
+
 def test_settings_hold_secrets_that_print_as_stars(folder: Folder) -> None:
     settings = folder.load()
     assert settings.store.key.reveal() == "s3cret-store-key"

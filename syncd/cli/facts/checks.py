@@ -64,7 +64,7 @@ def notes(settings: Settings) -> tuple[str, ...]:
     ]
     if not settings.mappings:
         found.append("there is no mapping: nothing is kept in step")
-    return tuple(found)
+    return (*settings.remarks, *found)
 
 
 def expectation(settings: Settings, name: ConnectionName) -> Expectation:
