@@ -158,7 +158,7 @@ class TicketProber:
         comments = mapping.comments_of(order.comments, self._settings.unknown_author)
         marked = [one for one in comments if write.key in one.keys]
         sent = comment_form(write.comment.body if write.comment else "")
-        ours = [one for one in marked if sent in comment_form(one.body)]
+        ours = [one for one in marked if comment_form(one.body) == sent]
         looked_at = f"comments {len(ours)} of {len(comments)}"
         if marked and not ours:
             why = f"{looked_at}: marker {len(marked)}, with another text"

@@ -271,6 +271,18 @@ async def test_a_lost_comment_is_found_but_a_quote_of_it_is_unclear(desk: Desk) 
     assert (probe.finding, len(probe.others)) == (Finding.FOUND, 0)
 
 
+async def test_a_person_who_quotes_a_whole_comment_of_ours_made_no_second_effect(
+    desk: Desk,
+) -> None:
+    ref = await desk.opened()
+    write = say(ref, "Any news?")
+    await desk.lost(write)
+    quoting = f"One moment.\n> Any news?\n> [ref:{KEY}]"
+    desk.sandbox.person_comments(str(ref.id), quoting, "Dana")
+    probe = await desk.adapter.probe(write, desk.clock.now())
+    assert (probe.finding, len(probe.others)) == (Finding.FOUND, 0)
+
+
 @pytest.mark.parametrize("body", ["å" * 2000, "x" * 3980])
 async def test_a_comment_above_the_limit_with_its_marker_is_refused_here(
     desk: Desk, body: str
