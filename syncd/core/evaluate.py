@@ -17,8 +17,10 @@ from syncd.core.rules import (
     Lookup,
     NotAny,
     TextOf,
+    Zoned,
 )
 from syncd.core.state import FOLLOWS, SideTraits, TestResult
+from syncd.core.zones import converted, zone_of
 from syncd.model.ids import Side
 from syncd.model.ticket import MISSING, Missing, Ticket, Value
 
@@ -155,6 +157,8 @@ def _is_nothing(value: Value | Missing) -> bool:
 def evaluate(expression: Expression, view: View) -> Value | Missing:
     """Compute an expression over a ticket; MISSING when it gives nothing."""
     value = _of_source(expression, view)
+    if expression.zone is not None:
+        value = _zoned(value, expression.zone, view)[0]
     if expression.labels is not None:
         value = expression.labels.get(as_text(value), MISSING)
     if _is_nothing(value) and not isinstance(expression.default, Missing):
@@ -181,6 +185,26 @@ def _of_source(expression: Expression, view: View) -> Value | Missing:
         case First(options):
             values = (evaluate(option, view) for option in options)
             return next((value for value in values if not _is_nothing(value)), MISSING)
+
+
+def _zoned(value: Value | Missing, zoned: Zoned, view: View) -> tuple[Value | Missing, str]:
+    """Convert between wall time and instant; give why nothing came of it as well."""
+    text = as_text(value).strip()
+    if not text:
+        return MISSING, ""
+    name = as_text(evaluate(zoned.name, view))
+    zone = zone_of(name, zoned.known)
+    if zone is None:
+        return MISSING, f"no zone is known for {text!r}"
+    made = converted(text, zone)
+    return (MISSING, f"{text!r} is no date with a time") if made is None else (made, "")
+
+
+def why_no_time(expression: Expression, view: View) -> str:
+    """Say why an expression with a zone gives nothing for what stands there; empty otherwise."""
+    if expression.zone is None:
+        return ""
+    return _zoned(_of_source(expression, view), expression.zone, view)[1]
 
 
 def _look_up(lookup: Lookup, view: View) -> Value | Missing:
@@ -221,6 +245,8 @@ def inputs(expression: Expression, derive: Mapping[str, Expression]) -> frozense
             names = set().union(*(inputs(option, derive) for option in options))
         case Constant():
             pass
+    if expression.zone is not None:
+        names |= inputs(expression.zone.name, derive)
     return inputs_of(names, derive)
 
 

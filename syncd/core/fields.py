@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from syncd.core.evaluate import View, as_text, fingerprint, inputs, short
+from syncd.core.evaluate import View, as_text, fingerprint, inputs, short, why_no_time
 from syncd.core.fitting import aim_at, aim_of, carried_again, fit, rest_said, too_long, withhold
 from syncd.core.naming import computed
 from syncd.core.rules import (
@@ -201,8 +201,11 @@ def _write_directed(
     target, source = rule.target_side, rule.target_side.other
     carried_again(slots, draft, source, rule.slot)
     value = computed(rule, view, slots.state.rules)
-    traits = slots.state.traits[target]
+    aim, traits = aim_of(rule), slots.state.traits[target]
     if rule.changes is ChangePolicy.IGNORE or is_empty(value):
+        if is_empty(value) and (why := why_no_time(rule.expression, view)):
+            withhold(slots, draft, aim, (source_value, why))
+            return
         if is_empty(value) and rule.missing_parks:
             draft.note("field.missing", f"{rule.target} has no value any more", rule.place)
         draft.account(source, rule.slot, source_value)
@@ -210,7 +213,6 @@ def _write_directed(
     if rule.changes is ChangePolicy.COMMENT:
         draft.early.append(_said(rule, value, SlotMove(source=source, source_value=source_value)))
         return
-    aim = aim_of(rule)
     written, rest = fit(aim, value, traits)
     if not is_writable(rule.target, traits, UPDATE):
         withhold(slots, draft, aim, (source_value, "it cannot be changed there"))

@@ -13,6 +13,7 @@ from syncd.core.evaluate import (
     inputs,
     short,
     view_of,
+    why_no_time,
 )
 from syncd.core.fields import is_empty, is_writable, written_value
 from syncd.core.fitting import aim_at, aim_of, fit, rest_said
@@ -224,8 +225,12 @@ def _directed_fields(
         move = SlotMove(source=target.other, source_value=fingerprint(view, names))
         value = computed(rule, view, rules)
         if is_empty(value):
+            why = why_no_time(rule.expression, view)
             if rule.missing_parks:
-                birth.problems.append(f"{rule.target} missing ({rule.place})")
+                birth.problems.append(f"{rule.target} {why or 'missing'} ({rule.place})")
+            elif why:
+                told = f"{rule.target}: {why}"
+                birth.notes.append(Note(event="field.not_carried", detail=told))
             birth.slots[rule.slot] = move
             continue
         written, rest = fit(aim_of(rule), value, traits)

@@ -6,6 +6,7 @@ Names are neutral. On every rule stands its place in the file, for `explain` and
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from enum import StrEnum
 
 from syncd.core.template import Template
@@ -89,17 +90,32 @@ class First:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Zoned:
+    """`zone:` of an expression: whose wall times are meant.
+
+    Attributes:
+        name: gives the zone's name, from the mapping or a table of it.
+        known: every name it can give -> the zone.
+    """
+
+    name: "Expression"
+    known: Mapping[str, tzinfo]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:
     """A value computed from the source ticket.
 
     Attributes:
         source: where the value comes from.
+        zone: what comes of it is a wall time there, or an instant that becomes one; None: neither.
         labels: `map`: source label -> written label; None for no map. Others give nothing.
         default: used when nothing came of it; MISSING for none.
         place: where it stands.
     """
 
     source: FieldOf | Constant | TextOf | Lookup | Find | First
+    zone: Zoned | None = None
     labels: Mapping[str, str] | None = None
     default: Value | Missing = MISSING
     place: Place = Place()

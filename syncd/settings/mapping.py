@@ -79,6 +79,11 @@ class ExpressionBlock(Block):
         default=None, description="the first of these that gives something"
     )
     map: Labels | None = Field(default=None, description="label there: label here")
+    zone: "ConstantExpression | None" = Field(
+        default=None,
+        description="a wall time there becomes an instant, an instant a wall time: a zone, or a"
+        " table that gives one",
+    )
     default: Constant | None = Field(default=None, description="used when there is no value")
 
 

@@ -1,6 +1,8 @@
 """Expressions and conditions of a mapping: checked, and built as the core evaluates them."""
 
 from collections.abc import Iterator, Mapping
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
 
 from syncd.core.rules import (
     AllOf,
@@ -15,8 +17,10 @@ from syncd.core.rules import (
     Lookup,
     NotAny,
     TextOf,
+    Zoned,
 )
 from syncd.model.ids import Side
+from syncd.model.texts import parse_zone
 from syncd.model.ticket import MISSING
 from syncd.settings.mapping import ConditionBlock, ExpressionBlock, FieldTestBlock
 from syncd.settings.mapping_scope import Scope
@@ -44,12 +48,48 @@ def build_expression(
         for label in block.map:
             scope.label(side, source.name, label, (*path, "map", label))
             scope.spell(side, source.name, label, (*path, "map", label))
+    zone = None if block.zone is None else _zone(scope, block.zone, (*path, "zone"), side)
     return Expression(
         source=source,
+        zone=zone,
         labels=block.map,
         default=MISSING if block.default is None else block.default,
         place=scope.place(path),
     )
+
+
+def _zone(scope: Scope, block: ExpressionBlock, path: Path, side: Side) -> Zoned | None:
+    """Check what gives a zone's name, every name it can give included; None after a complaint."""
+    below = path if scope.reading.document.node((*path, "value")) is None else (*path, "value")
+    if block.zone is not None:
+        scope.add_key((*path, "zone"), "a zone has no zone")
+        return None
+    if block.value is None and not _is_listed(block):
+        scope.add(
+            path,
+            "a ticket names no zone; accepted: the name of one, a table, or the first of several",
+        )
+        return None
+    named = build_expression(scope, block, path, side)
+    if named is None:
+        return None
+    known: dict[str, tzinfo] = {}
+    ok = True
+    for text, where, given in produced(scope, named, path):
+        try:
+            known[text.strip()] = ZoneInfo(parse_zone(text.strip()))
+        except ValueError as err:
+            ok = False
+            said = f"{given}{str(err).replace(' is not', ', which is not', 1) if given else err}"
+            scope.add(below if block.value is not None else where, said)
+    return Zoned(name=named, known=known) if ok else None
+
+
+def _is_listed(block: ExpressionBlock) -> bool:
+    """Whether every name an expression can give stands in the mapping or in a table."""
+    if block.first is not None:
+        return all(one.value is not None or _is_listed(one) for one in block.first)
+    return block.table is not None
 
 
 def _given(block: ExpressionBlock) -> dict[str, object]:
@@ -178,6 +218,8 @@ def produced(scope: Scope, expression: Expression, path: Path) -> Iterator[tuple
             yield written, (*path, "map", label), ""
         return
     source = expression.source
+    if expression.zone is not None:
+        return  # what a clock shows is known only then
     if isinstance(source, Constant) and isinstance(source.value, str):
         yield source.value, (*path, "value"), ""
     elif isinstance(source, First):

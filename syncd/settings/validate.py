@@ -16,18 +16,11 @@ from syncd.settings.yaml_nodes import Document, Map, Node, Scalar, Seq
 
 M = TypeVar("M", bound=BaseModel)
 
-NOT_YET = "is not supported in this version"
-
 _CUTS_MAX = 4
 """Times a file is held against its model again, with what was wrong left out."""
 
 _PLACEHOLDER = Secret("-")
 """Stands where a complaint was made, so that nothing follows from it."""
-
-LATER: Mapping[str, str] = {
-    "zone_by": "`zone` by table",
-}
-"""Words of the format that a later version reads, with how they are called in a problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +197,6 @@ def _complain(error: ErrorDetails, model: type[BaseModel], base: Path, reading: 
 
 def unknown_key(key: str, accepted: list[str]) -> str:
     """Say that a key is not known, with the nearest accepted one."""
-    if key in LATER:
-        return f"{LATER[key]} {NOT_YET}"
     return f"unknown key{nearest(key, accepted) or ';'} accepted: {listed(accepted)}"
 
 
@@ -276,8 +267,6 @@ def _kind(value: object) -> str:
 
 
 __all__ = [
-    "LATER",
-    "NOT_YET",
     "Cuts",
     "Mark",
     "Reading",
