@@ -8,17 +8,14 @@ from syncd.core.rules import (
     AllOf,
     AnyOf,
     Condition,
-    Constant,
     Expression,
-    FieldOf,
     FieldTest,
-    Find,
     First,
     Lookup,
     NotAny,
-    TextOf,
     Zoned,
 )
+from syncd.core.sources import Constant, FieldOf, Find, TextOf
 from syncd.core.state import FOLLOWS, SideTraits, TestResult
 from syncd.core.zones import converted, zone_of
 from syncd.model.ids import Side

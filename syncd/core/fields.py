@@ -5,14 +5,9 @@ from collections.abc import Iterator, Mapping
 from syncd.core.evaluate import View, as_text, fingerprint, inputs, short, why_no_time
 from syncd.core.fitting import aim_at, aim_of, carried_again, fit, rest_said, too_long, withhold
 from syncd.core.naming import computed
-from syncd.core.rules import (
-    ChangePolicy,
-    ConflictPolicy,
-    FieldOf,
-    FieldRule,
-    PairedField,
-)
+from syncd.core.rules import ChangePolicy, ConflictPolicy, FieldRule, PairedField
 from syncd.core.slots import STATUS, Draft, FieldWrite, Slots, directed, paired_values
+from syncd.core.sources import FieldOf
 from syncd.core.state import (
     WITHHELD,
     FoundConflict,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from enum import StrEnum
 
+from syncd.core.sources import Constant, FieldOf, Find, Table, TextOf
 from syncd.core.template import Template
 from syncd.model.ids import ConnectionName, MappingName, Side
 from syncd.model.ticket import MISSING, CommentKind, Missing, Value
@@ -29,42 +30,6 @@ class Place:
 # --- expressions -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class FieldOf:
-    """A field of the source ticket, or a name from `derive`."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A fixed value."""
-
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class TextOf:
-    """A text template over the source ticket's fields, `itsm`, `vendor` and derived names."""
-
-    template: Template
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A CSV table; cells are text; `*` in a key column matches anything.
-
-    Attributes:
-        name: file stem, as mappings name it.
-        columns: header, in order.
-        rows: each as long as columns.
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
     """`{table: sites, by: site, get: lu}`; the most specific row wins, an empty cell is none."""
@@ -72,14 +37,6 @@ class Lookup:
     table: Table
     by: tuple[str, ...]
     get: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Find:
-    """`{find: pattern, in: field}`: the first match; its first group where it has one."""
-
-    pattern: re.Pattern[str]
-    field: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from syncd.core.rules import ActiveRule, Expression, FieldOf, FieldRule, OpeningRules
+from syncd.core.rules import ActiveRule, Expression, FieldRule, OpeningRules
+from syncd.core.sources import FieldOf
 from syncd.model.features import ActiveFirst
 from syncd.model.ids import Side
 from syncd.settings.mapping import ActiveOrderBlock, OpeningBlock

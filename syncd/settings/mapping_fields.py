@@ -6,7 +6,6 @@ from syncd.core.evaluate import inputs
 from syncd.core.rules import (
     ChangePolicy,
     ConflictPolicy,
-    Constant,
     Expression,
     FieldRule,
     LongPolicy,
@@ -14,6 +13,7 @@ from syncd.core.rules import (
     PairedField,
     Reference,
 )
+from syncd.core.sources import Constant
 from syncd.model.ids import Side
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import CommentKind, FieldInfo

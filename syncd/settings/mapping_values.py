@@ -8,17 +8,14 @@ from syncd.core.rules import (
     AllOf,
     AnyOf,
     Condition,
-    Constant,
     Expression,
-    FieldOf,
     FieldTest,
-    Find,
     First,
     Lookup,
     NotAny,
-    TextOf,
     Zoned,
 )
+from syncd.core.sources import Constant, FieldOf, Find, TextOf
 from syncd.model.ids import Side
 from syncd.model.texts import parse_zone
 from syncd.model.ticket import MISSING

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from syncd.core.rules import Table
+from syncd.core.sources import Table
 from syncd.settings.problems import Mark, Problems, listed, shown
 
 FILE_BYTES_MAX = 4 * 1024 * 1024

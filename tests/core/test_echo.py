@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from syncd.core.rules import Expression, FieldOf, FieldRule, MappingRules, TextOf
+from syncd.core.rules import Expression, FieldRule, MappingRules
+from syncd.core.sources import FieldOf, TextOf
 from syncd.core.state import WITHHELD, BaselineState
 from syncd.core.template import compile_template
 from syncd.model.ids import Side

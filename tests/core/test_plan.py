@@ -13,13 +13,13 @@ from syncd.core.rules import (
     CommentTest,
     ConflictPolicy,
     Expression,
-    FieldOf,
     FieldRule,
     LongPolicy,
     StatusAction,
     StatusEffect,
     StatusRules,
 )
+from syncd.core.sources import FieldOf
 from syncd.core.state import NotOpened, Opening, PairState, PlannedOperation, Rank, Reason
 from syncd.model.features import Limits
 from syncd.model.ids import OperationKey, Side

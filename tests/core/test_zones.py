@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.rules import Expression, FieldOf, FieldRule, Lookup, Table, Zoned
+from syncd.core.rules import Expression, FieldRule, Lookup, Zoned
+from syncd.core.sources import FieldOf, Table
 from syncd.core.state import WITHHELD
 from syncd.core.zones import converted
 from syncd.model.ids import Side

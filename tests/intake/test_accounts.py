@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from syncd.core.rules import Expression, FieldOf, Lookup, MappingRules, Place, Table
+from syncd.core.rules import Expression, Lookup, MappingRules, Place
+from syncd.core.sources import FieldOf, Table
 from syncd.model.ids import ConnectionName, Side
 from syncd.model.ticket import CommentKind
 from tests.intake.world import CARRIER, World, rules

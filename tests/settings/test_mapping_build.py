@@ -6,8 +6,6 @@ from syncd.core.rules import (
     AllOf,
     AnyOf,
     ChangePolicy,
-    Constant,
-    FieldOf,
     FieldTest,
     First,
     FuseLimit,
@@ -17,8 +15,8 @@ from syncd.core.rules import (
     NotAny,
     Rate,
     StatusEffect,
-    TextOf,
 )
+from syncd.core.sources import Constant, FieldOf, TextOf
 from syncd.model.errors import SettingsError
 from syncd.model.ids import MappingName, Side
 from syncd.model.ticket import CommentKind

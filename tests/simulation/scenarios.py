@@ -7,12 +7,12 @@ from syncd.core.rules import (
     AttachmentRules,
     ConflictPolicy,
     Expression,
-    FieldOf,
     FieldRule,
     MappingRules,
     PairedField,
     Rate,
 )
+from syncd.core.sources import FieldOf
 from syncd.model.features import Reading
 from syncd.model.ids import Side
 from syncd.model.ticket import CommentKind

@@ -8,7 +8,6 @@ from syncd.core.rules import (
     CommentRules,
     ConflictPolicy,
     Expression,
-    FieldOf,
     FieldRule,
     FieldTest,
     MappingMode,
@@ -20,6 +19,7 @@ from syncd.core.rules import (
     StatusEffect,
     StatusRules,
 )
+from syncd.core.sources import FieldOf
 from syncd.core.state import SideTraits
 from syncd.core.template import compile_template
 from syncd.model.features import Features, Reading, WriteFeature

@@ -4,9 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.core.rules import (
-    Constant,
     Expression,
-    FieldOf,
     First,
     Lookup,
     MappingRules,
@@ -14,6 +12,7 @@ from syncd.core.rules import (
     StatusAction,
     StatusEffect,
 )
+from syncd.core.sources import Constant, FieldOf
 from syncd.model.ids import ConnectionName, Side
 from syncd.model.ticket import MISSING
 from syncd.ports.adapter import CheckFinding, Expectation
