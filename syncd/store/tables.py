@@ -137,6 +137,8 @@ class TicketTable(Base, table=True):
             **_where("next_poll_at IS NOT NULL AND gone_at IS NULL"),
         ),
         Index("ix_ticket_decide_due", "decide_due_at", **_where("decide_due_at IS NOT NULL")),
+        # All that is counted of tickets, so that counting them reads no ticket.
+        Index("ix_ticket_counted", "connection", "watched", "stray", "gone_at", "read_failures"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
     connection: str = Field(sa_type=Text)

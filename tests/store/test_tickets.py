@@ -270,3 +270,23 @@ async def test_the_receipts_id_and_a_sighting_are_one_ticket(scene: Scene) -> No
     await scene.deliver(receipt("case1"))
     await scene.db.write(tickets.sight, CARRIER, KIND, [sighting("case1")], now=NOW)
     assert (await scene.db.read(tickets.counts))[CARRIER].known == 1
+
+
+async def test_counting_tickets_reads_no_ticket(scene: Scene) -> None:
+    rows = [await scene.read(ticket(f"inc{n}", title="t")) for n in range(5)]
+    gone, failing, _, due, _ = rows
+    failed = {"now": NOW, "retry_at": later(9), "error": "no"}
+    await scene.db.write(tickets.read_failed, gone, **failed, gone=True)
+    await scene.db.write(tickets.read_failed, failing, **failed)
+    await scene.db.write(tickets.mark_stray, due, "a second effect", NOW)
+    await scene.db.write(tickets.hasten, [due], NOW)
+    found = (await scene.db.read(tickets.counts))[DESK]
+    assert (found.known, found.due, found.failing, found.gone, found.stray) == (5, 2, 2, 1, 1)
+
+    def plan(tx: Tx) -> str:
+        text = str(tickets._COUNTS.compile(tx.connection.engine))
+        given = (1,) * text.count("?")
+        return str(tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given).all())
+
+    if not scene.db.is_shared:
+        assert "COVERING INDEX" in await scene.db.read(plan)
