@@ -128,6 +128,9 @@ def main(given: Sequence[str]) -> int:
     parser.add_argument(
         "--for", dest="seconds", type=float, default=60.0, help="people act so long"
     )
+    parser.add_argument(
+        "--vendors", default="telenor", help="who takes part, by name, with commas; empty: all"
+    )
     parser.add_argument("--processes", type=int, default=4, help="daemons on one store")
     parser.add_argument("--kill-every", type=float, default=1.0, help="seconds; 0: none is killed")
     parser.add_argument(
@@ -142,7 +145,7 @@ def main(given: Sequence[str]) -> int:
     said = parser.parse_args(given)
     options = DemoOptions(
         seconds=said.seconds, seed=said.seed, faults=said.faults, keep=said.keep, json=True,
-        settle_max_s=SETTLE_MAX_S,
+        settle_max_s=SETTLE_MAX_S, vendors=tuple(filter(None, said.vendors.split(","))),
     )  # fmt: skip
     asked = Asked(processes=said.processes, kill_every_s=said.kill_every, pause_s=said.pause)
     try:
