@@ -70,8 +70,8 @@ def test_a_creation_whose_answer_was_lost_reads_as_the_design_shows_it(office: O
 
         WHY   telenor-no may have it; not sent again before a probe succeeds.
         NEXT  probe 03:01:10 (in 3m), by itself
-        YOU   they have it:    syncd ops adopt 1 TICKET-ID
-              surely not:      syncd ops retry 1            (probes first)
+        YOU   they have it:    syncd ops adopt 1 NUMBER
+              surely not:      syncd ops retry 1         (probes first)
               handle by hand:  syncd pause INC0012399"""  # noqa: E501 - as it is printed
     )
 
@@ -167,7 +167,7 @@ def test_an_operation_in_doubt_asks_a_person(office: Office) -> None:
     text = explained(office, row)
     assert "PARTNER  none known: its creation is PARKED (in doubt)" in text
     assert "WHY   Nobody can tell whether telenor-no has it: no pages cover the time" in text
-    assert "they have it:    syncd ops adopt 1 TICKET-ID" in text
+    assert "they have it:    syncd ops adopt 1 NUMBER" in text
     assert "not wanted:      syncd ops discard 1" in text
 
 

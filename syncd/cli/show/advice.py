@@ -101,7 +101,7 @@ def _doubt_ways(whole: WholeOperation) -> tuple[Way, ...]:
 
 def _example(record: OperationRecord) -> str:
     return {
-        WriteKind.CREATE: "TICKET-ID",
+        WriteKind.CREATE: "NUMBER",
         WriteKind.COMMENT: "COMMENT-ID",
         WriteKind.ATTACHMENT: "ATTACHMENT-ID",
     }.get(record.kind, "")
