@@ -29,7 +29,7 @@ Way = Callable[[int], Awaitable[Told]]
 
 
 def _requests() -> Mapping[str, Way]:
-    kinds = (("carrier", "POST"), ("carrier", "GET"), ("carrier", "PATCH"), ("desk", "POST"))
+    kinds = (("carrier", "POST"), ("carrier", "GET"), ("carrier", "PUT"), ("desk", "POST"))
     deaths = [
         AtRequest(side, is_before=is_before, method=method)
         for side, method in kinds
