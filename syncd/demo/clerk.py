@@ -141,7 +141,7 @@ class Clerk:
         if operation["kind"] in ("update", "status"):
             found = _written(pairing, side, system.record, operation)
         else:
-            found = find_effect(system.tickets(), str(operation["key"]))
+            found = find_effect(system.record, str(operation["key"]))
         known = found
         if operation["kind"] == "create":
             # What stands on the screen is the number.
@@ -164,15 +164,20 @@ class Clerk:
         )
 
 
-def find_effect(tickets: Sequence[Mapping[str, Any]], key: str) -> str | None:
-    """Find what carries an operation's key: a ticket's or a comment's id; None for nothing."""
+def find_effect(record: Sequence[Mapping[str, Any]], key: str) -> str | None:
+    """Find what was made with an operation's key: a ticket's or a comment's id; None for nothing.
+
+    Told by what was recorded then: a person may have rewritten the ticket since.
+    """
     mark = f"[ref:{key}]"
-    for ticket in tickets:
-        if any(mark in str(value) for value in ticket["fields"].values()):
-            return str(ticket["id"])
-        for comment in ticket["comments"]:
-            if mark in comment["text"] and comment["actor"] == "client":
-                return str(comment["id"])
+    for event in record:
+        if event.get("actor") != "client":
+            continue
+        fields = dict(event.get("fields") or {})
+        if event["what"] == "ticket_created" and any(mark in str(each) for each in fields.values()):
+            return str(event["ticket"])
+        if event["what"] == "comment_added" and mark in str(event["text"]):
+            return str(event["comment"])
     return None
 
 

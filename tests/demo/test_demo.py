@@ -109,13 +109,18 @@ def test_what_is_open_is_read_from_the_metrics() -> None:
     assert Pulse(parked=1, conflicts=1).is_quiet
 
 
-async def test_an_operations_effect_is_found_by_its_key() -> None:
+async def test_an_operations_effect_is_found_by_its_key_though_people_rewrote_the_ticket() -> None:
+    key = "abcd-0123456789"
+    marked = {"shortDescription": "x", "longDescription": f"y\n[ref:{key}]"}
     async with TelenorSandbox() as carrier:
-        ticket = carrier.person_creates({"subject": "x", "description": "y\n[ref:abcd-0123456789]"})
+        ticket = carrier.person_creates({"subject": "x", "description": "y"})
         carrier.person_comments(ticket, "quoted [ref:abcd-9876543210]")
-        assert find_effect(carrier.tickets(), "abcd-0123456789") == ticket
+        by_us = {"what": "ticket_created", "actor": "client", "ticket": "t1", "fields": marked}
+        rewritten = {"what": "field_changed", "actor": "person", "ticket": "t1", "new": "z"}
+        record = [*carrier.record, by_us, rewritten]
+        assert find_effect(record, key) == "t1"
         # A person who quotes our marker did not make our comment.
-        assert find_effect(carrier.tickets(), "abcd-9876543210") is None
+        assert find_effect(record, "abcd-9876543210") is None
 
 
 @pytest.mark.parametrize("wrong", [{"seconds": 0}, {"seconds": 1e9}, {"kills": -1}])
