@@ -9,13 +9,13 @@ from syncd.core.opening import plan_opening, source_view
 from syncd.core.rules import MappingMode, MappingRules
 from syncd.core.state import ItemPair, NotOpened, Opening
 from syncd.intake.config import IntakeConfig
-from syncd.intake.records import Decider
+from syncd.intake.records import ConfigurationMoved, Decider
 from syncd.model.ids import Side, TicketRow
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Ticket
 from syncd.store import journal, mappings, outbox, sharing
 from syncd.store.adopting import ASKED
-from syncd.store.records import LinkPhase, LinkRecord, StoredTicket
+from syncd.store.records import LinkPhase, LinkRecord, MappingRecord, StoredTicket
 from syncd.store.tx import Tx
 
 HELD = "opening.held"
@@ -44,11 +44,13 @@ class Subject:
         stored: the ticket.
         linked: its links, removed ones too.
         before: as it was known before it changed just now; None: it did not change, or was new.
+        is_new: it was read just now for the first time.
     """
 
     stored: StoredTicket
     linked: Sequence[LinkRecord]
     before: Ticket | None = None
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +81,11 @@ def candidates(tx: Tx, subject: Subject, decider: Decider) -> list[Candidate]:
         is_taken = rules.name in known or (source is Side.VENDOR and bool(subject.linked))
         if is_taken:
             continue
+        state = mappings.find(tx, rules.name)
+        if state is None:
+            raise ConfigurationMoved(rules.name)
         is_asked = was_asked(tx, stored.row, rules)
-        if not is_asked and not _is_young(tx, rules, ticket):
+        if not is_asked and not _is_young(state, rules, ticket):
             continue
         foreign = sharing.written_there(tx, stored.row) if subject.linked else ()
         found = _match(rules, source, ticket, decider.config, foreign)
@@ -111,11 +116,11 @@ def _match(
     return found if isinstance(found, Opening) or found.problems else None
 
 
-def _is_young(tx: Tx, rules: MappingRules, ticket: Ticket) -> bool:
+def _is_young(state: MappingRecord, rules: MappingRules, ticket: Ticket) -> bool:
     """Whether a ticket was made after the mapping first went live (provider's time); R13."""
     if rules.mode is MappingMode.DRY_RUN or ticket.created_at is None:
         return True
-    first_live_at = mappings.get(tx, rules.name).first_live_at
+    first_live_at = state.first_live_at
     # Providers cut their times to whole seconds: a ticket of that very second counts as new.
     return first_live_at is None or ticket.created_at >= first_live_at.replace(microsecond=0)
 
@@ -131,6 +136,9 @@ def _is_by_edit(
     edited_at = mappings.get(tx, rules.name).edited_at
     stored, ticket = subject.stored, subject.stored.snapshot
     if edited_at is None or ticket is None or rules.mode is MappingMode.DRY_RUN:
+        return False
+    # What nobody had read was never judged by the mapping as it was before.
+    if subject.is_new:
         return False
     if (ticket.created_at or stored.first_seen_at) >= edited_at.replace(microsecond=0):
         return False

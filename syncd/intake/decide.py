@@ -20,7 +20,7 @@ from syncd.intake.config import IntakeConfig
 from syncd.intake.follow import follow_up, tell_late_change
 from syncd.intake.link_state import link_state
 from syncd.intake.open import FUSE, consider_opening, plan_context, reconsider_opening
-from syncd.intake.records import Decider, Decision, Snapshot
+from syncd.intake.records import ConfigurationMoved, Decider, Decision, Snapshot
 from syncd.model.ids import LinkRow, Side, TicketRow
 from syncd.model.operation import OperationState, WriteKind
 from syncd.model.ticket import Ticket
@@ -90,7 +90,9 @@ def ingest(
     )
     if together and links.links_of(tx, due.row):
         return result, Decision()
-    return result, decide_ticket(tx, due.row, decider, before=before[0] if before else None)
+    return result, decide_ticket(
+        tx, due.row, decider, before=before[0] if before else None, is_new=not before
+    )
 
 
 def _save(
@@ -137,7 +139,7 @@ def keep_undecided(tx: Tx, read: Snapshot, *, now: datetime, decide_at: datetime
 
 
 def decide_ticket(
-    tx: Tx, row: TicketRow, decider: Decider, *, before: Ticket | None = None
+    tx: Tx, row: TicketRow, decider: Decider, *, before: Ticket | None = None, is_new: bool = False
 ) -> Decision:
     """Decide about a ticket: its links, and whether it gets a partner.
 
@@ -146,6 +148,10 @@ def decide_ticket(
         row: the ticket.
         decider: what else a decision needs.
         before: the ticket as it was known before it changed just now; None: it did not.
+        is_new: it was read just now for the first time.
+
+    Raises:
+        ConfigurationMoved: a mapping was renamed, and those who decide were not told yet.
     """
     # Nobody else opens a partner for it meanwhile; all of them in id order, before any link.
     around = {each for link in links.links_of(tx, row) for each in link.rows.values()}
@@ -169,7 +175,7 @@ def decide_ticket(
             decision += decide_link(tx, link.id, decider)
         tell_late_change(tx, link, stored, decider)
     if stored.gone_at is None:
-        decision += consider_opening(tx, Subject(stored, linked, before), decider)
+        decision += consider_opening(tx, Subject(stored, linked, before, is_new), decider)
     return decision
 
 
@@ -179,7 +185,7 @@ def decide_link(tx: Tx, link_id: LinkRow, decider: Decider) -> Decision:
     parts = links.load_link(tx, link_id)
     rules = decider.config.link_rules(parts.link)
     if rules is None:
-        return Decision()
+        raise ConfigurationMoved(parts.link.mapping)
     if parts.gone:
         return _rest(tx, parts, decider)
     if parts.link.phase is LinkPhase.GONE:

@@ -12,6 +12,13 @@ from syncd.store.records import DueRead
 from syncd.store.watching import Turn
 
 
+class ConfigurationMoved(Exception):
+    """The store was told of another configuration than the one this decision rests on.
+
+    Only for a moment while it is exchanged: who decides tries again soon, with the new one.
+    """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """A ticket as read, and what is stored with it.

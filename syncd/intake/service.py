@@ -22,7 +22,7 @@ from syncd.intake.reading import (
     next_turn,
     retry_at,
 )
-from syncd.intake.records import Decider, Decision, Snapshot
+from syncd.intake.records import ConfigurationMoved, Decider, Decision, Snapshot
 from syncd.model.features import Limits
 from syncd.model.features import Reading as FeatureReading
 from syncd.model.ids import ConnectionName, CorrelationId, OperationKey, TicketRow
@@ -47,6 +47,9 @@ OWNER_CHARS = 16
 
 READ_LEASE_S = 120.0
 """Longest time, in seconds, that a process which died keeps the others from reading."""
+
+MOVED_RETRY_S = 5.0
+"""How soon is tried again what a configuration being exchanged came between."""
 
 _ANOTHER = "the answer is of ticket {}, which was not asked for"
 
@@ -428,6 +431,11 @@ class Intake:
             self._fuses.note(decision.signs)
         except StoreUnavailable:
             raise
+        except ConfigurationMoved:
+            at = now + timedelta(seconds=MOVED_RETRY_S)
+            error = "the configuration was being exchanged"
+            await db.write(tickets.read_failed, due.row, now=now, retry_at=at, error=error)
+            return Round(discarded=1)
         except Exception:  # noqa: BLE001 - what was read is kept, whatever deciding comes to
             self._log.exception("intake.decision_broke", connection=due.connection, ticket=due.row)
             saved = await db.write(keep_undecided, read, now=now, decide_at=self._much_later(now))
@@ -521,6 +529,10 @@ class Intake:
             return decision
         except StoreUnavailable:
             raise
+        except ConfigurationMoved:
+            soon = now + timedelta(seconds=MOVED_RETRY_S)
+            await self._ports.db.write(tickets.set_decide_due, row, soon)
+            return Decision()
         except Exception:  # noqa: BLE001 - one ticket's bug must not stop the others
             self._log.exception("intake.decision_broke", ticket=row)
             await self._ports.db.write(tickets.set_decide_due, row, self._much_later(now))

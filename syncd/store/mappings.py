@@ -15,6 +15,7 @@ from syncd.store.tx import Row, Tx
 from syncd.store.types import sooner
 
 _c = t.mapping_state.c
+_NAMED = sa.select(t.mapping_state).where(_c.name == sa.bindparam("asked", type_=sa.Text()))
 _PAUSED = sa.select(t.mapping_state).where(_c.paused_at.is_not(None)).order_by(_c.name)
 
 
@@ -92,6 +93,10 @@ def _rename(tx: Tx, old: MappingName, new: MappingName) -> None:
         raise CommandRefused(f"mapping {old} cannot become {new}: the store has links of both")
     for column in (_c.name, t.link.c.mapping, t.operation.c.mapping):
         tx.run(sa.update(column.table).where(column == old).values({column: new}))
+    # What was told of a ticket is asked for again when it is decided about, by the mapping's name.
+    c = t.journal.c
+    told = sa.update(t.journal).where(c.mapping == old, c.ticket.is_not(None))
+    tx.run(told.values(mapping=new))
 
 
 def first_live(tx: Tx, name: MappingName, now: datetime) -> datetime:
@@ -106,6 +111,12 @@ def live_since(tx: Tx, name: MappingName) -> datetime | None:
     """Return when a mapping first went live; None when it did not yet."""
     at: datetime | None = tx.scalar(sa.select(_c.first_live_at).where(_c.name == name))
     return at
+
+
+def find(tx: Tx, name: MappingName) -> MappingRecord | None:
+    """Return a mapping's state; None where the store knows none, as when it was just renamed."""
+    row = tx.first(_NAMED, {"asked": name})
+    return _record(row) if row is not None else None
 
 
 def get(tx: Tx, name: MappingName, *, lock: bool = False) -> MappingRecord:

@@ -1,0 +1,87 @@
+"""The configuration is exchanged while tickets are read and decided about."""
+
+from dataclasses import replace
+
+from syncd.core.rules import MappingRules, Rate
+from syncd.model.ids import MappingName
+from syncd.store import mappings
+from syncd.store.tx import Tx
+from tests.intake.world import World
+
+
+async def _store_is_told(world: World, changed: MappingRules) -> None:
+    """The first half of a reload: the store knows, intake works as before."""
+    (old,) = world.rules
+
+    def unit(tx: Tx) -> None:
+        was = old.name if old.name != changed.name else None
+        how = {"mode": changed.mode, "revision": changed.revision, "now": world.clock.now()}
+        mappings.sync(tx, changed.name, was=was, **how)  # type: ignore[arg-type]
+
+    await world.db.write(unit)
+
+
+async def _is_exchanged(world: World, changed: MappingRules) -> None:
+    """The second half."""
+    world.rules = (changed,)
+    world.build()
+
+
+def _renamed(world: World) -> MappingRules:
+    return replace(world.rules[0], name=MappingName("other"), revision="r2")
+
+
+async def test_a_ticket_first_read_while_the_mapping_is_edited_is_opened(world: World) -> None:
+    edited = replace(world.rules[0], revision="r2")
+    ticket = world.noc()
+    world.clock.advance(5)
+
+    async def step(name: str) -> None:
+        if name == "was read" and world.rules[0] is not edited:
+            world.clock.advance(1)
+            await _store_is_told(world, edited)
+            world.rules = (edited,)
+
+    world.desk.step = step
+    await world.notify(ticket)
+    await world.settle()
+    assert len(world.carrier.tickets()) == 1
+    assert await world.lines("opening.known_only") == []
+
+
+async def test_what_is_read_while_a_mapping_is_renamed_is_decided_by_its_new_name(
+    world: World,
+) -> None:
+    itsm, vendor = await world.linked()
+    renamed = _renamed(world)
+    await _store_is_told(world, renamed)
+    world.desk.say(itsm, "hello")
+    world.carrier.say(vendor, "we look into it")
+    new = world.noc(title="another")
+    await world.notify(itsm, new)
+    await world.read()
+    await _is_exchanged(world, renamed)
+    await world.settle()
+    assert world.carrier.said(vendor)[-1] == ("syncd", "Ann: hello")
+    assert ("syncd", "we look into it") in world.desk.said(itsm)
+    assert len(world.carrier.tickets()) == 2
+
+
+async def test_a_ticket_held_by_the_pace_is_opened_also_when_the_mapping_was_renamed(
+    world: World,
+) -> None:
+    world.clock.advance(1)
+    await world.configure(replace(world.rules[0], at_most=Rate(count=1, per_s=3600.0)))
+    first, second = world.noc(title="one"), world.noc(title="two")
+    await world.notify(first, second)
+    await world.settle()
+    assert len(await world.lines("opening.held")) == 1
+    renamed = replace(_renamed(world), at_most=None)
+    await _store_is_told(world, renamed)
+    await _is_exchanged(world, renamed)
+    await world.run(mappings.resume, renamed.name, by="kari")
+    world.desk.say(first, "still down")
+    world.desk.say(second, "still down")
+    await world.notify(first, second)
+    await world.settle()
+    assert len(world.carrier.tickets()) == 2
