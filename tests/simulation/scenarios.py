@@ -68,6 +68,15 @@ def rules_for(
     return replace(made, **(values | changes))
 
 
+def with_policy(rules: MappingRules, conflict: ConflictPolicy) -> MappingRules:
+    """The same mapping with another policy for every field."""
+    return replace(
+        rules,
+        paired=tuple(replace(each, conflict=conflict) for each in rules.paired),
+        status=replace(rules.status, conflict=conflict) if rules.status else None,
+    )
+
+
 def strict_rules() -> MappingRules:
     """The same, but nothing is opened without a description, and only so many in a while."""
     made = rules_for()

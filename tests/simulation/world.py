@@ -6,11 +6,8 @@ nothing lost and nothing doubled.
 """
 
 import asyncio
-import contextlib
 import contextvars
-import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -25,78 +22,30 @@ from syncd.delivery.service import Delivery
 from syncd.intake.config import IntakeConfig, IntakeOptions
 from syncd.intake.service import Intake, IntakePorts
 from syncd.model.features import Reading
-from syncd.model.ids import ConnectionName, Side, TicketId
-from syncd.model.operation import OperationState, ParkReason
-from syncd.ports.adapter import FileSource
+from syncd.model.ids import MappingName, Side, TicketId
 from syncd.store import conflicts, connections, inbox, journal, links, mappings, operations, tickets
 from syncd.store import tables as t
-from syncd.store.records import ConnectionPin, OperationRecord
-from syncd.store.spool import Spool, SpoolFile
+from syncd.store.records import ConnectionPin
 from syncd.store.tx import Tx
 from tests.simulation.checker import Shown
 from tests.simulation.inline import InlineDatabase, Memory
+from tests.simulation.life import DESK, NAMES, Killed, MemorySpool, SeededIds, current
+from tests.simulation.operating import Operator
 from tests.simulation.people import People
 from tests.simulation.scenarios import Scenario
 from tests.simulation.traits import Fate
-from tests.simulation.vendor import Vendor
+from tests.simulation.vendor import KIND, Vendor
 from tests.support.clock import FakeClock
 
-DESK, CARRIER = ConnectionName("desk"), ConnectionName("carrier")
-NAMES = {Side.ITSM: DESK, Side.VENDOR: CARRIER}
 PREFIX = "whole1"
+REFORMS = 0.25
+"""Part of the stories in which the configuration is edited and pairs are taken apart."""
 PASSES_MAX = 2_000
 """Passes over the event loop that one round may take."""
 IDLE_PASSES = 30
 """So many passes in which nothing moved: everybody waits for the clock."""
 CALM_ROUNDS_MAX = 120
 """Rounds without faults in which everything must have come to rest."""
-
-
-class Killed(BaseException):
-    """The process is dead: whatever still runs of it may not touch the world."""
-
-
-class MemorySpool(Spool):
-    """Attachments on their way, in memory: no threads."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, bytes] = {}
-
-    async def save(self, chunks: AsyncIterable[bytes], *, max_bytes: int) -> SpoolFile:
-        body = b"".join([chunk async for chunk in chunks])
-        digest = hashlib.sha256(body).hexdigest()
-        self._kept[digest] = body
-        return SpoolFile(digest=digest, size_bytes=len(body))
-
-    def source(self, digest: str) -> Any:
-        return _Kept(self._kept[digest])
-
-    async def size(self, digest: str) -> int | None:
-        return len(self._kept[digest]) if digest in self._kept else None
-
-
-@dataclass(frozen=True)
-class _Kept(FileSource):
-    body: bytes
-
-    async def open(self) -> AsyncIterator[bytes]:
-        yield self.body
-
-
-class SeededIds:
-    """Randomness of one seed."""
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-
-    def token(self, chars: int) -> str:
-        return f"{self._random.getrandbits(4 * chars):0{chars}x}"
-
-    def jitter(self) -> float:
-        return self._random.random()
-
-
-_life: contextvars.ContextVar[int] = contextvars.ContextVar("life", default=0)
 
 
 class World:
@@ -113,7 +62,12 @@ class World:
         self.seed = seed
         self.store = store
         self.scenario = scenario
+        self.rules, self.revision = scenario.rules, "r1"
+        self.was: MappingName | None = None
         self.random = Random(seed)
+        # What came into stories later has luck of its own, so that older ones stay as they were.
+        self.luck = Random(f"later {seed}")
+        self.reforms = self.luck.random() < REFORMS
         self.clock = FakeClock()
         self.vendors = {
             Side.ITSM: Vendor(self.clock, "d", scenario.desk),
@@ -126,7 +80,6 @@ class World:
             each.removes = scenario.removes
         self.told: list[str] = []
         self.acts = self.faults = 0
-        self._off_s = 0.0
         self.shown = Shown()
         self.is_calm = False
         self.steps = 0
@@ -142,6 +95,7 @@ class World:
             vendor.lag_s = lambda: self.random.random() * 3.5
             if side is Side.ITSM:
                 vendor.changed = self._ring
+        self.operator = Operator(self)
         self._trouble = self.random.choice((0.0, 0.05, 0.15, 0.3))
 
     @property
@@ -163,7 +117,7 @@ class World:
 
     async def step(self, _name: str) -> None:
         """A place where others get their turn, people act, and processes die."""
-        life = _life.get()
+        life = current.get()
         if life and life != self.life:
             raise Killed
         self.steps += 1
@@ -192,14 +146,7 @@ class World:
         self.life = self.lives
         self.stopping = asyncio.Event()
         self.db = InlineDatabase(self.store, self.step)
-        rules = self.scenario.rules
-        config = IntakeConfig(
-            mappings={rules.name: rules},
-            adapters={NAMES[side]: vendor for side, vendor in self.vendors.items()},
-            traits={NAMES[side]: vendor.traits() for side, vendor in self.vendors.items()},
-            paces=dict.fromkeys(NAMES.values(), WatchPace(every_s=20.0)),
-            revision="r1",
-        )
+        config = self.intake_config()
         ports = IntakePorts(db=self.db, clock=self.clock, ids=self.ids, prefix=PREFIX)
         self.intake = Intake(ports, config, options=IntakeOptions(rounds_max=3))
         self.delivery = Delivery(
@@ -214,18 +161,39 @@ class World:
                 retry=RetryPolicy(base_s=2.0, cap_s=30.0, attempts_max=8),
                 verify_tries=1,
             ),
-            hooks=Hooks(live_mappings=lambda: frozenset({rules.name})),
+            hooks=Hooks(live_mappings=self._live_mappings),
         )
 
-    async def set_up(self) -> None:
+    def intake_config(self) -> IntakeConfig:
+        """The configuration as it stands."""
+        return IntakeConfig(
+            mappings={self.rules.name: self.rules},
+            adapters={NAMES[side]: vendor for side, vendor in self.vendors.items()},
+            traits={NAMES[side]: vendor.traits() for side, vendor in self.vendors.items()},
+            paces=dict.fromkeys(NAMES.values(), WatchPace(every_s=20.0)),
+            revision=self.revision,
+        )
+
+    def _live_mappings(self) -> frozenset[MappingName]:
+        is_live = self.rules.mode is MappingMode.LIVE
+        return frozenset({self.rules.name}) if is_live else frozenset()
+
+    async def tell_store(self) -> None:
         """Make the store know the configuration, as app does."""
+        rules, revision, was, now = self.rules, self.revision, self.was, self.clock.now()
+        sides = [(name, KIND) for name in NAMES.values()]
 
         def unit(tx: Tx) -> None:
             for name in NAMES.values():
                 connections.pin(tx, ConnectionPin(name=name, provider="m", base_host="m"))
-            rules = self.scenario.rules
             mappings.sync(
-                tx, rules.name, mode=MappingMode.LIVE, revision="r1", now=self.clock.now()
+                tx,
+                rules.name,
+                mode=rules.mode,
+                revision=revision,
+                now=now,
+                was=was if was != rules.name else None,
+                sides=sides,
             )
 
         await self.db.write(unit)
@@ -239,10 +207,14 @@ class World:
             self._be_told(),
         ]
         self.random.shuffle(work)
+        if self.reforms and not self.is_calm and self.luck.random() < 0.4:
+            work.append(self.operator.reform(self.luck))
         died = await self._together(work)
         if died:
             await self._die()
             self.begin_life()
+            if self.reforms:
+                await self._together([self.tell_store()])
             await self._together([self.delivery.recover()])
 
     async def _poll(self) -> None:
@@ -281,7 +253,7 @@ class World:
 
     def _in_life(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         context = contextvars.copy_context()
-        context.run(_life.set, self.life)
+        context.run(current.set, self.life)
         return asyncio.create_task(work, context=context)
 
     async def _die(self) -> None:
@@ -308,7 +280,7 @@ class World:
     async def play(self) -> None:
         """Faults, then none."""
         self.begin_life()
-        await self.set_up()
+        await self.tell_store()
         for _ in range(self.random.randint(4, 18)):
             for _ in range(self.random.choice((0, 1, 2, 3, 4))):
                 self._act()
@@ -318,9 +290,9 @@ class World:
             await self.live_a_round()
             self.clock.advance(self.random.choice((0.0, 0.3, 1.0, 3.0, 10.0, 30.0)))
             if self.random.random() < 0.15:
-                await self._operate()
+                await self.operator.operate()
             if self.scenario.meddles and self.random.random() < 0.3:
-                await self._meddle()
+                await self.operator.meddle()
         await self._come_to_rest()
 
     async def _come_to_rest(self) -> None:
@@ -328,12 +300,14 @@ class World:
         desk = self.vendors[Side.ITSM]
         for people in self.people.values():
             people.put_right()
+        if self.reforms:
+            await self._together([self.operator.end_reforms()])
         # A webhook that failed is sent again.
         self.told.extend(desk.number(ticket.id) for ticket in desk.tickets())
         quiet = 0
         for _ in range(CALM_ROUNDS_MAX):
             await self.live_a_round()
-            acted = await self._operate()
+            acted = await self.operator.operate()
             quiet = quiet + 1 if not acted and await self._is_quiet() else 0
             if quiet >= 4:
                 break
@@ -371,76 +345,6 @@ class World:
 
         return await self.db.read(unit)
 
-    # --- an operator who looks before acting ---------------------------------------------------
-
-    async def _operate(self) -> bool:
-        """Settle what waits for a person, honestly; says whether anything was done."""
-        with contextlib.suppress(Killed):
-            acted = await self._resume()
-            if any(vendor.is_late() for vendor in self.vendors.values()):
-                return acted
-            for one in await self.db.read(operations.list_operations):
-                if one.state is OperationState.PARKED:
-                    await self._settle(one)
-                    acted = True
-            for conflict in await self.db.read(conflicts.list_open):
-                if self.random.random() < 0.5:
-                    keep = self.random.choice(list(Side))
-                    now = self.clock.now()
-                    await self.db.write(conflicts.resolve, conflict.id, keep, by="op", now=now)
-                    acted = True
-            return acted
-        return True
-
-    async def _resume(self) -> bool:
-        how: dict[str, Any] = {"by": "op", "now": self.clock.now()}
-        for connection in (paused := await self.db.read(connections.paused)):
-            await self.db.write(connections.resume, connection, **how)
-        for name in (stopped := await self.db.read(mappings.paused)):
-            await self.db.write(mappings.resume, name, **how)
-        resting = await self.db.read(lambda tx: tx.scalars(_RESTING))
-        for link_id in resting:
-            await self.db.write(links.resume, link_id, **how)
-        return bool(paused or stopped or resting)
-
-    async def _meddle(self) -> None:
-        """Pause something, or set the clock."""
-        how: dict[str, Any] = {"by": "op", "now": self.clock.now()}
-        some = [one.link.id for one in await self.db.read(links.overview)]
-        match self.random.choice(("connection", "mapping", "link", "clock", "resume")):
-            case "connection":
-                name = self.random.choice(list(NAMES.values()))
-                await self.db.write(connections.pause, name, "why", **how)
-            case "mapping":
-                await self.db.write(mappings.pause, self.scenario.rules.name, "why", **how)
-            case "link" if some:
-                await self.db.write(links.pause, self.random.choice(some), "why", **how)
-            case "clock":
-                # Off by so much at most, and put right again: no clock drifts without end.
-                off_s = self.random.uniform(-40.0, 40.0)
-                self.clock.jump(off_s - self._off_s)
-                self._off_s = off_s
-            case _:
-                await self._resume()
-
-    async def _settle(self, one: OperationRecord) -> None:
-        now = self.clock.now()
-        vendor = self.vendors[one.target]
-        effect = vendor.effect_of(one.key)
-        if one.park_reason in (ParkReason.IN_DOUBT, ParkReason.EXHAUSTED) and effect is not None:
-            made = effect.made or str(effect.ticket_id)
-            if effect.kind == "create":
-                made = vendor.number(effect.ticket_id)  # What stands on the screen.
-            if effect.made and not vendor.profile.comment_ids and effect.kind == "comment":
-                made = ""
-            await self.db.write(operations.adopt, one.id, made, by="op", now=now)
-            return
-        can_probe = vendor.features.writes[one.kind].can_probe
-        with contextlib.suppress(Exception):
-            await self.db.write(
-                operations.retry, one.id, by="op", now=now, i_know=True, can_probe=can_probe
-            )
-
 
 def _shown(tx: Tx) -> Shown:
     """Read what an operator can see: what was parked, and which fields are in conflict."""
@@ -453,16 +357,22 @@ def _shown(tx: Tx) -> Shown:
             parked |= set(tickets_of.values())
         for conflict in conflicts.list_open(tx, link_id=record.link.id):
             frozen.add((tickets_of[Side.ITSM], conflict.slot))
-    return Shown(parked=frozenset(parked), frozen=frozenset(frozen))
+    rejoined = tx.rows(_REJOINED)
+    parted = {names[row] for pair in rejoined for row in (pair.itsm_ticket, pair.vendor_ticket)}
+    return Shown(parked=frozenset(parked), frozen=frozenset(frozen), parted=frozenset(parted))
 
 
 _NAMES = t.ticket.select().with_only_columns(t.ticket.c.id, t.ticket.c.external_id)
+_REJOINED = (
+    t.link.select()
+    .with_only_columns(t.link.c.itsm_ticket, t.link.c.vendor_ticket)
+    .where(t.link.c.added_by != "")
+)
 _PARKED = (
     t.journal.select()
     .with_only_columns(t.journal.c.link)
     .where(t.journal.c.event == "operation.parked", t.journal.c.link.is_not(None))
 )
-_RESTING = t.link.select().with_only_columns(t.link.c.id).where(t.link.c.paused_at.is_not(None))
 _READS = (
     t.ticket.select()
     .with_only_columns(t.ticket.c.id)

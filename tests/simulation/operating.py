@@ -1,0 +1,171 @@
+"""A person who runs the daemon: settles what waits, pauses, reloads, takes pairs apart."""
+
+import contextlib
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from syncd.core.rules import ConflictPolicy, MappingMode, MappingRules
+from syncd.model.ids import MappingName, Side, TicketRow
+from syncd.model.operation import OperationState, ParkReason
+from syncd.store import conflicts, connections, links, mappings, operations
+from syncd.store import tables as t
+from syncd.store.records import OperationRecord
+from syncd.store.tx import Tx
+from tests.simulation.life import NAMES, Killed
+from tests.simulation.scenarios import with_policy
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+POLICIES = (ConflictPolicy.ITSM, ConflictPolicy.VENDOR, ConflictPolicy.PARK)
+
+
+class Operator:
+    """Looks before acting, and acts at any moment."""
+
+    def __init__(self, world: "World") -> None:
+        """Act in a world."""
+        self._world = world
+        self._clock, self._random, self._vendors = world.clock, world.random, world.vendors
+        self._off_s = 0.0
+        self._serial = 1
+        self._parted: list[tuple[TicketRow, TicketRow]] = []
+
+    async def operate(self) -> bool:
+        """Settle what waits for a person, honestly; says whether anything was done."""
+        with contextlib.suppress(Killed):
+            acted = await self._resume()
+            if any(vendor.is_late() for vendor in self._vendors.values()):
+                return acted
+            for one in await self._world.db.read(operations.list_operations):
+                if one.state is OperationState.PARKED:
+                    await self._settle(one)
+                    acted = True
+            for conflict in await self._world.db.read(conflicts.list_open):
+                if self._random.random() < 0.5:
+                    keep = self._random.choice(list(Side))
+                    now = self._clock.now()
+                    await self._world.db.write(
+                        conflicts.resolve, conflict.id, keep, by="op", now=now
+                    )
+                    acted = True
+            return acted
+        return True
+
+    async def _resume(self) -> bool:
+        how: dict[str, Any] = {"by": "op", "now": self._clock.now()}
+        for connection in (paused := await self._world.db.read(connections.paused)):
+            await self._world.db.write(connections.resume, connection, **how)
+        for name in (stopped := await self._world.db.read(mappings.paused)):
+            await self._world.db.write(mappings.resume, name, **how)
+        resting = await self._world.db.read(lambda tx: tx.scalars(_RESTING))
+        for link_id in resting:
+            await self._world.db.write(links.resume, link_id, **how)
+        return bool(paused or stopped or resting)
+
+    async def meddle(self) -> None:
+        """Pause something, or set the clock."""
+        how: dict[str, Any] = {"by": "op", "now": self._clock.now()}
+        some = [one.link.id for one in await self._world.db.read(links.overview)]
+        match self._random.choice(("connection", "mapping", "link", "clock", "resume")):
+            case "connection":
+                name = self._random.choice(list(NAMES.values()))
+                await self._world.db.write(connections.pause, name, "why", **how)
+            case "mapping":
+                await self._world.db.write(mappings.pause, self._world.rules.name, "why", **how)
+            case "link" if some:
+                await self._world.db.write(links.pause, self._random.choice(some), "why", **how)
+            case "clock":
+                # Off by so much at most, and put right again: no clock drifts without end.
+                off_s = self._random.uniform(-40.0, 40.0)
+                self._clock.jump(off_s - self._off_s)
+                self._off_s = off_s
+            case _:
+                await self._resume()
+
+    # --- the configuration, and who belongs to whom --------------------------------------------
+
+    async def reform(self, by: Random) -> None:
+        """Edit or rename the mapping and reload it, or take a pair apart and put it together."""
+        for _ in range(by.randint(0, 40)):
+            await self._world.step("an operator thinks")
+        match by.choice(("edit", "rename", "mode", "part", "join")):
+            case "edit":
+                policy = by.choice(POLICIES)
+                await self._load(with_policy(self._world.rules, policy))
+            case "rename":
+                name = MappingName(f"renamed-{self._serial}")
+                await self._load(replace(self._world.rules, name=name))
+            case "mode":
+                mode = by.choice(list(MappingMode))
+                await self._load(replace(self._world.rules, mode=mode))
+            case "part":
+                await self._part(by)
+            case _:
+                await self._join()
+
+    async def end_reforms(self) -> None:
+        """Have everything live and together again."""
+        if self._world.rules.mode is not MappingMode.LIVE:
+            await self._load(replace(self._world.rules, mode=MappingMode.LIVE))
+        await self._join()
+
+    async def _load(self, rules: MappingRules) -> None:
+        """Reload: the store is told first, then those who work with it."""
+        self._serial += 1
+        world = self._world
+        world.was, world.rules, world.revision = world.rules.name, rules, f"r{self._serial}"
+        await world.tell_store()
+        world.intake.reload(world.intake_config())
+
+    async def _part(self, by: Random) -> None:
+        """Remove a link that owes nothing; what its tickets show next waits for its return."""
+
+        def unit(tx: Tx) -> tuple[TicketRow, TicketRow] | None:
+            owing = set(tx.scalars(_OWING))
+            whole = [link for link in links.live(tx) if len(link.rows) == len(Side)]
+            free = [link for link in whole if link.id not in owing]
+            if not free:
+                return None
+            link = by.choice(free)
+            links.tombstone(tx, link.id, by="op", now=self._clock.now())
+            return link.rows[Side.ITSM], link.rows[Side.VENDOR]
+
+        if (pair := await self._world.db.write(unit)) is not None:
+            self._parted.append(pair)
+
+    async def _join(self) -> None:
+        while self._parted:
+            itsm_row, vendor_row = self._parted[-1]
+            await self._world.db.write(
+                links.add_link,
+                mapping=self._world.rules.name,
+                itsm_row=itsm_row,
+                vendor_row=vendor_row,
+                by="op",
+                now=self._clock.now(),
+            )
+            self._parted.pop()
+
+    async def _settle(self, one: OperationRecord) -> None:
+        now = self._clock.now()
+        vendor = self._vendors[one.target]
+        effect = vendor.effect_of(one.key)
+        if one.park_reason in (ParkReason.IN_DOUBT, ParkReason.EXHAUSTED) and effect is not None:
+            made = effect.made or str(effect.ticket_id)
+            if effect.kind == "create":
+                made = vendor.number(effect.ticket_id)  # What stands on the screen.
+            if effect.made and not vendor.profile.comment_ids and effect.kind == "comment":
+                made = ""
+            await self._world.db.write(operations.adopt, one.id, made, by="op", now=now)
+            return
+        can_probe = vendor.features.writes[one.kind].can_probe
+        with contextlib.suppress(Exception):
+            await self._world.db.write(
+                operations.retry, one.id, by="op", now=now, i_know=True, can_probe=can_probe
+            )
+
+
+_RESTING = t.link.select().with_only_columns(t.link.c.id).where(t.link.c.paused_at.is_not(None))
+_OWING = t.operation.select().with_only_columns(t.operation.c.link).where(t.state_in(*t.UNSETTLED))
