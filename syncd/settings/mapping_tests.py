@@ -38,11 +38,13 @@ class Happening:
         fields: field -> value.
         comments: made, in order.
         files: added, in order.
+        elsewhere: what another link of the ticket wrote there, before the rest.
     """
 
     fields: Mapping[str, Value] = field(default_factory=dict)
     comments: tuple[SaidComment, ...] = ()
     files: tuple[AddedFile, ...] = ()
+    elsewhere: "Happening | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,8 @@ W = TypeVar("W", CommentKind, Visibility)
 
 _SIDES = [str(side) for side in Side]
 _COMMENT_KEYS = ["body", "author", "kind", "visibility"]
+_ELSEWHERE = "another_link"
+"""Key of what another link of the ticket, another vendor's as a rule, writes there."""
 _FILE_KEYS = ["name", "size", "type"]
 _WORDS = ("nothing", "opened", "not_opened", "deleted", "follow_up")
 """What `expect` may say of a side in one word."""
@@ -59,6 +61,9 @@ class _TestReader:
             given = {side: given.get(side, Happening()) for side in Side}
         if not linked and len(given) != 1:
             self._add(("given",), "without `linked: true` one side stands alone; name one of them")
+        for side, news in when.items():
+            if not linked and news.elsewhere is not None:
+                self._add(("when", str(side), _ELSEWHERE), "it needs `linked: true`")
         if not linked and set(when) - set(given):
             self._add(("when",), "that side has no ticket before it is linked")
         if not block.expect:
@@ -108,21 +113,33 @@ class _TestReader:
         fields: dict[str, Value] = {}
         comments: list[SaidComment] = []
         files: list[AddedFile] = []
+        elsewhere: Happening | None = None
         for name, part in value.items():
             where = (*below, str(name))
-            if name in ("comments", "comment"):
+            if name == _ELSEWHERE:
+                elsewhere = self._elsewhere(part, where, side)
+            elif name in ("comments", "comment"):
                 comments += [self._comment(one, where) for one in _listed(part)]
             elif name in ("attachments", "attachment"):
                 files += [self._file(one, where) for one in _listed(part)]
             else:
                 fields |= self._field(str(name), part, where, side)
-        return Happening(fields=fields, comments=tuple(comments), files=tuple(files))
+        return Happening(
+            fields=fields, comments=tuple(comments), files=tuple(files), elsewhere=elsewhere
+        )
+
+    def _elsewhere(self, value: object, below: Path, side: Side) -> Happening | None:
+        """Read what another link of the ticket wrote: it happens to a linked ticket only."""
+        if below[0] != "when" or _ELSEWHERE in below[:-1]:
+            self._scope.add_key((*self._path, *below), f"`{_ELSEWHERE}` belongs to when.{side}")
+            return None
+        return self._happening(value, below, side)
 
     def _field(self, name: str, value: object, below: Path, side: Side) -> dict[str, Value]:
         facts = self._scope.facts[side]
         more = ("number", "cancel_reason") if facts.traits.features.cancel_reasons else ("number",)
         if name not in facts.fields and name not in more:
-            known = [*facts.fields, "comment", "attachment"]
+            known = [*facts.fields, "comment", "attachment", _ELSEWHERE]
             close = nearest(name, known) or ";"
             said = f"{facts.name} has no field {shown(name)}{close} accepted: {listed(known)}"
             self._scope.add_key((*self._path, *below), said)

@@ -11,6 +11,7 @@ from syncd.core.plan import plan_link, plan_opening
 from syncd.core.rules import MappingRules
 from syncd.core.state import (
     MET,
+    WRITTEN,
     Baseline,
     FollowUp,
     ItemKind,
@@ -141,8 +142,12 @@ def _linked(
         for side, given in test.given.items()
     }
     state = _agreed(tickets, rules, traits)
+    for side, news in test.when.items():
+        if news.elsewhere is not None:
+            state = _written_elsewhere(state, side, news.elsewhere)
     after = {
-        side: _changed(ticket, test.when.get(side, Happening())) for side, ticket in tickets.items()
+        side: _changed(ticket, test.when.get(side, Happening()))
+        for side, ticket in state.tickets.items()
     }
     state = replace(state, tickets=after)
     plan = plan_link(state)
@@ -157,9 +162,30 @@ def _followed(state: LinkState, plan: Plan, follow_up: FollowUp) -> tuple[Plan, 
     return replace(plan, operations=(*plan.operations, *opening.plan.operations)), ()
 
 
+def _written_elsewhere(state: LinkState, side: Side, news: Happening) -> LinkState:
+    """Let another link of a ticket write there (DESIGN R10)."""
+    before = state.tickets[side]
+    after = _changed(before, news)
+    made = [(ItemKind.COMMENT, str(one.id)) for one in after.comments[len(before.comments) :]]
+    held = after.attachments[len(before.attachments) :]
+    made += [(ItemKind.ATTACHMENT, str(one.id)) for one in held]
+    pairs = tuple(
+        ItemPair(kind=kind, origin=side, source_id=item, state=PairState.FOREIGN)
+        for kind, item in made
+    )
+    marks = {(side, WRITTEN + name): Baseline(value=value) for name, value in news.fields.items()}
+    return replace(
+        state,
+        tickets={**state.tickets, side: after},
+        pairs=(*state.pairs, *pairs),
+        baselines={**state.baselines, **marks},
+    )
+
+
 def _with_empty(given: Happening, news: Happening | None) -> Happening:
     """Let a field that only `when` names have been empty before."""
-    empty: dict[str, Value] = dict.fromkeys(news.fields if news else (), None)
+    elsewhere = news.elsewhere.fields if news and news.elsewhere else ()
+    empty: dict[str, Value] = dict.fromkeys([*(news.fields if news else ()), *elsewhere], None)
     return replace(given, fields={**empty, **given.fields})
 
 

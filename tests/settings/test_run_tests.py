@@ -96,3 +96,34 @@ def test_both_sides_changing_differently_is_a_conflict(folder: Folder) -> None:
         "expect: {itsm: nothing, vendor: nothing, conflicts: [priority]}"
     )
     assert outcome(folder, body).failures == ()
+
+
+ELSEWHERE = (
+    f"{LINKED}\nwhen: {{itsm: {{another_link: {{priority: '2', attachment: log.txt,"
+    " comments: [Somebody comes]}, comment: Hello}}\nexpect: "
+)
+
+
+def test_what_another_link_wrote_is_carried_only_where_the_mapping_relays_it(
+    folder: Folder,
+) -> None:
+    said = "{vendor: {comments: [' (Acme INC0000001): Hello'%s]}}"
+    alone = outcome(folder, ELSEWHERE + said % ", ' (Acme INC0000001): Somebody comes'")
+    assert [one.rpartition("said: ")[2] for one in alone.failures] == ["'(Acme INC0000001): Hello'"]
+    text = (folder.root / MAPPING).read_text(encoding="utf-8")
+    for rule in (
+        "    history: none                #", "to_vendor: {max_size: 20MB,", "vendor: priority,"
+    ):  # fmt: skip
+        assert rule in text
+        text = text.replace(rule, _relayed(rule), 1)
+    folder.write(MAPPING, text)
+    body = ELSEWHERE + (said % ", ' (Acme INC0000001): Somebody comes'").replace(
+        "]}}", "], priority: High, attachment: log.txt}}"
+    )
+    assert outcome(folder, body).failures == ()
+
+
+def _relayed(rule: str) -> str:
+    if rule.endswith("#"):
+        return f"    relay: true\n{rule}"
+    return f"{rule} relay: true,"
