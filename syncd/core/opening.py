@@ -157,7 +157,7 @@ def plan_birth(
         place=str(opening.place),
     )
     plan = Plan(operations=(create, *birth.after), notes=tuple(birth.notes))
-    return Opening(plan=plan, target=source.other)
+    return Opening(plan=plan, target=source.other, tests=tests)
 
 
 def at_account(rules: MappingRules, ticket: Ticket, itsm: SideTraits) -> MappingRules:

@@ -380,6 +380,10 @@ class Plan:
         )
 
 
+ACTUAL_CHARS_MAX = 60
+"""Longest part of an actual value told beside a condition."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
     """A ticket gets a partner.
@@ -387,10 +391,12 @@ class Opening:
     Attributes:
         plan: the CREATE, what follows it, baselines and history pairs.
         target: the side the partner is opened on.
+        tests: the conditions that led to it, all of which held.
     """
 
     plan: Plan
     target: Side
+    tests: "tuple[TestResult, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,6 +407,16 @@ class TestResult:
     holds: bool
     actual: str
     place: str = ""
+
+    def __str__(self) -> str:
+        """Say what was asked and found: `phase=open ✓`, `number matches ^INC ✓ (INC0012399)`."""
+        is_told = not self.actual or self.asked.endswith(f"={self.actual}")
+        cut = (
+            self.actual
+            if len(self.actual) <= ACTUAL_CHARS_MAX
+            else f"{self.actual[:ACTUAL_CHARS_MAX]}…"
+        )
+        return f"{self.asked} {'✓' if self.holds else '✗'}{'' if is_told else f' ({cut})'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,6 +87,9 @@ def _open(tx: Tx, stored: StoredTicket, candidate: Candidate, decider: Decider) 
 
 
 def _new_link(tx: Tx, stored: StoredTicket, candidate: Candidate, decider: Decider) -> LinkRow:
+    tests = "  ".join(map(str, candidate.found.tests))
+    opening = candidate.rules.opening(candidate.source.other)
+    place = str(opening.place) if opening else ""
     return links.create_link(
         tx,
         mapping=candidate.rules.name,
@@ -94,6 +97,7 @@ def _new_link(tx: Tx, stored: StoredTicket, candidate: Candidate, decider: Decid
         source_row=stored.row,
         partner=_partner(candidate),
         now=decider.now,
+        why=(f"at {_partner(candidate)[0]}: {tests}", place),
     )
 
 

@@ -8,14 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from syncd.core.state import (
-    Baseline,
-    BaselineState,
-    ItemKind,
-    ItemPair,
-    OpenOperation,
-    PairState,
-)
+from syncd.core.state import Baseline, BaselineState, ItemKind, ItemPair, OpenOperation, PairState
 from syncd.model.errors import CommandRefused, ensure
 from syncd.model.ids import (
     ConnectionName,
@@ -312,6 +305,7 @@ def create_link(
     source_row: TicketRow,
     partner: tuple[ConnectionName, str],
     now: datetime,
+    why: tuple[str, str] = ("", ""),
 ) -> LinkRow:
     """Make a link whose partner is yet to be opened.
 
@@ -322,6 +316,7 @@ def create_link(
         source_row: that ticket.
         partner: connection and kind of the ticket to be made on the other side.
         now: when.
+        why: what led to it, as it is now, for the journal; and the place of the rules that asked.
 
     Raises:
         BrokenInvariant: this mapping has a link for that ticket already.
@@ -333,7 +328,10 @@ def create_link(
         f"{origin}_ticket": source_row,
     }
     link_id = LinkRow(tx.insert_id(t.link, values))
-    line = Line(at=now, event="link.opening", link=link_id, mapping=mapping, ticket=source_row)
+    line = Line(
+        at=now, event="link.opening", link=link_id, mapping=mapping, ticket=source_row,
+        detail=why[0], place=why[1],
+    )  # fmt: skip
     journal.append(tx, line)
     return link_id
 

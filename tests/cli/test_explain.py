@@ -58,7 +58,7 @@ def test_a_creation_whose_answer_was_lost_reads_as_the_design_shows_it(office: O
         2026-03-01 (UTC)
         02:55:58  notified  by 10.1.4.7
         02:55:58  read      INC0012399: changed
-        02:55:58  decided   open at telenor-no: assigned_group=Telenor NOC ✓  number matches ^INC ✓  phase=open ✓  telenor-incidents.yaml:22
+        02:55:58  decided   open at telenor-no: assigned_group=Telenor NOC ✓  number matches ^INC ✓ (INC0012399)  phase=open ✓  telenor-incidents.yaml:22
         02:55:58  planned   op 1 create on vendor: opened; description Both routers are dark since 0…, identification_number LU-00000012, incident_type Annen type feil…  telenor-incidents.yaml:22
         02:56:29  sent      op 1 POST /incidents, cut off after 30s (unknown after 30s)
         02:57:00  probed    op 1: search 0, newest 100 cases 0: too early (settle 5m) (unknown)
@@ -87,6 +87,21 @@ def test_a_pair_in_step_says_so(office: Office) -> None:
     assert 'PARTNER  INC0012399 "Link down Fornebu" P1 New   servicedesk' in explained(
         office, partner[0]
     )
+
+
+def test_a_decision_is_told_as_it_fell_whatever_became_of_its_conditions(office: Office) -> None:
+    row = opened(office)
+    then = "open at telenor-no: assigned_group=Telenor NOC ✓  number matches ^INC ✓ (INC0012399)"
+    assert then in explained(office, row)
+    office.later(60)
+    office.read(DESK, ticket(assigned_group="Network"))
+    text = explained(office, row)
+    assert then in text
+    assert "(now: assigned_group=Telenor NOC ✗ (Network))" in text
+    # An edit of the mapping changes what would be asked today, not what was found then.
+    path = office.folder / "mappings" / "telenor-incidents.yaml"
+    path.write_text(path.read_text().replace("assigned_group: Telenor NOC", "assigned_group: NOC"))
+    assert then in explained(office, row)
 
 
 def test_a_ticket_without_partner_shows_the_first_condition_that_failed(office: Office) -> None:

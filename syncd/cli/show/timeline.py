@@ -7,7 +7,7 @@ from itertools import groupby
 
 from rich.text import Text
 
-from syncd.cli.facts.explain import Explained
+from syncd.cli.facts.explain import Explained, Matching
 from syncd.cli.facts.operations import WholeOperation
 from syncd.cli.show.lines import Part, columns, line
 from syncd.cli.text import cut, span, value
@@ -18,6 +18,8 @@ from syncd.store.records import AttemptRecord, JournalLine, Line
 LINES_MAX = 40
 """Newest lines shown unless all are asked for."""
 DETAIL_CHARS_MAX = 140
+DECISION_CHARS_MAX = 300
+"""A decision's conditions are what `explain` is asked for."""
 FIELDS_MAX = 6
 """Fields of a write shown on its line."""
 VERBS = {
@@ -61,7 +63,8 @@ def _set(moments: Iterable[Moment]) -> list[Text]:
             made += columns(rows)
             rows = []
             made.append(line((f"{day} (UTC)", "dim")))
-        text = cut(each.text, DETAIL_CHARS_MAX)
+        is_decision = each.verb == VERBS["link.opening"]
+        text = cut(each.text, DECISION_CHARS_MAX if is_decision else DETAIL_CHARS_MAX)
         told = line(text, (f"  {each.place}" if each.place else "", "dim"))
         rows.append(((f"{each.at:%H:%M:%S}", "dim"), each.verb, told))
     return made + columns(rows)
@@ -114,13 +117,24 @@ def _told(each: JournalLine, explained: Explained) -> Moment:
 
 
 def _opening(told: Line, explained: Explained) -> tuple[str, str]:
-    """Say where a partner is opened and which conditions led to it, as far as they still hold."""
+    """Say where a partner is opened and which conditions led to it: as they were found then.
+
+    A line of an older store tells nothing; then the conditions are shown as they hold now.
+    """
     matching = explained.matches.get(MappingName(told.mapping))
+    if told.detail:
+        return f"open {told.detail}{_since(matching)}", told.place
     if matching is None:
         return f"open a partner by {told.mapping}", ""
     tests = "  ".join(f"{each.asked} {'✓' if each.holds else '✗'}" for each in matching.tests)
     now = "" if all(each.holds for each in matching.tests) else "now "
     return f"open at {matching.target}: {now}{tests}", matching.place
+
+
+def _since(matching: Matching | None) -> str:
+    """Name the conditions that hold no more: ` (now: phase=open ✗ (closed))`."""
+    over = [str(each) for each in (matching.tests if matching else ()) if not each.holds]
+    return f"  (now: {'  '.join(over)})" if over else ""
 
 
 def _fields(whole: WholeOperation) -> str:
