@@ -60,13 +60,15 @@ class Spool:
         """Use a directory, made when it is not there.
 
         Args:
-            folder: where the files lie; nobody else writes there.
+            folder: where the files lie; shared by all who work on one store, and by nobody else.
             total_bytes: most that all of them may take together.
             clock: for the age of files; None: the machine's.
         """
         self._folder = folder
         self._total_bytes = total_bytes
         self._clock = clock or SystemClock()
+        # Daemons in containers share a folder and have all the same process number.
+        self._mine = os.urandom(8).hex()
         self._started = 0
 
     async def save(self, chunks: AsyncIterable[bytes], *, max_bytes: int) -> SpoolFile:
@@ -83,7 +85,7 @@ class Spool:
         """
         room = self._total_bytes - await asyncio.to_thread(self._used)
         self._started += 1
-        path = self._folder / f"{os.getpid()}-{self._started}{_PARTIAL}"
+        path = self._folder / f"{self._mine}-{self._started}{_PARTIAL}"
         try:
             file = await _opened(partial(self._begin, path))
             try:
@@ -103,9 +105,10 @@ class Spool:
 
     def _used(self) -> int:
         try:
-            return sum(entry.stat().st_size for entry in os.scandir(self._folder))
+            paths = [Path(entry.path) for entry in os.scandir(self._folder)]
         except FileNotFoundError:
             return 0
+        return sum(_size(path) or 0 for path in paths)
 
     def _keep(self, path: Path, saved: SpoolFile) -> None:
         with path.open("rb+") as file:

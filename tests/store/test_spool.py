@@ -74,6 +74,26 @@ async def test_bodies_saved_at_once_do_not_mix(tmp_path: Path) -> None:
         assert await body_of(kept, each.digest) == body
 
 
+async def test_daemons_that_share_the_folder_do_not_touch_each_others_unfinished_files(
+    tmp_path: Path,
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        async for piece in pieces():
+            yield piece
+            begun.set()
+            await go_on.wait()
+
+    one, other = Spool(tmp_path), Spool(tmp_path)
+    first = asyncio.create_task(one.save(slow(), max_bytes=len(BODY)))
+    await begun.wait()
+    second = await other.save(pieces(b"another"), max_bytes=7)
+    go_on.set()
+    assert ((await first).digest, second.size_bytes) == (DIGEST, 7)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.parametrize(
     ("max_bytes", "total", "error"),
     [(len(BODY) - 1, 10**9, FileTooLarge), (10**9, len(BODY) - 1, SpoolFull)],
