@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import aiohttp
@@ -44,24 +43,10 @@ connections:
     mode: serve
     serve: {realms: [{issuer: "$issuer", audience: syncd, role: raise-tickets}]}
     phases: {open: [New], resolved: [Resolved], closed: [Closed]}
-  telenor-no:
-    provider: telenor
-    base_url: $carrier
-    user_name: syncd
-    auth:
-      token_url: $carrier/oauth/v2/token
-      client_id: acme
-      client_secret: {file: "$folder/carrier"}
-      username: acme-system
-      password: {file: "$folder/password"}
-    pace: {requests_per_s: 1000, concurrency: 8}
-    poll: {every: 2s}
-    phases: {open: [New], resolved: [Solved], closed: [Customer Accepted]}
-mappings: mappings/*.yaml
 """
 
 RULES = """\
-mapping: served
+mapping: bench
 mode: live
 itsm: {connection: automation}
 vendor: {connection: telenor-no, kind: incident}
@@ -152,7 +137,10 @@ async def run(setting: Setting) -> list[Row]:
         process.child("commit_server", str(setting.folder / "floor.db")) as floor,
     ):
         floor_url = (await floor.hears())["url"]
-        path = _configure(setting.folder / "served", issuer.iss, told["carrier"]["url"])
+        path = world.configure_carrier(
+            setting.folder / "served", CONFIG, RULES, flights=8,
+            issuer=issuer.iss, carrier=told["carrier"]["url"],
+        )  # fmt: skip
         async with daemon.running(path):
             port = path.with_name("port").read_text(encoding="ascii").strip()
             url = f"http://127.0.0.1:{port}/smartops/automation/itsm/tickets/create"
@@ -196,17 +184,6 @@ async def _check_stored(path: Path, sent: int) -> None:
         )
     if not stored == keys == sent:
         raise Doubled(f"{sent} creates were answered, {stored} are stored under {keys} keys")
-
-
-def _configure(folder: Path, issuer: str, carrier: str) -> Path:
-    (folder / "mappings").mkdir(parents=True)
-    (folder / "mappings" / "served.yaml").write_text(RULES, encoding="utf-8")
-    for name, text in world.SECRETS.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    path = folder / "syncd.yaml"
-    text = Template(CONFIG).substitute(folder=folder, issuer=issuer, carrier=carrier)
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def benches() -> Sequence[Bench]:

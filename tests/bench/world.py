@@ -49,6 +49,9 @@ connections:
     fields: {vendor_ref: {key: u_vendor_ref, access: read_write, max: 40}}
     visibility: {comments: public, workNotes: private, closureNotes: private}
     phases: {open: [New, In Progress, On Hold], resolved: [Resolved], closed: [Closed, Cancelled]}
+"""
+
+CARRIER_BLOCK = """\
   telenor-no:
     provider: telenor
     base_url: $carrier
@@ -59,7 +62,7 @@ connections:
       client_secret: {file: "$folder/carrier"}
       username: acme-system
       password: {file: "$folder/password"}
-    pace: {requests_per_s: 1000, concurrency: 32}
+    pace: {requests_per_s: 1000, concurrency: $flights}
     poll: {every: 2s}
     phases: {open: [New], resolved: [Solved], closed: [Customer Accepted]}
 mappings: mappings/*.yaml
@@ -135,9 +138,22 @@ SECRETS = {
 
 def configure(folder: Path, *, desk: str, carrier: str) -> Path:
     """Write the configuration of a desk and a carrier; gives the path of its syncd.yaml."""
-    path = _write(folder, DAEMON, desk=desk, carrier=carrier)
+    return configure_carrier(folder, DAEMON, RULES, flights=32, desk=desk, carrier=carrier)
+
+
+def configure_carrier(folder: Path, daemon: str, rules: str, *, flights: int, **urls: str) -> Path:
+    """Write a configuration whose mapping's vendor is a carrier.
+
+    Args:
+        folder: made for it.
+        daemon: syncd.yaml up to its last connection, the carrier.
+        rules: the mapping.
+        flights: calls to the carrier at once.
+        urls: what stands in the texts as `$name`, the carrier's among them.
+    """
+    path = _write(folder, daemon + CARRIER_BLOCK, flights=str(flights), **urls)
     (folder / "mappings").mkdir()
-    (folder / "mappings" / "bench.yaml").write_text(RULES, encoding="utf-8")
+    (folder / "mappings" / "bench.yaml").write_text(rules, encoding="utf-8")
     return path
 
 
