@@ -45,8 +45,9 @@ CORRELATION_CHARS = 8
 OWNER_CHARS = 16
 """Characters of the name under which one process of several reads."""
 
-READ_LEASE_S = 120.0
-"""Longest time, in seconds, that a process which died keeps the others from reading."""
+READ_LEASE_S = 30.0
+"""Longest time, in seconds, that a process which died keeps the others from reading; one that goes
+on reading for longer renews it when less than half is left."""
 
 MOVED_RETRY_S = 5.0
 """How soon is tried again what a configuration being exchanged came between."""
@@ -153,6 +154,7 @@ class Intake:
         self._delivery_wake = delivery_wake or asyncio.Event()
         self._missing = Missing(self._options.gone_after)
         self._owner = ports.ids.token(OWNER_CHARS)
+        self._reads_until: dict[ConnectionName, datetime] = {}
         self._fuses = Fusebox(ports.db)
         self._log = structlog.get_logger("syncd.intake")
 
@@ -355,6 +357,7 @@ class Intake:
             return await self._read_all(config, connection, due)
         finally:
             if db.is_shared:
+                self._reads_until.pop(connection, None)
                 await db.write(leases.give_back, f"read/{connection}", self._owner)
 
     def _most_reads(self, limits: Limits) -> int:
@@ -368,8 +371,16 @@ class Intake:
         db, now = self._ports.db, self._ports.clock.now()
         if not db.is_shared:
             return True
-        until = now + timedelta(seconds=READ_LEASE_S)
+        until = self._reads_until[connection] = now + timedelta(seconds=READ_LEASE_S)
         return await db.write(leases.take, f"read/{connection}", self._owner, now=now, until=until)
+
+    async def _keep_reading(self, connection: ConnectionName) -> None:
+        """Renew the right to read while a round goes on."""
+        until = self._reads_until.get(connection)
+        if until is None:
+            return
+        if (until - self._ports.clock.now()).total_seconds() < READ_LEASE_S / 2.0:
+            await self._may_read(connection)
 
     async def _read_all(
         self, config: IntakeConfig, connection: ConnectionName, due: list[DueRead]
@@ -393,6 +404,7 @@ class Intake:
         self, config: IntakeConfig, due: DueRead, limit: asyncio.Semaphore, together: bool
     ) -> tuple[ReadResult, Round]:
         async with limit:
+            await self._keep_reading(due.connection)
             started_at = self._ports.clock.now()
             try:
                 ticket = await config.adapters[due.connection].read(due.ref)

@@ -1,7 +1,8 @@
 """Tickets read one by one: what is due and nothing else, fair, and by one of several processes."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import sqlalchemy as sa
 
 from syncd.core.pacing import WatchPace
 from syncd.intake.config import IntakeConfig
-from syncd.intake.service import Intake, IntakePorts
-from syncd.model.features import Reading
+from syncd.intake.service import READ_LEASE_S, Intake, IntakePorts
+from syncd.model.features import Features, Reading
 from syncd.model.ids import ConnectionName, MappingName, Side
 from syncd.model.ticket import Ticket
 from syncd.ports.adapter import TicketRef
@@ -169,3 +170,39 @@ async def test_of_several_processes_one_reads_a_connection_at_a_time(world: Worl
     assert len(world.desk.reads) == 1
     taken = await world.db.write(leases.take, f"read/{DESK}", "x", now=now, until=now)
     assert taken
+
+
+class _OneByOne(Vendor):
+    """Its tickets are read one after another, each for most of the time a lease lasts."""
+
+    meanwhile: Callable[[], Awaitable[None]]
+
+    @property
+    def features(self) -> Features:
+        theirs = super().features
+        return replace(theirs, limits=replace(theirs.limits, concurrency=1))
+
+    async def read(self, ref: TicketRef) -> Ticket:
+        await self.meanwhile()
+        return await super().read(ref)
+
+
+async def test_who_reads_for_long_keeps_the_right_to(world: World) -> None:
+    if not world.db.is_shared:
+        pytest.skip("on SQLite one process runs")
+    desk = _OneByOne(world.clock, "d")
+    world.desk = world.vendors[DESK] = desk
+    world.build()
+    may_others: list[bool] = []
+
+    async def asked_by_another() -> None:
+        world.clock.advance(READ_LEASE_S * 0.6)
+        at = {"now": world.now(), "until": world.now()}
+        may_others.append(await world.db.write(leases.take, f"read/{DESK}", "another", **at))
+
+    desk.meanwhile = asked_by_another
+    for _ in range(4):
+        await world.notify(world.noc())
+    await world.intake.drain()
+    assert len(may_others) >= 4
+    assert not any(may_others)
