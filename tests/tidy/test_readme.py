@@ -83,6 +83,14 @@ def test_the_readmes_request_tracker_loads_and_its_mappings_tests_pass(office: O
     assert "vendor_ref" in office.says("fields", "rt", environ=secrets(office)).out
 
 
+def test_the_readmes_explanation_is_what_is_said(tmp_path: Path) -> None:
+    (shown,) = [text for kind, text in BLOCKS if kind == "text" and "NOT OPENED" in text]
+    office = Office(tmp_path)
+    office.configure()
+    office.read(DESK, ticket("INC0010001", assigned_group="Network"))
+    assert office.says("explain", "INC0010001").out.startswith(shown)
+
+
 @pytest.mark.parametrize(
     "command", [command for command in SYNCD if not command.startswith("syncd run")]
 )
