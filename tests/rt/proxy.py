@@ -4,6 +4,9 @@ It is the sandbox's own frame (record, faults, lost answers) around Request Trac
 and what it answers is not touched. Its clock is RT's, which stands still until it is turned.
 """
 
+import base64
+import hashlib
+import io
 import mimetypes
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -13,6 +16,7 @@ from typing import Any
 import aiohttp
 import orjson
 from aiohttp import web
+from yarl import URL
 
 from syncd.sandbox.calls import Answer, Call, Handler, Operation
 from syncd.sandbox.clock import SandboxClock
@@ -72,11 +76,9 @@ class RtProxy(RtSandbox):
             call.body = await request.read()
         headers = {name: request.headers[name] for name in _PASSED if name in request.headers}
         url = f"{self._rt.base_url}{request.raw_path}"
-        from yarl import URL
-
         async with self._http.request(
-            request.method, URL(url, encoded=True), data=call.body or None, headers=headers,
-            allow_redirects=False,
+            request.method, URL(url, encoded=True), headers=headers, allow_redirects=False,
+            data=io.BytesIO(call.body) if call.body else None,
         ) as got:  # fmt: skip
             body = await got.read()
             told = {
@@ -133,7 +135,7 @@ class RtProxy(RtSandbox):
         return told, headers
 
     def person_creates(self, fields: Mapping[str, str], by: str = "anna") -> str:
-        own = {"External ID", "Severity", "Vendor Ref"}
+        own = {"External ID", "Severity", "Vendor Ref", "Carrier"}
         body: dict[str, Any] = {"Queue": "Support"}
         body |= {name: value for name, value in fields.items() if name not in own}
         body["CustomFields"] = {name: value for name, value in fields.items() if name in own}
@@ -184,6 +186,51 @@ class RtProxy(RtSandbox):
 
     def person_merges(self, ticket: str, target: str, by: str = "anna") -> None:
         self._as(by, "PUT", f"/ticket/{ticket}", {"MergeInto": target})
+
+    def whole(self) -> list[dict[str, Any]]:
+        """Read every ticket of RT as it is, by nothing of syncd."""
+        found: list[dict[str, Any]] = []
+        for page in range(1, 50):
+            told, _ = self._as(
+                "root", "GET",
+                f"/tickets?query=id%3E0&fields=Subject,Status&per_page=100&page={page}", None,
+            )  # fmt: skip
+            found += [self._ticket(one) for one in told["items"]]
+            if page >= told["pages"]:
+                break
+        return found
+
+    def _ticket(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        number = str(row["id"])
+        path = f"/ticket/{number}/history?fields=Type,Creator,_hyperlinks&per_page=100&page="
+        entries: list[dict[str, Any]] = []
+        for page in range(1, 50):
+            told, _ = self._as("root", "GET", f"{path}{page}", None)
+            entries += told["items"]
+            if len(told["items"]) < 100:
+                break
+        made: dict[str, Any] = {"id": number, "status": row["Status"], "title": row["Subject"]}
+        made |= {"comments": [], "attachments": []}
+        for entry in entries:
+            if entry["Type"] in ("Create", "Correspond", "Comment"):
+                self._add_parts(made, entry)
+        return made
+
+    def _add_parts(self, made: dict[str, Any], entry: Mapping[str, Any]) -> None:
+        kind, by = entry["Type"].lower(), entry["Creator"]["id"]
+        for link in entry["_hyperlinks"]:
+            if link["ref"] != "attachment":
+                continue
+            part, _ = self._as(
+                "root", "GET", "/attachment/" + link["_url"].rpartition("/")[2], None
+            )
+            content = base64.b64decode(part.get("Content") or "")
+            if part.get("Filename"):
+                digest = hashlib.sha256(content).hexdigest()
+                made["attachments"].append({"sha256": digest, "kind": kind, "by": by})
+            elif content and kind != "create":
+                text = content.decode()
+                made["comments"].append({"text": text, "kind": kind, "by": by})
 
     def tickets(self) -> list[dict[str, Any]]:
         return [{"id": one, "number": one} for one in dict.fromkeys(self._made)]
