@@ -168,6 +168,7 @@ async def with_vendors(folder: Path, rt: Rt | None, seed: int) -> None:
             .read_text(encoding="utf-8")
             .replace("mode: dry_run", "mode: live")
             .replace("at_most: 20/h", "at_most: 1000/h")
+            .replace("{queue: Network, carrier", "{queue: Support, carrier")
             # People here do not wait for the partner before they speak.
             .replace("    history: none\n", "")
             .replace('{{ body }}"\n', '{{ body }}"\n    history: all\n')

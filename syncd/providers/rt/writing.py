@@ -95,7 +95,10 @@ class TicketWriter:
                 if not mapping.same_value(name, fields.get(name, MISSING), wanted)
             ]
             if len(differing) == len(write.fields) and not await self._did_any(target, before):
-                told = "; ".join(said)[:_SAID_CHARS_MAX] or "RT does not say why"
+                told = (
+                    "; ".join(said)[:_SAID_CHARS_MAX]
+                    or "RT says nothing, as for a field its queue does not have"
+                )
                 raise Refused(f"RT left {', '.join(differing)} as it was: {told}", answer.context)
         except Refused:
             raise
