@@ -212,7 +212,10 @@ def _judge_ticket(court: Court, case: Case, copies: list[Case]) -> None:
     notes.did(Kind.TICKETS, toward)
     if copies:
         notes.arrived(Kind.TICKETS, toward, _shared_at(court, case), copies[0].at)
-    elif _status_now(court, case) in CLOSED:
+    elif _now(court, case, "group") != court.pairing.group and case.side is Side.ITSM:
+        detail = "given to others before it was read"
+        notes.find(Fate.SUPERSEDED, Kind.TICKETS, toward, case.number, detail)
+    elif _now(court, case, "status") in CLOSED:
         detail = "closed before it was read"
         notes.find(Fate.SUPERSEDED, Kind.TICKETS, toward, case.number, detail)
     else:
@@ -231,10 +234,10 @@ def _shared_at(court: Court, case: Case) -> datetime:
     return next(each.at for each in changes if (each.name, each.new) == wanted)
 
 
-def _status_now(court: Court, case: Case) -> str:
+def _now(court: Court, case: Case, name: str) -> str:
     changes = court.evidence.of(case.side, case.id)
-    statuses = [each.new for each in changes if each.name == "status"]
-    return statuses[-1] if statuses else case.fields["status"]
+    values = [each.new for each in changes if each.name == name]
+    return values[-1] if values else case.fields.get(name, "")
 
 
 # --- comments and attachments --------------------------------------------------------------------

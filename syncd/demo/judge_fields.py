@@ -11,6 +11,10 @@ from syncd.demo.verdict import Fate, Notes, names_of
 SAID = "status is now "
 
 
+ENDS = " ends as "
+"""Stands in the finding that both sides end with different values."""
+
+
 @dataclass(slots=True)
 class Life:
     """One pair and what happened to it.
@@ -212,7 +216,7 @@ def _judge_end(life: Life, name: str) -> None:
     }
     if any(detail.startswith(f"{name} ") for detail in told):
         return
-    detail = f"{name} ends as {ends[Side.ITSM]!r} here and {ends[Side.VENDOR]!r} there"
+    detail = f"{name}{ENDS}{ends[Side.ITSM]!r} here and {ends[Side.VENDOR]!r} there"
     life.notes.lost(Kind.FIELD_CHANGES, Side.VENDOR, names_of(life.pair), name, detail)
 
 

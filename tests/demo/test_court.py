@@ -199,3 +199,75 @@ def test_requests_of_the_itsm_are_counted_once() -> None:
     found = records.judged().whole
     assert dict(found.requests) == {Side.ITSM: 1, Side.VENDOR: 1}
     assert dict(found.violations) == {Side.VENDOR: 1}
+
+
+# --- one ticket of the desk, two vendors ---------------------------------------------------------
+
+
+def shared() -> Records:
+    """A ticket that was given to SIP Synergy, then to Digital Realty, with a partner at each."""
+    records = Records()
+    records.opened("SIP Synergy NOC")
+    records.copied("sipsynergy", "S1")
+    change = {"field": "assignedGroup", "old": "SIP Synergy NOC", "new": "Digital Realty"}
+    records.add("itsm", "field_changed", "INC1", **change)
+    records.copied("digital_realty", "D1")
+    return records
+
+
+def carried(records: Records, vendor: str, ticket: str, text: str) -> None:
+    records.add(vendor, "comment_added", ticket, by="client", kind="comment", text=text)
+
+
+def test_a_ticket_with_two_vendors_is_judged_at_both() -> None:
+    found = shared().judged()
+    assert fates(found) == []
+    for name in ("sipsynergy", "digital_realty"):
+        assert found.by_vendor[name].arrived[Kind.TICKETS, Side.VENDOR] == 1
+
+
+@pytest.mark.parametrize("missing", ["sipsynergy", "digital_realty"])
+def test_a_comment_on_it_must_reach_both_vendors(missing: str) -> None:
+    records = shared()
+    records.add("itsm", "comment_added", "INC1", kind="comments", text="T0103-abc any news?")
+    for name, ticket in (("sipsynergy", "S1"), ("digital_realty", "D1")):
+        if name != missing:
+            carried(records, name, ticket, "Kari: T0103-abc any news?")
+    found = records.judged()
+    assert fates(found) == [Fate.LOST]
+    assert found.by_vendor[missing].count(Fate.LOST) == 1
+    carried(records, missing, {"sipsynergy": "S1", "digital_realty": "D1"}[missing], "K: T0103-abc")
+    assert fates(records.judged()) == []
+
+
+def test_what_one_of_its_vendors_says_reaches_the_desk_and_not_the_other() -> None:
+    records = shared()
+    records.add("sipsynergy", "comment_added", "S1", kind="comment", text="T0104-abc soon")
+    note = {"by": "client", "kind": "workNotes", "text": "Sam: T0104-abc soon"}
+    records.add("itsm", "comment_added", "INC1", **note)
+    assert fates(records.judged()) == []
+    carried(records, "digital_realty", "D1", "Sam: T0104-abc soon")
+    found = records.judged()
+    assert Fate.LEAKED in {each.fate for each in found.by_vendor["digital_realty"].findings}
+
+
+def test_what_one_of_its_vendors_set_is_no_echo_of_the_others() -> None:
+    records = shared()
+    records.add("sipsynergy", "status_changed", "S1", old="New", new="Open", text=None)
+    moved = {"field": "ticketStatus", "old": "New", "new": "In Progress"}
+    records.add("itsm", "status_changed", "INC1", by="client", **moved)
+    assert fates(records.judged()) == []
+    again = {"field": "ticketStatus", "old": "In Progress", "new": "On Hold"}
+    records.add("itsm", "status_changed", "INC1", by="client", **again)
+    assert Fate.ECHOED in fates(records.judged())
+
+
+def test_a_ticket_given_to_another_vendor_before_it_was_read_is_not_lost_to_the_first() -> None:
+    records = Records()
+    records.opened("SIP Synergy NOC")
+    change = {"field": "assignedGroup", "old": "SIP Synergy NOC", "new": "Digital Realty"}
+    records.add("itsm", "field_changed", "INC1", **change)
+    records.copied("digital_realty", "D1")
+    found = records.judged()
+    assert fates(found) == [Fate.SUPERSEDED]
+    assert found.by_vendor["sipsynergy"].count(Fate.SUPERSEDED) == 1
