@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from syncd.model.ids import LinkRow, OperationId, TicketRow
 from syncd.store import tables as t
 from syncd.store.bulk import Bulk
 from syncd.store.records import JournalFilter, JournalLine, Line
-from syncd.store.tx import Row, Tx
+from syncd.store.tx import Row, Tx, among
 
 DETAIL_CHARS_MAX = 4_000
 
@@ -65,9 +66,16 @@ def was_told(
 
 def was_ever_told(tx: Tx, row: TicketRow, events: Collection[str], *, mapping: str) -> bool:
     """Whether any of these events was written about a ticket and a mapping, under any revision."""
-    c = t.journal.c
-    query = sa.select(c.id).where(c.ticket == row, c.mapping == mapping, c.event.in_(events))
-    return tx.scalar(query.limit(1)) is not None
+    given = {"ticket": row, "mapping": mapping, "events": tx.many(events)}
+    return tx.scalar(_ever_told(tx.is_postgres), given) is not None
+
+
+@cache
+def _ever_told(is_postgres: bool) -> sa.Select[Any]:
+    c, given = t.journal.c, sa.bindparam
+    told = among(c.event, "events", is_postgres=is_postgres)
+    here = (c.ticket == given("ticket"), c.mapping == given("mapping"), told)
+    return sa.select(c.id).where(*here).limit(sa.literal_column("1"))
 
 
 def tail(

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,7 +12,7 @@ from syncd.model.operation import OperationState
 from syncd.store import journal, lanes
 from syncd.store import tables as t
 from syncd.store.records import Line, LinkPhase
-from syncd.store.tx import Tx
+from syncd.store.tx import Tx, among
 
 
 def merge_rows(tx: Tx, *, lost: TicketRow, kept: TicketRow, now: datetime) -> bool:
@@ -73,18 +75,22 @@ def merge_known_by_word(tx: Tx, kept: TicketRow, words: Collection[str], *, now:
     Returns:
         False when it has to be tried again later.
     """
-    names = [word for word in words if word]
+    given = {"kept": kept, "words": tx.many(word for word in words if word)}
+    found = tx.scalars(_known_by_word(tx.is_postgres), given)
+    return all(merge_rows(tx, lost=TicketRow(lost), kept=kept, now=now) for lost in found)
+
+
+@cache
+def _known_by_word(is_postgres: bool) -> sa.Select[Any]:
     c, k = t.ticket.c, t.ticket.alias().c
-    query = sa.select(c.id).where(
-        c.number.in_(names),
-        c.external_id.is_(None),
-        k.id == kept,
+    return sa.select(c.id).where(
+        among(c.number, "words", is_postgres=is_postgres),
+        # Not `IS NULL`, or SQLite walks all rows without an id instead of those of that number.
+        sa.func.coalesce(c.external_id, "") == "",
+        k.id == sa.bindparam("kept"),
         c.id != k.id,
         c.connection == k.connection,
         c.kind == k.kind,
-    )
-    return all(
-        merge_rows(tx, lost=TicketRow(lost), kept=kept, now=now) for lost in tx.scalars(query)
     )
 
 

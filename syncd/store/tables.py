@@ -138,7 +138,8 @@ class TicketTable(Base, table=True):
         ),
         Index("ix_ticket_decide_due", "decide_due_at", **_where("decide_due_at IS NOT NULL")),
         # All that is counted of tickets, so that counting them reads no ticket.
-        Index("ix_ticket_counted", "connection", "watched", "stray", "gone_at", "read_failures"),
+        # The connection last, or SQLite takes it for the way to the tickets of a connection.
+        Index("ix_ticket_counted", "read_failures", "stray", "gone_at", "watched", "connection"),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
     connection: str = Field(sa_type=Text)

@@ -8,11 +8,12 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from syncd.store import sqlite
+from syncd.store import journal, merging, sqlite, tickets
 from syncd.store import tables as t
 from syncd.store.database import Database, Tx, read_holder, sqlite_path
 from syncd.store.errors import StoreHeld, StoreUnavailable
@@ -254,3 +255,25 @@ async def test_the_hot_queries_use_their_partial_indexes(sqlite_url: str) -> Non
         for index, query in plans.items():
             found = raw_of(database).execute(f"EXPLAIN QUERY PLAN {query}", {"a": 1}).fetchall()
             assert index in str(found)
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (merging._known_by_word(False), "ix_ticket_number (number=?)"),
+        (tickets._finding("external_id"), "ix_ticket_external_id (external_id=?)"),
+        (tickets._finding("number"), "ix_ticket_number (number=?)"),
+        (tickets._finding("external_id", "kind"), "(connection=? AND kind=? AND external_id=?)"),
+        (tickets._finding("number", "kind"), "ix_ticket_number (number=?)"),
+        (tickets._COUNTS, "USING COVERING INDEX ix_ticket_counted"),
+        (journal._ever_told(False), "ix_journal_ticket (ticket=?)"),
+    ],
+)
+async def test_tickets_are_found_without_walking_all_of_a_connection(
+    sqlite_url: str, query: sa.Select[Any], index: str
+) -> None:
+    async with await Database.open(sqlite_url) as database:
+        text = str(query.compile(dialect=sa.dialects.sqlite.dialect()))
+        given = (1,) * text.count("?")
+        found = raw_of(database).execute(f"EXPLAIN QUERY PLAN {text}", given).fetchall()
+        assert index in str(found)

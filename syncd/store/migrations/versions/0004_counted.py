@@ -12,5 +12,5 @@ def upgrade() -> None:
     op.create_index(
         "ix_ticket_counted",
         "ticket",
-        ["connection", "watched", "stray", "gone_at", "read_failures"],
+        ["read_failures", "stray", "gone_at", "watched", "connection"],
     )
