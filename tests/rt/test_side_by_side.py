@@ -90,7 +90,7 @@ class Side:
             return f"{type(told).__name__} id"
         if isinstance(told, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", told):
             return "unset" if told.startswith("1970") else "instant"
-        if name in ("OldValue", "NewValue") and str(told).isdecimal():
+        if name in ("OldValue", "NewValue", "Field") and str(told).isdecimal():
             return "number"
         if name == "Version":
             return "version"
@@ -205,6 +205,7 @@ async def simulated(at: datetime) -> AsyncIterator[RtSandbox]:
         CustomField(id=2, name="Vendor Ref"),
         CustomField(id=4, name="Severity", values=("critical", "high", "medium", "low")),
         CustomField(id=5, name="External ID"),
+        CustomField(id=6, name="Carrier", values=("Telenor", "Digital Realty", "Other")),
     )
     queues = (Queue(id=3, name="Support"), Queue(id=4, name="Network"))
     options = RtSandboxSettings(
