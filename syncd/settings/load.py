@@ -123,6 +123,7 @@ def load(
     problems = Problems()
     folder = _Folder(path.parent, problems)
     source = secrets if secrets is not None else SecretSource()
+    source.open_files.clear()
     known = providers if providers is not None else PROVIDERS
     data = folder.read(path)
     if data is None:

@@ -1,8 +1,10 @@
 """A whole daemon: it starts, carries changes both ways, reloads, and stops in time."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -213,6 +215,48 @@ async def test_a_broken_file_changes_nothing(
         number = desk_ticket(between)
         await notify(running.url, number)
         await until(lambda: bool(made_by_client(between.telenor, "ticket_created")), "a case")
+
+
+async def test_systemd_shows_that_a_reload_was_refused_and_that_the_next_was_not(
+    between: World, tmp_path: Path
+) -> None:
+    told: list[str] = []
+
+    def hear() -> bool:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                told.append(manager.recv(2000).decode())
+        return False
+
+    def is_told(text: str) -> bool:
+        return hear() or any(each.startswith("STATUS=") and text in each for each in told)
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        between.environ = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        async with between.daemon() as running:
+            right = between.config.read_text()
+            between.config.write_text("environment: [broken")
+            running.options.reload.set()
+            await until(lambda: is_told("the old configuration stays: syncd.yaml:"), "a refusal")
+            between.config.write_text(right)
+            told.clear()
+            running.options.reload.set()
+            await until(lambda: is_told("2 connections, 1 mappings"), "a reload")
+
+
+async def test_a_secret_that_anybody_can_read_is_remarked_on_in_the_log(between: World) -> None:
+    secret = between.folder / "offline"
+    secret.write_text(SECRETS["OFFLINE"])
+    secret.chmod(0o644)
+    text = between.config.read_text()
+    between.config.write_text(text.replace("{env: OFFLINE}", f"{{file: {secret}}}"))
+    with structlog.testing.capture_logs() as logs:
+        async with between.daemon():
+            pass
+    (remark,) = [one for one in logs if one["event"] == "app.settings_remark"]
+    assert str(secret) in remark["what"]
+    assert SECRETS["OFFLINE"] not in str(logs)
 
 
 async def test_a_mapping_with_links_does_not_vanish(between: World) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from syncd.app import DaemonOptions, Started, run_daemon
@@ -111,6 +111,7 @@ class World:
     desk: SmartOpsSandbox
     telenor: TelenorSandbox
     every: str = "100ms"
+    environ: dict[str, str] = field(default_factory=dict)
 
     def configure(self, *, mode: str = "live", daemon: str = DAEMON) -> None:
         """Write the configuration."""
@@ -142,7 +143,7 @@ class World:
         """Run a daemon until it ends by itself, or is killed when the block ends."""
         up: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
         options = DaemonOptions(
-            environ={}, load=self.load, signals=False, started=up.set_result,
+            environ=self.environ, load=self.load, signals=False, started=up.set_result,
             port_file=self.folder / "port",
         )  # fmt: skip
         task = asyncio.create_task(
