@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import re
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -31,8 +32,9 @@ from tests.support.stores import sqlite_store
 
 T = TypeVar("T")
 
-CONFIG = Path(__file__).with_name("example")
-"""The example configuration as it was once: its line numbers stand in expected texts."""
+CONFIG = Path(__file__).parents[2] / "config"
+"""The configuration we ship; an office has its service desk and Telenor's incidents."""
+MAPPING = "mappings/telenor-incidents.yaml"
 START = datetime(2026, 3, 1, 2, 55, 58, tzinfo=UTC)
 DESK = ConnectionName("servicedesk")
 TELENOR = ConnectionName("telenor-no")
@@ -68,18 +70,18 @@ class Office:
     # --- the configuration -------------------------------------------------------------------
 
     def configure(self, *, mode: str = "live", changes: dict[str, str] | None = None) -> None:
-        """Write the example configuration, with its store in this folder."""
+        """Write the configuration we ship, with its store in this folder."""
         (self.folder / "mappings").mkdir(exist_ok=True)
         (self.folder / "tables").mkdir(exist_ok=True)
-        daemon = (CONFIG / "syncd.yaml").read_text()
+        daemon = only((CONFIG / "syncd.yaml").read_text(), DESK, TELENOR)
         daemon = daemon.replace("/var/lib/syncd/syncd.db", str(self.folder / "syncd.db"))
-        mapping = (CONFIG / "mappings" / "telenor-incidents.yaml").read_text()
+        mapping = (CONFIG / MAPPING).read_text()
         mapping = mapping.replace("mode: dry_run", f"mode: {mode}")
         for before, after in (changes or {}).items():
             assert before in daemon + mapping
             daemon, mapping = daemon.replace(before, after), mapping.replace(before, after)
         self.config.write_text(daemon)
-        (self.folder / "mappings" / "telenor-incidents.yaml").write_text(mapping)
+        (self.folder / MAPPING).write_text(mapping)
         sites = (CONFIG / "tables" / "sites.csv").read_text()
         (self.folder / "tables" / "sites.csv").write_text(sites)
 
@@ -243,3 +245,24 @@ def incident(number: str = "Case-00000002", **fields: Any) -> Ticket:
         id=TicketId(f"id-{number}"), number=number, kind="incident", fields=given | fields
     )
     return replace(made, **more)
+
+
+def only(daemon: str, *names: str) -> str:
+    """Leave out all other connections of a syncd.yaml."""
+    head, tail = daemon.split("\nconnections:\n")
+    blocks, end = tail.split("\nmappings:")
+    kept: list[str] = []
+    is_kept = True
+    for each in blocks.splitlines():
+        if re.match(r"  [a-z]", each):
+            is_kept = each.strip().rstrip(":") in names
+        kept += [each] * is_kept
+    return f"{head}\nconnections:\n{chr(10).join(kept)}\n\nmappings:{end}"
+
+
+def place(text: str, file: str = MAPPING, *, after: str = "") -> str:
+    """Give where a text stands first in a shipped file: `telenor-incidents.yaml:27`."""
+    lines = (CONFIG / file).read_text().splitlines()
+    begun = lines.index(after) if after else 0
+    at = next(number for number, each in enumerate(lines, 1) if number > begun and text in each)
+    return f"{Path(file).name}:{at}"

@@ -16,9 +16,11 @@ from syncd.cli.output import Output
 from syncd.model.errors import BrokenInvariant, CommandRefused
 from syncd.ports.errors import RateLimited, RemoteContext
 from syncd.store.errors import StoreUnavailable
-from tests.cli.office import Office
+from tests.cli.office import Office, place
 
 HEAVY = ("aiohttp", "sqlalchemy", "pydantic", "jinja2", "structlog", "alembic", "apscheduler")
+
+LEVEL = place("  level: info", "syncd.yaml")
 
 
 def in_a_process(*words: str, code: str = "", **environ: str) -> "subprocess.CompletedProcess[str]":
@@ -66,7 +68,7 @@ def test_every_problem_of_the_configuration_stands_on_its_own_line(office: Offic
     told = in_a_process("check", "--no-secrets", "--config", str(office.config))
     assert (told.returncode, told.stdout) == (2, "")
     lines = told.stderr.splitlines()
-    assert any(line.startswith("syncd.yaml:25:10: log.level: ") for line in lines)
+    assert any(line.startswith(f"{LEVEL}:10: log.level: ") for line in lines)
     assert any(
         "connections.servicedesk.base_ulr: " in line and "base_url" in line for line in lines
     )
@@ -77,7 +79,7 @@ def test_programs_get_the_problems_as_a_document(office: Office) -> None:
     office.configure(changes={"level: info": "level: loud"})
     told = office.says("check", "--json", "--no-secrets")
     assert (told.status, told.json["ok"], told.json["kind"]) == (2, False, "settings")
-    assert told.json["problems"][0].startswith("syncd.yaml:25:10: log.level: ")
+    assert told.json["problems"][0].startswith(f"{LEVEL}:10: log.level: ")
 
 
 @pytest.mark.parametrize(
