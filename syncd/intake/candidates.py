@@ -81,9 +81,7 @@ def candidates(tx: Tx, subject: Subject, decider: Decider) -> list[Candidate]:
         is_taken = rules.name in known or (source is Side.VENDOR and bool(subject.linked))
         if is_taken:
             continue
-        state = mappings.find(tx, rules.name)
-        if state is None:
-            raise ConfigurationMoved(rules.name)
+        state = standing(tx, rules)
         is_asked = was_asked(tx, stored.row, rules)
         if not is_asked and not _is_young(state, rules, ticket):
             continue
@@ -96,6 +94,21 @@ def candidates(tx: Tx, subject: Subject, decider: Decider) -> list[Candidate]:
                 Candidate(rules=chosen, source=source, found=found, is_by_edit=by_edit)
             )
     return found_all
+
+
+def standing(tx: Tx, rules: MappingRules) -> MappingRecord:
+    """Give what the store knows of a mapping.
+
+    Raises:
+        ConfigurationMoved: it was renamed or went live, and those who decide were not told yet.
+    """
+    state = mappings.find(tx, rules.name)
+    if state is None:
+        raise ConfigurationMoved(rules.name)
+    # What is due because it goes live must not be used up by what a dry run says about it.
+    if rules.mode is MappingMode.DRY_RUN and state.mode != MappingMode.DRY_RUN:
+        raise ConfigurationMoved(rules.name)
+    return state
 
 
 def was_asked(tx: Tx, row: TicketRow, rules: MappingRules) -> bool:

@@ -14,7 +14,7 @@ from syncd.core.plan import plan_link
 from syncd.core.rules import MappingMode, MappingRules
 from syncd.core.slots import STATUS
 from syncd.core.state import LinkState, Note, Plan
-from syncd.intake.candidates import Subject
+from syncd.intake.candidates import Subject, standing
 from syncd.intake.claim import Standing, claim_created
 from syncd.intake.config import IntakeConfig
 from syncd.intake.follow import follow_up, tell_late_change
@@ -198,6 +198,7 @@ def decide_link(tx: Tx, link_id: LinkRow, decider: Decider) -> Decision:
     plan = plan_link(state)
     _note_phase(tx, parts.link, state, decider)
     if rules.mode is MappingMode.DRY_RUN:
+        standing(tx, rules)
         return _only_tell(tx, parts.link, plan, decider)
     return _store(tx, parts, rules, plan, decider)
 

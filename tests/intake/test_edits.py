@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from syncd.core.rules import MappingRules, Rate
-from syncd.model.ids import MappingName
+from syncd.core.rules import MappingMode, MappingRules, Rate
+from syncd.model.ids import MappingName, Side
 from syncd.store import mappings
 from syncd.store.tx import Tx
 from tests.intake.world import World
@@ -15,8 +15,15 @@ async def _store_is_told(world: World, changed: MappingRules) -> None:
 
     def unit(tx: Tx) -> None:
         was = old.name if old.name != changed.name else None
-        how = {"mode": changed.mode, "revision": changed.revision, "now": world.clock.now()}
-        mappings.sync(tx, changed.name, was=was, **how)  # type: ignore[arg-type]
+        mappings.sync(
+            tx,
+            changed.name,
+            mode=changed.mode,
+            revision=changed.revision,
+            now=world.clock.now(),
+            was=was,
+            sides=[(changed.connection(side), changed.kind(side)) for side in Side],
+        )
 
     await world.db.write(unit)
 
@@ -64,6 +71,25 @@ async def test_what_is_read_while_a_mapping_is_renamed_is_decided_by_its_new_nam
     await world.settle()
     assert world.carrier.said(vendor)[-1] == ("syncd", "Ann: hello")
     assert ("syncd", "we look into it") in world.desk.said(itsm)
+    assert len(world.carrier.tickets()) == 2
+
+
+async def test_what_a_dry_run_says_while_its_mapping_goes_live_uses_nothing_up(
+    world: World,
+) -> None:
+    (live,) = world.rules
+    dry = replace(live, mode=MappingMode.DRY_RUN, revision="r2")
+    itsm, vendor = await world.linked()
+    await world.configure(dry)
+    world.desk.say(itsm, "hello")
+    new = world.noc(title="another")
+    await world.notify(itsm, new)
+    await world.settle()
+    await _store_is_told(world, live)
+    await world.intake.drain()
+    await _is_exchanged(world, live)
+    await world.settle()
+    assert world.carrier.said(vendor)[-1] == ("syncd", "Ann: hello")
     assert len(world.carrier.tickets()) == 2
 
 
