@@ -8,18 +8,21 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
 from syncd.core import items, retry, slots
 from syncd.delivery import outcomes, probing
-from syncd.intake import decide
+from syncd.intake import candidates, decide
 from syncd.intake import service as intake
 from syncd.model.operation import Finding, OperationState, ParkReason, ProbeResult, WriteKind
 from syncd.model.outbox import OutcomeKind
-from syncd.ports.errors import OddAnswer, OutcomeUnknown, Unreachable
-from syncd.store import effects, feeds, outbox, plans, settling, tickets
+from syncd.ports.errors import OddAnswer, OutcomeUnknown, TokenRejected, Unreachable
+from syncd.store import effects, feeds, mappings, outbox, plans, settling, tickets
+from syncd.store.tx import Tx
 from tests.simulation.inline import InlineDatabase
+from tests.simulation.life import MemorySpool
 from tests.simulation.vendor import Vendor
 
 Swap = Callable[[Any, str, Any], None]
@@ -139,6 +142,43 @@ def _answer_is_not_kept(swap: Swap) -> None:
     swap(settling, "_settle_in_time", settle_in_time)
 
 
+def _another_takes_what_is_being_sent(swap: Swap) -> None:
+    def claim(tx: Tx, *args: Any, **how: Any) -> Any:
+        o = outbox.t.operation.c
+        taken = outbox.sa.update(outbox.t.operation).where(
+            o.state.in_((OperationState.CLAIMED, OperationState.SENDING))
+        )
+        tx.run(taken.values(state=OperationState.READY, lease_owner=None, lease_until=None))
+        return right(tx, *args, **how)
+
+    right = outbox.claim
+    swap(outbox, "claim", claim)
+
+
+def _nothing_is_recovered(swap: Swap) -> None:
+    def recover(tx: Tx, **how: Any) -> Any:
+        return right(tx, **(how | {"alone": False, "now": how["now"] - timedelta(days=9)}))
+
+    right = outbox.recover
+    swap(outbox, "recover", recover)
+
+
+def _rejected_token_is_delivered(swap: Swap) -> None:
+    async def write(self: Vendor, *args: Any) -> Any:
+        try:
+            return await right(self, *args)
+        except TokenRejected:
+            return self._told(args[0], _receipt(self, args[0]))
+
+    right = Vendor.write
+    swap(Vendor, "write", write)
+
+
+def _files_are_cut(swap: Swap) -> None:
+    right = MemorySpool.source
+    swap(MemorySpool, "source", lambda self, digest: replace(right(self, digest), body=b""))
+
+
 # --- reading ---------------------------------------------------------------------------------
 
 
@@ -240,12 +280,13 @@ def _private_words_leave(swap: Swap) -> None:
 
 def _same_words_are_one(swap: Swap) -> None:
     def unknown(state: Any, side: Any, kind: Any, found: Any) -> Iterator[Any]:
-        said = set()
-        for item in right(state, side, kind, found):
-            words = getattr(item, "body", item.id)
-            if words not in said:
-                said.add(words)
-                yield item
+        before: set[str] = set()
+        repeated = set()
+        for comment in state.tickets[side].comments:
+            if comment.body in before:
+                repeated.add(comment.id)
+            before.add(comment.body)
+        return (item for item in right(state, side, kind, found) if item.id not in repeated)
 
     right = items._unknown
     swap(items, "_unknown", unknown)
@@ -269,6 +310,27 @@ def _conflict_unseen(swap: Swap) -> None:
     swap(fields, "_resolve", lambda *_: None)
 
 
+def _everything_is_shared(swap: Swap) -> None:
+    def match(rules: Any, source: Any, ticket: Any, *rest: Any) -> Any:
+        shared = replace(ticket, fields={**ticket.fields, "assigned_group": "NOC"})
+        return right(rules, source, shared, *rest)
+
+    right = candidates._match
+    swap(candidates, "_match", match)
+
+
+def _renamed_mapping_loses_its_links(swap: Swap) -> None:
+    swap(mappings, "_rename", lambda *_: None)
+
+
+def _new_tickets_match_by_edit(swap: Swap) -> None:
+    def by_edit(tx: Any, subject: Any, *rest: Any) -> bool:
+        return right(tx, replace(subject, is_new=False), *rest)
+
+    right = candidates._is_by_edit
+    swap(candidates, "_is_by_edit", by_edit)
+
+
 BUGS: Mapping[str, Callable[[Swap], None]] = MappingProxyType(
     {
         "the probe is skipped": _skip_the_probe,
@@ -278,6 +340,13 @@ BUGS: Mapping[str, Callable[[Swap], None]] = MappingProxyType(
         "transport repeats a write": _transport_repeats_writes,
         "a second send has another key": _another_key_each_time,
         "a crash while sending counts as unsent": _crash_means_unsent,
+        "another takes what is being sent": _another_takes_what_is_being_sent,
+        "nothing is recovered after a crash": _nothing_is_recovered,
+        "a rejected token counts as delivered": _rejected_token_is_delivered,
+        "files are cut off": _files_are_cut,
+        "everything is shared": _everything_is_shared,
+        "a renamed mapping loses its links": _renamed_mapping_loses_its_links,
+        "new tickets match only by an edit": _new_tickets_match_by_edit,
         "what was refused is forgotten": _forget_what_was_refused,
         "an answer is not kept": _answer_is_not_kept,
         "the cursor is committed first": _cursor_before_commit,

@@ -70,6 +70,7 @@ class Checker:
     people: Mapping[Side, People]
     rules: MappingRules
     shown: Shown
+    is_strict: bool = False
     problems: list[Problem] = field(default_factory=list)
     partners: dict[Side, dict[TicketId, TicketId]] = field(default_factory=dict)
 
@@ -86,6 +87,8 @@ class Checker:
             self._judge_files(side)
             self._judge_causes(side)
         self._judge_fields()
+        if self.is_strict:
+            self._judge_last()
         return self.problems
 
     def _wrong(self, what: Wrong, detail: str) -> None:
@@ -238,6 +241,23 @@ class Checker:
                     self._wrong(Wrong.DIFFERENT, f"{rule.target}: {told}")
             if itsm.get(_REFERENCE) != vendor.number:
                 self._wrong(Wrong.DIFFERENT, f"{_REFERENCE}: {told}")
+
+    def _judge_last(self) -> None:
+        """What stands in a field in the end is what people of one side put there last.
+
+        An older value of theirs that came back was nobody's wish.
+        """
+        for itsm_id, vendor_id in self._pairs():
+            for paired in self.rules.paired:
+                here = self.vendors[Side.ITSM].last_by_people(itsm_id, paired.itsm)
+                there = self.vendors[Side.VENDOR].last_by_people(vendor_id, paired.vendor)
+                table = paired.to_vendor
+                wished = {table.get(str(here)) if table is not None else here, there}
+                shown = self.vendors[Side.VENDOR].ticket(vendor_id).get(paired.vendor)
+                is_judged = (itsm_id, paired.slot) not in self.shown.frozen
+                if is_judged and itsm_id not in self.shown.parted and shown not in wished:
+                    told = f"{paired.slot} of {vendor_id} is {shown!r} again, not one of {wished}"
+                    self._wrong(Wrong.UNCAUSED, told)
 
     def _pairs(self) -> list[tuple[TicketId, TicketId]]:
         there = {ticket.id for vendor in self.vendors.values() for ticket in vendor.tickets()}

@@ -20,12 +20,13 @@ GARBAGE_MIN = 100_000
 
 _template = Path()
 _bug = ""
+_strict = False
 _lasting = ExitStack()
 
 
-def _begin(template: Path, bug: str) -> None:
-    global _template, _bug
-    _template, _bug = template, bug
+def _begin(template: Path, bug: str, strict: bool = False) -> None:
+    global _template, _bug, _strict
+    _template, _bug, _strict = template, bug, strict
     _lasting.enter_context(undisturbed())
 
 
@@ -45,17 +46,19 @@ def undisturbed() -> Iterator[None]:
 
 
 def _play(seed: int) -> Told:
-    return asyncio.run(play(seed, _template, bug=_bug))
+    return asyncio.run(play(seed, _template, bug=_bug, strict=_strict))
 
 
-def stories(seeds: Sequence[int], template: Path, bug: str = "") -> Iterator[Told]:
+def stories(
+    seeds: Sequence[int], template: Path, bug: str = "", *, strict: bool = False
+) -> Iterator[Told]:
     """Play stories and give them as they end, in order of their seeds."""
     if len(seeds) == 1:
-        _begin(template, bug)
+        _begin(template, bug, strict)
         yield _play(seeds[0])
         return
     processes = max(1, len(os.sched_getaffinity(0)))
     with ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=_begin, initargs=(template, bug)
+        processes, get_context("spawn"), initializer=_begin, initargs=(template, bug, strict)
     ) as pool:
         yield from pool.map(_play, seeds, chunksize=4)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.core.rules import ConflictPolicy, MappingMode, MappingRules
 from syncd.model.ids import MappingName, Side, TicketRow
 from syncd.model.operation import OperationState, ParkReason
-from syncd.store import conflicts, connections, links, mappings, operations
+from syncd.store import commands, conflicts, connections, links, mappings, operations
 from syncd.store import tables as t
 from syncd.store.records import OperationRecord
 from syncd.store.tx import Tx
@@ -83,6 +83,15 @@ class Operator:
                 self._off_s = off_s
             case _:
                 await self._resume()
+
+    async def seek_gone(self) -> bool:
+        """Have tickets read again that are shown as gone and are there; says whether there were."""
+        there = {ticket.number for each in self._vendors.values() for ticket in each.tickets()}
+        gone = there.intersection(self._world.store.tx.scalars(_GONE))
+        for number in sorted(gone):
+            asked = {"name": number}
+            await self._world.db.write(commands.resync, asked, "op", self._clock.now())
+        return bool(gone)
 
     # --- the configuration, and who belongs to whom --------------------------------------------
 
@@ -168,4 +177,6 @@ class Operator:
 
 
 _RESTING = t.link.select().with_only_columns(t.link.c.id).where(t.link.c.paused_at.is_not(None))
+_IS_GONE = t.ticket.c.gone_at.is_not(None)
+_GONE = t.ticket.select().with_only_columns(t.ticket.c.number).where(_IS_GONE)
 _OWING = t.operation.select().with_only_columns(t.operation.c.link).where(t.state_in(*t.UNSETTLED))

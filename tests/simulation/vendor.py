@@ -78,6 +78,7 @@ class _Case:
     files: dict[AttachmentId, tuple[str, bytes, datetime, str]] = field(default_factory=dict)
     history: list[tuple[datetime, Ticket]] = field(default_factory=list)
     set_by_people: set[tuple[str, Value]] = field(default_factory=set)
+    last_by_people: dict[str, Value] = field(default_factory=dict)
     removed: bool = False
 
 
@@ -133,6 +134,7 @@ class Vendor:
         """A person opens a ticket."""
         ticket_id = self._new({"status": "New", **fields}, ())
         self._cases[ticket_id].set_by_people |= set(fields.items())
+        self._cases[ticket_id].last_by_people |= fields
         self._touch(ticket_id, "opened")
         return ticket_id
 
@@ -140,6 +142,7 @@ class Vendor:
         """A person changes fields."""
         self._cases[ticket_id].fields |= fields
         self._cases[ticket_id].set_by_people |= set(fields.items())
+        self._cases[ticket_id].last_by_people |= fields
         self._touch(ticket_id, "changed")
 
     def say(
@@ -205,6 +208,10 @@ class Vendor:
     def set_by_people(self, ticket_id: TicketId, name: str) -> list[Value]:
         """Everything people ever put into a field."""
         return [value for other, value in self._cases[ticket_id].set_by_people if other == name]
+
+    def last_by_people(self, ticket_id: TicketId, name: str) -> Value:
+        """What people put into a field last; None: they never did."""
+        return self._cases[ticket_id].last_by_people.get(name)
 
     def number(self, ticket_id: TicketId) -> str:
         """What people call a ticket."""

@@ -8,6 +8,7 @@ nothing lost and nothing doubled.
 import asyncio
 import contextvars
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -40,6 +41,8 @@ from tests.support.clock import FakeClock
 PREFIX = "whole1"
 REFORMS = 0.25
 """Part of the stories in which the configuration is edited and pairs are taken apart."""
+HURRIED = 0.25
+"""Part of the stories in which feeds have small pages, tell nothing twice, and lives are short."""
 PASSES_MAX = 2_000
 """Passes over the event loop that one round may take."""
 IDLE_PASSES = 30
@@ -68,10 +71,14 @@ class World:
         # What came into stories later has luck of its own, so that older ones stay as they were.
         self.luck = Random(f"later {seed}")
         self.reforms = self.luck.random() < REFORMS
+        self.is_hurried = self.luck.random() < HURRIED
+        carrier = scenario.carrier
+        if self.is_hurried:
+            carrier = replace(carrier, page=2, overlap=0)
         self.clock = FakeClock()
         self.vendors = {
             Side.ITSM: Vendor(self.clock, "d", scenario.desk),
-            Side.VENDOR: Vendor(self.clock, "v", scenario.carrier),
+            Side.VENDOR: Vendor(self.clock, "v", carrier),
         }
         self.people = {side: People(side, self.vendors[side], self.random) for side in Side}
         self.people[Side.VENDOR].sets_title = scenario.vendors_set_titles
@@ -287,6 +294,8 @@ class World:
             if self.kill_at is None and self.random.random() < 0.25:
                 self.kill_at = self.steps + self.random.randint(1, 120)
                 self.kills = self.random.random() < 0.7
+            if self.is_hurried and self.kill_at is None:
+                self.kill_at = self.steps + self.luck.randint(1, 60)
             await self.live_a_round()
             self.clock.advance(self.random.choice((0.0, 0.3, 1.0, 3.0, 10.0, 30.0)))
             if self.random.random() < 0.15:
@@ -307,7 +316,7 @@ class World:
         quiet = 0
         for _ in range(CALM_ROUNDS_MAX):
             await self.live_a_round()
-            acted = await self.operator.operate()
+            acted = await self.operator.operate() or await self.operator.seek_gone()
             quiet = quiet + 1 if not acted and await self._is_quiet() else 0
             if quiet >= 4:
                 break
