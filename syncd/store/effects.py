@@ -291,7 +291,7 @@ def _adopt_ticket(tx: Tx, row: Row, receipt: Receipt, now: datetime) -> TicketRo
         sa.update(t.operation)
         .where(
             _o.lane == lanes.of_link(row.link, Side(row.target)),
-            _o.state == OperationState.WAITING,
+            _o.state == sa.literal_column("'waiting'"),
         )
         .values(target_row=created, lane=lanes.of_ticket(created))
     )

@@ -61,8 +61,8 @@ def awaiting_decision(
             sa.select(_c.mapping, _c.id)
             .join(t.ticket, _t.id == column)
             .where(*due, _c.tombstone_at.is_(None), _c.paused_at.is_(None))
-            .order_by(_c.id)
         )
         for row in tx.rows(query):
             found.setdefault(MappingName(row.mapping), {})[LinkRow(row.id)] = None
-    return {name: list(ids) for name, ids in found.items()}
+    # Sorted here: asked for there, SQLite would walk all links in that order.
+    return {name: sorted(ids) for name, ids in found.items()}

@@ -25,7 +25,7 @@ _LANE = sa.bindparam("of_lane", type_=sa.Text())
 
 _waiting, _head = t.operation.alias(), t.operation.alias()
 _READY_HEAD = sa.select(_o.id, _o.rank).where(
-    _o.lane == _LANE, _o.state == sa.literal_column("'ready'")
+    _o.lane == _LANE, t.state_in(*t.HEAD), _o.state == sa.literal_column("'ready'")
 )
 _BETTER = (
     sa.select(_waiting.c.id)

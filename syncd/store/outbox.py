@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from itertools import chain, zip_longest
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -373,7 +374,7 @@ def recover(
     elif not alone:
         left.append(_o.lease_until <= now)
     ready = _give_back(tx, [*left, _o.state == OperationState.CLAIMED], now)
-    lost = [*left, _o.state == OperationState.SENDING]
+    lost = [*left, t.state_in(*t.IN_FLIGHT), _o.state == OperationState.SENDING]
     rows = tx.rows(sa.select(_o.id, _o.link, _o.connection, _o.mapping).where(*lost))
     if rows:
         tx.run(
@@ -482,16 +483,14 @@ def unsettled_creates(tx: Tx, connection: ConnectionName, kind: str) -> list[Uns
     """Return creates whose effect may show as a new ticket of this connection and kind (R5)."""
     in_doubt = sa.and_(_o.state == OperationState.PARKED, _o.park_reason == ParkReason.IN_DOUBT)
     maybe_there = sa.or_(t.state_in(*t.IN_FLIGHT, OperationState.UNKNOWN), in_doubt, _o.sends > 0)
-    query = (
-        sa.select(_o.id, _o.key, _o.link, _o.target, _o.state, _o.sent_at)
-        .where(
-            _o.connection == connection,
-            _o.ticket_kind == kind,
-            _o.kind == WriteKind.CREATE,
-            t.state_in(*t.UNSETTLED),
-            maybe_there,
-        )
-        .order_by(_o.id)
+    query = sa.select(_o.id, _o.key, _o.link, _o.target, _o.state, _o.sent_at).where(
+        _o.connection == connection,
+        _o.ticket_kind == kind,
+        _o.kind == WriteKind.CREATE,
+        # By the index of what is unsettled; any order asked for here would walk the table.
+        t.state_in(*t.UNSETTLED),
+        _o.link > sa.literal_column("0"),
+        maybe_there,
     )
     return [
         UnsettledCreate(
@@ -502,7 +501,7 @@ def unsettled_creates(tx: Tx, connection: ConnectionName, kind: str) -> list[Uns
             state=OperationState(row.state),
             sent_at=row.sent_at,
         )
-        for row in tx.rows(query)
+        for row in sorted(tx.rows(query), key=attrgetter("id"))
     ]
 
 

@@ -76,6 +76,7 @@ def _rest(tx: Tx, row: Row, why: str, now: datetime) -> None:
     tx.run(
         sa.update(t.operation)
         .where(
+            _o.link == row.link,
             _o.lane == lanes.of_link(row.link, Side(row.target)),
             _o.state.in_((OperationState.WAITING, OperationState.PARKED)),
             _o.id != row.id,

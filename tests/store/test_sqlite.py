@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -13,11 +14,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from syncd.store import journal, merging, sqlite, tickets
+from syncd.store import fuses, journal, merging, outbox, sqlite, tickets
 from syncd.store import tables as t
 from syncd.store.database import Database, Tx, read_holder, sqlite_path
 from syncd.store.errors import StoreHeld, StoreUnavailable
 from syncd.store.upgrading import upgrade
+from tests.store.scene import CARRIER, KIND, NOW, Scene, applied, comment, later, receipt
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -277,3 +279,27 @@ async def test_tickets_are_found_without_walking_all_of_a_connection(
         given = (1,) * text.count("?")
         found = raw_of(database).execute(f"EXPLAIN QUERY PLAN {text}", given).fetchall()
         assert index in str(found)
+
+
+async def test_sending_and_deciding_never_walk_all_operations_or_links(sqlite_url: str) -> None:
+    async with await Database.open(sqlite_url) as database:
+        scene, raw, told = Scene(database), raw_of(database), set[str]()
+        await scene.set_up()
+        raw.set_trace_callback(told.add)
+        await scene.opening(comment("c1"))
+        await scene.settle(await scene.send(), applied(receipt("case1", "C1")))
+        await scene.deliver(receipt("case1", comment_id="v1"))
+        await scene.linked(comment("c2"), itsm="inc2", vendor="case2")
+        await database.write(outbox.recover, owner="other", now=later(9), probe_at=later(9))
+        await database.write(outbox.unsettled_creates, CARRIER, KIND)
+        await database.write(fuses.awaiting_decision, now=NOW, after=NOW)
+        raw.set_trace_callback(None)
+        asked = [each for each in told if each.startswith(("SELECT", "UPDATE", "DELETE"))]
+        walked = {
+            each
+            for each in asked
+            for step in raw.execute(f"EXPLAIN QUERY PLAN {each}")
+            if re.fullmatch(r"SCAN (operation|link|ticket|journal|baseline|item_pair)", step[3])
+        }
+        assert len(asked) > 20
+        assert walked == set()
