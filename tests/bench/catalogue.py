@@ -10,7 +10,6 @@ LATER = "comes with its issue"
 async def _later(setting: Setting) -> list[Row]:
     return [
         not_measured("four-processes", LATER, Goal(bound=3.8, at_least=True, of=Of.RATIO)),
-        not_measured("quiet-poll-other-providers", LATER),
     ]
 
 
@@ -23,6 +22,7 @@ def benches() -> Sequence[Bench]:
         delivery,
         latency,
         polls,
+        providers,
         quiet,
         served,
     )
@@ -31,10 +31,11 @@ def benches() -> Sequence[Bench]:
         *delivery.benches(),
         *quiet.benches(),
         *polls.benches(),
+        *providers.benches(),
         *latency.benches(),
         *daemon.benches(),
         *attachments.benches(),
         *served.benches(),
         *containment.benches(),
-        Bench(rows=("four-processes", "quiet-poll-other-providers"), run=_later),
+        Bench(rows=("four-processes",), run=_later),
     ]
