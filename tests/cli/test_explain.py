@@ -17,6 +17,7 @@ from tests.cli.outcomes import applied, cut_off, parked, too_early
 OPENED = place("  to_vendor:                     # a ticket of ours becomes")
 WHEN = place("    when: {assigned_group: Telenor NOC")
 SAID = place("  to_vendor:", after="comments:")
+REOPENED = place("    In Progress: {set: New")
 
 
 def explained(office: Office, row: TicketRow) -> str:
@@ -270,3 +271,38 @@ def test_programs_get_one_document(office: Office) -> None:
     assert told.json["advice"]["why"].startswith("Nothing is open")
     unknown = office.says("--json", "explain", "nothing")
     assert (unknown.status, unknown.json["known"]) == (1, False)
+
+
+def test_what_is_not_carried_is_named_until_it_is(office: Office) -> None:
+    row = opened(office)
+    office.later(60)
+    office.read(DESK, ticket(site="F" * 300))
+    told = [line for line in explained(office, row).splitlines() if "NOT CARRIED" in line]
+    assert any("location: 300 characters are too long, 255 are taken" in one for one in told), told
+    office.later(60)
+    office.read(DESK, ticket(site="Oslo S"))
+    assert "NOT CARRIED  location" not in explained(office, row)
+
+
+def test_a_follow_up_and_the_ticket_it_follows_name_one_another(office: Office) -> None:
+    row = opened(office)
+    office.later(60)
+    steps = (
+        (TELENOR, incident(status="Solved")),
+        (DESK, ticket(status="Resolved")),
+        (TELENOR, incident(status="Customer Accepted")),
+        (DESK, ticket(status="Closed")),
+        (DESK, ticket(status="In Progress")),
+    )
+    for connection, snapshot in steps:
+        office.read(connection, snapshot)
+        office.delivers(lambda operation: applied(office.now, operation))
+        office.later(60)
+    text = explained(office, row)
+    assert "PARTNER  Case-00000002" in text
+    assert "; a follow-up of Case-00000002 took its place" in text
+    assert "; the follow-up of Case-00000002" in text
+    why = "Case-00000002: status is now In Progress, and theirs is Customer Accepted"
+    assert f"followed up  {why}  {REOPENED}" in text
+    assert f"follows      {why}  {REOPENED}" in text
+    assert "create on vendor: followed_up; description Follow-up of Case-00000002." in text
