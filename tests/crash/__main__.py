@@ -75,6 +75,11 @@ async def _server() -> AsyncIterator[tuple[str, Path]]:
 async def _until_one_passes(here: Place, death: Death, most: int) -> Told:
     """Die at the n-th for n = 1, 2, 3 … until a life passes, and judge."""
     await here.goes_live()
+    here.goes_on()
+    # A pair to work on from the first life on: else there is nothing yet that could be changed.
+    await here.process.start()
+    await here.settled()
+    await here.process.kill()
     tally = await die(here, [death], range(1, most + 1))
     here.goes_on()
     await here.process.start()
