@@ -83,7 +83,8 @@ def is_before_ours(slots: Slots, side: Side, name: str, told: str) -> bool:
         baseline = slots.baseline(side, slot)
         if baseline is None or isinstance(baseline.previous, Missing):
             continue
-        if _is_told(baseline.previous, told) and slots.is_stale(side, slot, baseline.previous):
+        is_other = not _is_told(baseline.value, told)
+        if is_other and slots.is_stale(side, slot, baseline.previous):
             return True
     return False
 
@@ -281,9 +282,7 @@ def _plan_pair(slots: Slots, draft: Draft, paired: PairedField) -> None:
             continue
         if value != slots.accounted(side, paired.slot):
             draft.account(side, paired.slot, value)
-    if any(slots.is_unsettled(side, paired.slot) for side in changed):
-        return  # The target changed while our write is unsettled: decided once that is settled.
-    if not changed:
+    if not changed or slots.is_too_early(paired.slot, changed, values):
         return
     if _is_new_rule(slots, paired):
         _account_all(draft, paired, values)

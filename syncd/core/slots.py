@@ -1,8 +1,8 @@
 """Fields: which slots changed, and what that means for the other side (DESIGN R5, R7)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from syncd.core.evaluate import View
 from syncd.core.rules import FieldRule, PairedField
@@ -131,21 +131,54 @@ class Slots:
         writers = self.carriers(slot, source=side.other)
         return any(not is_unsent(writer) for writer in writers)
 
+    def is_too_early(
+        self, slot: str, changed: Collection[Side], values: Mapping[Side, Value | Missing]
+    ) -> bool:
+        """Whether changes of a slot are decided later.
+
+        Either a write of ours to a changed side is unsettled: its outcome decides first. Or what
+        the other side shows may be a person's, made since we wrote there: it has to settle first.
+        """
+        return any(
+            self.is_unsettled(side, slot)
+            or self.is_unclear(side.other, slot, values.get(side.other, MISSING))
+            for side in changed
+        )
+
     def is_stale(self, side: Side, slot: str, value: Value) -> bool:
-        """Whether a value is what stood there before our own write, read too early (R1)."""
+        """Whether a value may be what stood there before our own write, read too early (R1).
+
+        Any value but ours may be: a person's that we never saw, or one from before the write
+        before. A change made since is seen just as well when the provider has settled.
+        """
         baseline = self.baseline(side, slot)
-        if baseline is None or baseline.written_at is None:
+        if baseline is None or baseline.written_at is None or value == baseline.value:
             return False
-        settle = timedelta(seconds=self.state.traits[side].features.settle_s)
+        return self._age(side, baseline.written_at) < self._settle(side)
+
+    def is_known_stale(self, side: Side, slot: str, value: Value) -> bool:
+        """Whether a value is what we know stood there before our own write, read too early."""
+        baseline = self.baseline(side, slot)
+        is_older = baseline is not None and value == baseline.previous
+        written_at = None if baseline is None else baseline.written_at
+        is_early = written_at is not None and self._age(side, written_at) < timedelta(0)
+        return (is_older or is_early) and self.is_stale(side, slot, value)
+
+    def is_unclear(self, side: Side, slot: str, value: Value | Missing) -> bool:
+        """Whether a value may be stale, or a person's change since our write: not overruled yet."""
+        baseline = self.baseline(side, slot)
+        if baseline is None or baseline.written_at is None or isinstance(value, Missing):
+            return False
+        age = self._age(side, baseline.written_at)
+        is_new = value not in (baseline.value, baseline.previous)
+        return is_new and timedelta(0) <= age < self._settle(side)
+
+    def _age(self, side: Side, written_at: datetime) -> timedelta:
         # How old the snapshot is counts, not how late it is looked at.
-        read_at = self.state.read_at.get(side, self.state.now)
-        if value == baseline.value:
-            return False
-        # Whatever a snapshot shows that is older than our write, our write has replaced it: also a
-        # value from before the write before, which `previous` no longer tells.
-        if read_at < baseline.written_at:
-            return True
-        return value == baseline.previous and read_at < baseline.written_at + settle
+        return self.state.read_at.get(side, self.state.now) - written_at
+
+    def _settle(self, side: Side) -> timedelta:
+        return max(timedelta(seconds=self.state.traits[side].features.settle_s), timedelta(0))
 
     def is_foreign(self, side: Side, name: str, value: Value) -> bool:
         """Whether a field shows what another link of the ticket wrote there (R10)."""
@@ -224,7 +257,7 @@ def settle_provisional(slots: Slots, draft: Draft) -> None:
                 BaselineMove(side=side, slot=slot, value=baseline.value, state=unverified)
             )
             continue
-        if isinstance(value, Missing) or slots.is_stale(side, slot, value):
+        if isinstance(value, Missing) or slots.is_known_stale(side, slot, value):
             continue
         if value == baseline.value:
             draft.account(side, slot, value)

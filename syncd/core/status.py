@@ -81,8 +81,9 @@ def plan_status(slots: Slots, draft: Draft) -> None:
         is_theirs = not _is_relayed(slots) and slots.is_foreign(side, STATUS, label)
         if is_theirs and label != slots.accounted(side, STATUS):
             draft.account(side, STATUS, label)
-    if any(slots.is_unsettled(side, STATUS) for side in changed):
-        return  # The target moved while our write is unsettled: decided once that is settled.
+    labels = {side: status_of(view) for side, view in slots.views.items()}
+    if slots.is_too_early(STATUS, changed, labels):
+        return
     if not changed or _is_new_rule(slots, draft):
         return
     if len(changed) == len(Side) and _agree(rules, slots):

@@ -238,7 +238,7 @@ class HandsStaff(Staff):
         """Log hours, and expenses that no other ticket has, so that their note can be found."""
         if life.vendor_ticket:
             life.count += 1
-            hours, expenses = life.chance.choice(("1", "2.5", "4")), f"{life.place}{life.count}.25"
+            hours, expenses = life.chance.choice(("1", "2.5", "4")), f"1{life.place}{life.count}.25"
             by = self._vendor_name(life)
             self._hands.person_logs_hours(life.vendor_ticket, hours, expenses=expenses, by=by)
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from syncd.core.rules import Expression, FieldRule, MappingRules
 from syncd.core.sources import FieldOf, TextOf
-from syncd.core.state import WITHHELD, BaselineState
+from syncd.core.state import WITHHELD, BaselineState, Reason
 from syncd.core.template import compile_template
 from syncd.model.ids import Side
 from syncd.model.operation import WriteKind
@@ -169,3 +169,30 @@ def test_what_a_ticket_we_opened_shows_at_first_is_shown_where_the_origin_says_o
     world.settles()
     assert world.tickets[Side.ITSM].get("description") == "a person's, surely"
     assert world.baselines[withheld].value is None
+
+
+def test_a_value_that_our_write_replaced_unseen_is_no_news_when_read_too_early() -> None:
+    world = linked(mapping(), SLOW)
+    world.sets(Side.VENDOR, "status", "Solved")
+    world.plans()
+    world.delivers(Side.ITSM)
+    world.sets(Side.ITSM, "status", "Closed")  # A person's, overwritten by ours before any read.
+    plan = world.plans()
+    assert (plan.operations, plan.stale) == ((), frozenset({Side.ITSM}))
+    world.sets(Side.ITSM, "status", "Resolved")
+    assert world.plans().operations == ()
+    world.now += timedelta(seconds=61)
+    world.sets(Side.ITSM, "status", "Closed")
+    assert only(world).reason is Reason.STATUS_FOLLOWS
+
+
+def test_what_may_be_a_persons_is_not_overruled_before_the_provider_has_settled() -> None:
+    world = linked(mapping(), SLOW)
+    world.sets(Side.VENDOR, "priority", "Medium")
+    world.plans()
+    world.delivers(Side.ITSM)
+    world.sets(Side.ITSM, "priority", "2")
+    world.sets(Side.VENDOR, "priority", "Critical")
+    assert world.plans().operations == ()
+    world.now += timedelta(seconds=61)
+    assert only(world).fields == {"priority": "High"}  # Both changed: the mapping says who wins.
