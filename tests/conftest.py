@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.mocked_http import repair_aioresponses
 from tests.support.postgres import Server, running_server
-from tests.support.stores import PostgresStores, empty_sqlite, sqlite_store
+from tests.support.stores import PostgresStores, sqlite_store, sqlite_template
 
 repair_aioresponses()
 
@@ -98,12 +98,10 @@ async def postgres_store_url(
     await postgres_stores.give_back(name)
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session", name="sqlite_template")
+def _sqlite_template() -> Path:
     """A file with the schema and nothing else."""
-    path = tmp_path_factory.mktemp("template") / "template.db"
-    path.write_bytes(empty_sqlite())
-    return path
+    return sqlite_template()
 
 
 @pytest.fixture

@@ -36,10 +36,10 @@ from syncd.store.database import Database
 from syncd.store.records import ConnectionPin, OperationDetail, PlanContext
 from syncd.store.spool import Spool
 from syncd.store.tx import Tx
-from tests.simulation.inline import InlineDatabase
+from tests.simulation.inline import in_memory
 from tests.support.clock import FakeClock
 from tests.support.memory_adapter import KIND, MemoryAdapter
-from tests.support.stores import sqlite_store
+from tests.support.stores import sqlite_store, sqlite_template
 
 DESK = ConnectionName("desk")
 VENDOR = ConnectionName("vendor")
@@ -261,9 +261,15 @@ async def a_world(
     folder: Path, clock: Clock | None = None, *, url: str | None = None, inline: bool = False
 ) -> AsyncIterator[World]:
     """Make a world; `inline` without the store's threads, where a run is repeated many times."""
-    path = folder / "syncd.db"
-    url = url or sqlite_store(path)
-    async with InlineDatabase(path) if inline else await Database.open(url) as db:
+    async with contextlib.AsyncExitStack() as stack:
+        db: Database
+        path = folder / "syncd.db"
+        if inline:
+            template = path if path.exists() else sqlite_template()
+            db = stack.enter_context(in_memory(template))
+        else:
+            opened = await Database.open(url or sqlite_store(path))
+            db = await stack.enter_async_context(opened)
         world = World(db, folder, clock or FakeClock())
         await world.set_up()
         yield world

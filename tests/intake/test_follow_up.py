@@ -14,7 +14,7 @@ from syncd.store import links
 from syncd.store.records import LinkPhase
 from tests.delivery.test_crash import Fuse, FusedDatabase
 from tests.intake.world import World, rules
-from tests.simulation.inline import InlineDatabase
+from tests.simulation.inline import in_memory
 from tests.simulation.traits import Fate
 from tests.support.mappings import NOTHING, SAY, set_to
 
@@ -182,9 +182,9 @@ async def _live(world: World, itsm: TicketId) -> None:
         world.clock.advance(10.0)
 
 
-async def _killed_at(step: int, folder: Path, file: Path) -> bool:
+async def _killed_at(step: int, folder: Path, template: Path) -> bool:
     """Kill everything at a step of a follow-up, start again, and check; whether it was reached."""
-    async with InlineDatabase(file) as db:
+    with in_memory(template) as db:
         fuse = Fuse(NEVER, kills=True)
         world = World(FusedDatabase(db, fuse), folder)
         await world.set_up()
@@ -222,8 +222,6 @@ async def test_killed_at_any_step_there_is_one_follow_up_after_a_restart(
     for step in range(1, STEPS_MAX):
         folder = tmp_path / str(step)
         folder.mkdir()
-        file = folder / "syncd.db"
-        file.write_bytes(sqlite_template.read_bytes())
-        if not await _killed_at(step, folder, file):
+        if not await _killed_at(step, folder, sqlite_template):
             return
     pytest.fail("it never came to rest")

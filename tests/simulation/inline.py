@@ -8,7 +8,7 @@ power cuts are for others to play.
 import contextlib
 import sqlite3
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,10 @@ class Memory:
         """Forget everything that was not in the file."""
         self.replace("template")
         self._used.append((self.raw, self._full))
+
+    def end(self) -> None:
+        """Give up the store, where nobody begins with the same file again."""
+        self._full.close()
 
     def replace(self, schema: str) -> None:
         """Put the rows of an attached store in the place of those that are here."""
@@ -119,3 +123,13 @@ class InlineDatabase(Database):
 
     async def close(self) -> None:
         return
+
+
+@contextlib.contextmanager
+def in_memory(template: Path) -> Iterator[InlineDatabase]:
+    """Open a store in memory that begins as a copy of a file; forgotten in the end."""
+    memory = Memory(template)
+    try:
+        yield InlineDatabase(memory)
+    finally:
+        memory.end()

@@ -55,6 +55,14 @@ def empty_sqlite() -> bytes:
         return path.read_bytes()
 
 
+@functools.cache
+def sqlite_template() -> Path:
+    """Give a file with an empty store, made once for all tests of a process."""
+    path = Path(tempfile.mkdtemp(prefix="syncd-template-")) / "template.db"
+    path.write_bytes(empty_sqlite())
+    return path
+
+
 class PostgresStores:
     """Empty PostgreSQL stores, each used by one test at a time and by many after one another.
 
