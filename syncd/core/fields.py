@@ -183,7 +183,7 @@ def _meet(slots: Slots, draft: Draft, rule: FieldRule, view: View, source_value:
         _write_directed(slots, draft, rule, view, source_value)
     else:
         draft.account(source, rule.slot, source_value)
-        if not _is_there(slots, target, rule.target, value):
+        if not _is_there(slots, rule, value):
             first = ", ".join(as_text(view.ticket.get(name)) for name in names)
             kept = as_text(there.ticket.get(rule.target))
             why = f"it was {first!r} when first read, {kept!r} is kept until it changes"
@@ -217,7 +217,7 @@ def _write_directed(
         withhold(slots, draft, aim, (source_value, too_long(aim, value, traits)))
         return
     carriers = slots.carriers(rule.slot, source=source)
-    if _is_there(slots, target, rule.target, written) and not carriers:
+    if _is_there(slots, rule, written) and not carriers:
         draft.account(source, rule.slot, source_value)
         draft.account(target, rule.slot, traits.normalise(rule.target, written))
         return
@@ -246,9 +246,14 @@ def is_writable(name: str, traits: SideTraits, how: str) -> bool:
     return known is None or how in known.writable
 
 
-def _is_there(slots: Slots, side: Side, name: str, value: Value) -> bool:
+def _is_there(slots: Slots, rule: FieldRule, value: Value) -> bool:
+    """Whether the target shows a value, and not only from before our last write there."""
+    side, name = rule.target_side, rule.target
     view = slots.views.get(side)
-    return view is not None and view.get(name) == view.traits.normalise(name, value)
+    if view is None:
+        return False
+    stands = slots.standing(side, rule.slot, view.get(name))
+    return stands == view.traits.normalise(name, value)
 
 
 def _said(rule: FieldRule, value: Value | Missing, move: SlotMove) -> PlannedOperation:
@@ -288,12 +293,18 @@ def _plan_pair(slots: Slots, draft: Draft, paired: PairedField) -> None:
         _account_all(draft, paired, values)
     elif len(values) < len(Side):
         _write_paired(slots, draft, paired, next(iter(changed)))
-    elif _agree(slots, paired, values):
-        _account_all(draft, paired, values)
+    elif _agree(slots, paired, standing := _standing(slots, paired, values)):
+        _account_all(draft, paired, standing)
     elif len(changed) == 1:
         _write_paired(slots, draft, paired, next(iter(changed)))
     else:
         _resolve(slots, draft, paired, values)
+
+
+def _standing(
+    slots: Slots, paired: PairedField, values: Mapping[Side, Value | Missing]
+) -> dict[Side, Value | Missing]:
+    return {side: slots.standing(side, paired.slot, value) for side, value in values.items()}
 
 
 def _is_new_rule(slots: Slots, paired: PairedField) -> bool:
@@ -330,8 +341,9 @@ def _agree(slots: Slots, paired: PairedField, values: Mapping[Side, Value | Miss
         wanted, found = mapped(paired, source, values[source]), values[source.other]
         if isinstance(wanted, Missing) or isinstance(found, Missing):
             continue
-        shown = written_value(paired, source, slots.views[source])
-        kept, _ = fit(aim, shown, traits)
+        view = slots.views[source]
+        is_shown = view.get(aim_at(paired, source).field) == values[source]
+        kept, _ = fit(aim, written_value(paired, source, view), traits) if is_shown else (None, "")
         written = [wanted] if kept is None else [wanted, kept]
         if any(traits.normalise(aim.field, one) == found for one in written):
             return True

@@ -156,6 +156,13 @@ class Slots:
             return False
         return self._age(side, baseline.written_at) < self._settle(side)
 
+    def standing(self, side: Side, slot: str, value: Value | Missing) -> Value | Missing:
+        """Return what stands on a side: what it shows, or what we wrote where that is older."""
+        baseline = self.baseline(side, slot)
+        if baseline is None or isinstance(value, Missing) or not self.is_stale(side, slot, value):
+            return value
+        return baseline.value
+
     def is_known_stale(self, side: Side, slot: str, value: Value) -> bool:
         """Whether a value is what we know stood there before our own write, read too early."""
         baseline = self.baseline(side, slot)

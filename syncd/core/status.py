@@ -137,11 +137,14 @@ def _allowed(action: StatusAction, target_label: str) -> StatusAction:
 
 def _move(rules: StatusRules, slots: Slots, source: Side) -> _Move:
     label = status_of(slots.views[source])
-    target = slots.views.get(source.other)
-    target_label = status_of(target) if target is not None else ""
-    return _Move(
-        source=source, label=label, action=action_for(rules, source.other, label, target_label)
-    )
+    stands = _standing(slots, source.other)
+    return _Move(source=source, label=label, action=action_for(rules, source.other, label, stands))
+
+
+def _standing(slots: Slots, side: Side) -> str:
+    """Give a ticket's status, or what we set where it shows what was there before; else empty."""
+    view = slots.views.get(side)
+    return "" if view is None else as_text(slots.standing(side, STATUS, status_of(view)))
 
 
 def _agree(rules: StatusRules, slots: Slots) -> bool:
@@ -181,7 +184,6 @@ def _resolve(rules: StatusRules, slots: Slots, draft: Draft, moves: list[_Move])
 
 def _carry(slots: Slots, draft: Draft, move: _Move, overruled: Value | Missing = MISSING) -> None:
     target = move.source.other
-    target_view = slots.views.get(target)
     if waiting := _waits_for_others(slots, move):
         draft.note("status.waits_for_others", waiting, move.action.place)
         draft.account(move.source, STATUS, move.label)
@@ -190,7 +192,7 @@ def _carry(slots: Slots, draft: Draft, move: _Move, overruled: Value | Missing =
         case StatusEffect.NOTHING:
             draft.account(move.source, STATUS, move.label)
         case StatusEffect.SET | StatusEffect.CANCEL if (
-            target_view and status_of(target_view) == move.action.status
+            _standing(slots, target) == move.action.status
         ):
             draft.account(move.source, STATUS, move.label)
             draft.account(target, STATUS, move.action.status)

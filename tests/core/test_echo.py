@@ -196,3 +196,23 @@ def test_what_may_be_a_persons_is_not_overruled_before_the_provider_has_settled(
     assert world.plans().operations == ()
     world.now += timedelta(seconds=61)
     assert only(world).fields == {"priority": "High"}  # Both changed: the mapping says who wins.
+
+
+def test_a_change_taken_back_before_our_write_is_read_is_carried() -> None:
+    world = linked()
+    before = world.tickets[Side.VENDOR]
+    world.sets(Side.ITSM, "priority", "2")
+    world.sets(Side.ITSM, "title", "second")
+    world.plans()
+    world.delivers(Side.VENDOR)
+    after, world.read_at[Side.VENDOR] = world.tickets[Side.VENDOR], world.now - timedelta(seconds=5)
+    world.sets(Side.ITSM, "priority", "1")
+    world.sets(Side.ITSM, "title", "Link down")
+    world.tickets[Side.VENDOR] = before  # As it was read before our write.
+    assert only(world).fields == {"priority": "Critical", "title": "Link down"}
+    world.tickets[Side.VENDOR] = after
+    world.read_at.clear()
+    world.settles()
+    vendor = world.tickets[Side.VENDOR]
+    assert (vendor.get("priority"), vendor.get("title")) == ("Critical", "Link down")
+    assert world.tickets[Side.ITSM].get("priority") == "1"

@@ -77,6 +77,7 @@ class LinkWorld:
     keys: dict[OperationKey, tuple[LinkRow, Side]] = field(default_factory=dict)
     origin: Side | None = None
     now: datetime = START
+    read_at: dict[Side, datetime] = field(default_factory=dict)
     serial: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -153,6 +154,7 @@ class LinkWorld:
             own_keys=dict(self.keys),
             origin=self.origin,
             now=self.now,
+            read_at=dict(self.read_at),
         )
 
     def opens(self, source: Side) -> bool:
