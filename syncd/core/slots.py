@@ -236,15 +236,30 @@ def is_altered(sent: Value, read: Value) -> bool:
 
 
 def replaced(slots: Slots, changed: frozenset[str]) -> frozenset[OperationId]:
-    """Name the unsent field writes that a newer change of one of their slots replaces."""
+    """Name the unsent field writes that a newer change of one of their slots replaces.
+
+    So is one whose target shows what may be a person's: it is decided again when that is clear.
+    """
     return frozenset(
         operation.id
         for operation in slots.state.operations
         if is_unsent(operation)
         and operation.slots
         and operation.kind is not WriteKind.CREATE
-        and not changed.isdisjoint(operation.slots)
+        and (not changed.isdisjoint(operation.slots) or _is_unclear_there(slots, operation))
     )
+
+
+def _is_unclear_there(slots: Slots, operation: OpenOperation) -> bool:
+    """Whether a field that both sides may change shows an unclear value where it is written."""
+    both = {STATUS, *(paired.slot for paired in slots.state.rules.paired)}
+    for slot in both & set(operation.slots):
+        side = operation.slots[slot].source.other
+        view = slots.views.get(side)
+        name = target_field(slots, side, slot)
+        if view is not None and slots.is_unclear(side, slot, view.get(name)):
+            return True
+    return False
 
 
 def settle_provisional(slots: Slots, draft: Draft) -> None:

@@ -17,6 +17,7 @@ from syncd.delivery.rechecks import Rechecks
 from syncd.delivery.reports import Reports
 from syncd.delivery.sending import send
 from syncd.delivery.settling import Settler
+from syncd.delivery.steps import ClockSteps
 from syncd.delivery.tools import Tools
 from syncd.model.ids import ConnectionName
 from syncd.model.outbox import ClaimedOperation, OutcomeKind
@@ -83,6 +84,7 @@ class Delivery:
             clock=clock,
             ids=ids,
             options=options,
+            steps=ClockSteps(clock),
             question=hooks.question,
             normalise=hooks.normalise,
         )
@@ -225,6 +227,7 @@ class Delivery:
                 self._reports.lost(op)
             else:
                 self._learn(progress, verdict)
+                self._note_closing(op, verdict)
                 stored = await self._settler.store(op, verdict)
                 tally.outcomes[verdict.outcome.kind] += stored
         finally:
@@ -245,6 +248,12 @@ class Delivery:
                     return await carry(op, self._tools, progress)
         except Exception as err:  # noqa: BLE001 - no adapter's failure may end the service
             return outcomes.after_error(op, progress, err, self._tools.terms(op))
+
+    def _note_closing(self, op: ClaimedOperation, verdict: Verdict) -> None:
+        if verdict.outcome.kind not in (OutcomeKind.UNKNOWN, OutcomeKind.LATER):
+            self._tools.steps.forget(op.id)
+        elif verdict.outcome.closed_at is not None:
+            self._tools.steps.note(op.id)
 
     def _learn(self, progress: Progress, verdict: Verdict) -> None:
         outcome, wait_s = verdict.outcome, 0.0

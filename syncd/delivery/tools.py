@@ -11,6 +11,7 @@ from syncd.delivery.lanes import Lanes
 from syncd.delivery.ledger import Ledger
 from syncd.delivery.options import Options
 from syncd.delivery.outcomes import BLIND, Terms
+from syncd.delivery.steps import ClockSteps
 from syncd.model.ids import ConnectionName
 from syncd.model.outbox import ClaimedOperation
 from syncd.model.ticket import Value
@@ -30,6 +31,7 @@ class Tools:
         clock: time.
         ids: randomness.
         options: bounds.
+        steps: how far the clock was set while writes are unsettled.
         question: what is to be looked for before a create is sent.
         normalise: N with the spellings the settings add; None: the adapter's alone.
     """
@@ -41,6 +43,7 @@ class Tools:
     clock: Clock
     ids: IdSource
     options: Options
+    steps: ClockSteps
     question: Callable[[ClaimedOperation], Question | None] = lambda _: None
     normalise: Callable[[ConnectionName, str, Value], Value] | None = None
 

@@ -144,6 +144,7 @@ def test_a_conflict_is_listed_and_decided(office: Office) -> None:
     office.delivers(lambda operation: applied(office.now, operation))
     office.read(TELENOR, incident())
     office.delivers(lambda operation: applied(office.now, operation))
+    office.later(10)
     office.read(DESK, ticket(priority="2"))
     office.read(TELENOR, incident(priority="Low"))
     listed = office.says("conflicts", "list").out

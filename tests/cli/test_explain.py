@@ -194,6 +194,7 @@ def test_an_operation_in_doubt_asks_a_person(office: Office) -> None:
 def test_a_conflict_is_named_with_both_values_and_its_command(office: Office) -> None:
     office.configure(changes={"conflict: itsm": "conflict: park"})
     row = opened(office)
+    office.later(10)
     office.read(DESK, ticket(priority="2"))
     # Both changed before either was carried: nothing was sent in between.
     office.read(TELENOR, incident(priority="Low"))

@@ -101,6 +101,7 @@ def test_when_all_is_well_it_says_so_and_that_a_restart_is_safe(office: Office) 
 def test_what_needs_a_person_comes_first_with_its_command(office: Office) -> None:
     office.configure(changes={"conflict: itsm": "conflict: park"})
     in_step(office)
+    office.later(10)
     office.read(DESK, ticket(priority="2"))
     office.read(TELENOR, incident(priority="Low"))
     office.read(DESK, ticket("INC0000002"))

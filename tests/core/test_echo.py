@@ -191,9 +191,10 @@ def test_what_may_be_a_persons_is_not_overruled_before_the_provider_has_settled(
     world.sets(Side.VENDOR, "priority", "Medium")
     world.plans()
     world.delivers(Side.ITSM)
-    world.sets(Side.ITSM, "priority", "2")
     world.sets(Side.VENDOR, "priority", "Critical")
-    assert world.plans().operations == ()
+    assert only(world).fields == {"priority": "1"}
+    world.sets(Side.ITSM, "priority", "2")
+    assert (world.plans().operations, world.head(Side.ITSM)) == ((), None)
     world.now += timedelta(seconds=61)
     assert only(world).fields == {"priority": "High"}  # Both changed: the mapping says who wins.
 

@@ -260,6 +260,20 @@ async def test_nothing_is_sent_again_before_the_settle_time_and_all_looks(world:
     assert {write.key for write in world.vendor.sends} == {world.keys[create_id]}
 
 
+async def test_setting_our_clock_forward_does_not_make_the_settle_time_pass(world: World) -> None:
+    await world.plan(await world.opening(), create())
+    world.vendor.script.append(Fault.CUT)
+    delivery, clock = world.delivery(), world.clock
+    assert isinstance(clock, FakeClock)
+    began_s = clock.monotonic_s()
+    await delivery.run_round()
+    clock.jump(3600.0)
+    while len(world.vendor.sends) == 1:
+        turn(world, 1.0)
+        await delivery.run_round()
+    assert clock.monotonic_s() - began_s >= 30
+
+
 async def test_a_probe_costs_no_send_and_is_recorded(world: World) -> None:
     (create_id,) = await world.plan(await world.opening(), create())
     world.vendor.script.append(Fault.CUT)

@@ -70,7 +70,6 @@ class Checker:
     people: Mapping[Side, People]
     rules: MappingRules
     shown: Shown
-    is_strict: bool = False
     problems: list[Problem] = field(default_factory=list)
     partners: dict[Side, dict[TicketId, TicketId]] = field(default_factory=dict)
 
@@ -87,8 +86,7 @@ class Checker:
             self._judge_files(side)
             self._judge_causes(side)
         self._judge_fields()
-        if self.is_strict:
-            self._judge_last()
+        self._judge_last()
         return self.problems
 
     def _wrong(self, what: Wrong, detail: str) -> None:

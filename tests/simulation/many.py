@@ -20,13 +20,12 @@ GARBAGE_MIN = 100_000
 
 _template = Path()
 _bug = ""
-_strict = False
 _lasting = ExitStack()
 
 
-def _begin(template: Path, bug: str, strict: bool = False) -> None:
-    global _template, _bug, _strict
-    _template, _bug, _strict = template, bug, strict
+def _begin(template: Path, bug: str) -> None:
+    global _template, _bug
+    _template, _bug = template, bug
     _lasting.enter_context(undisturbed())
 
 
@@ -46,19 +45,17 @@ def undisturbed() -> Iterator[None]:
 
 
 def _play(seed: int) -> Told:
-    return asyncio.run(play(seed, _template, bug=_bug, strict=_strict))
+    return asyncio.run(play(seed, _template, bug=_bug))
 
 
-def stories(
-    seeds: Sequence[int], template: Path, bug: str = "", *, strict: bool = False
-) -> Iterator[Told]:
+def stories(seeds: Sequence[int], template: Path, bug: str = "") -> Iterator[Told]:
     """Play stories and give them as they end, in order of their seeds."""
     if len(seeds) == 1:
-        _begin(template, bug, strict)
+        _begin(template, bug)
         yield _play(seeds[0])
         return
     processes = max(1, len(os.sched_getaffinity(0)))
     with ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=_begin, initargs=(template, bug, strict)
+        processes, get_context("spawn"), initializer=_begin, initargs=(template, bug)
     ) as pool:
         yield from pool.map(_play, seeds, chunksize=4)

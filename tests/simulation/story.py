@@ -46,14 +46,13 @@ def name_of(seed: int) -> str:
     return list(SCENARIOS)[seed % len(SCENARIOS)]
 
 
-async def play(seed: int, template: Path, *, bug: str = "", strict: bool = False) -> Told:
+async def play(seed: int, template: Path, *, bug: str = "") -> Told:
     """Play one story from its seed alone, on a copy of an empty store, and judge it.
 
     Args:
         seed: decides everything.
         template: a store with the schema and nothing else.
         bug: planted while it is played; empty: none.
-        strict: an older value of people's that came back is wrong too.
     """
     name = name_of(seed)
     store = Memory(template)
@@ -63,9 +62,7 @@ async def play(seed: int, template: Path, *, bug: str = "", strict: bool = False
     try:
         with planted(bug):
             await world.play()
-        problems = Checker(
-            world.vendors, world.people, world.scenario.rules, world.shown, strict
-        ).judge()
+        problems = Checker(world.vendors, world.people, world.scenario.rules, world.shown).judge()
     except Exception as error:  # noqa: BLE001 - whatever broke a story is its verdict
         unrest = f"{type(error).__name__}: {error}"
     finally:

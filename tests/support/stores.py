@@ -1,5 +1,6 @@
 """Empty stores without the price of making them: the schema is made once and copied or emptied."""
 
+import atexit
 import functools
 import tempfile
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ SELECT md5(string_agg(said, ';' ORDER BY said)) FROM (
     UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
     UNION ALL SELECT concat(tgname, tgrelid::regclass, tgenabled) FROM pg_trigger
      WHERE NOT tgisinternal
+    UNION ALL SELECT concat('at ', version_num) FROM alembic_version
 ) AS everything
 """
 _TABLES = """
@@ -58,7 +60,9 @@ def empty_sqlite() -> bytes:
 @functools.cache
 def sqlite_template() -> Path:
     """Give a file with an empty store, made once for all tests of a process."""
-    path = Path(tempfile.mkdtemp(prefix="syncd-template-")) / "template.db"
+    folder = tempfile.TemporaryDirectory(prefix="syncd-template-")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / "template.db"
     path.write_bytes(empty_sqlite())
     return path
 

@@ -1,0 +1,37 @@
+"""How far our clock was set while a write's fate was unknown.
+
+When a write's socket was closed is stored by the wall clock, for a daemon that starts again.
+Setting it forward would make the settle time look over: within one process the steady clock tells.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from syncd.model.ids import OperationId
+from syncd.ports.clock import Clock
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ClockSteps:
+    """Remembers, per unsettled write, how the two clocks stood when its closing was noted."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Remember nothing yet."""
+        self._clock = clock
+        self._apart: dict[OperationId, timedelta] = {}
+
+    def note(self, operation: OperationId) -> None:
+        """Note that a closing is being stored now."""
+        self._apart[operation] = self._between()
+
+    def forget(self, operation: OperationId) -> None:
+        """Forget a write that is settled."""
+        self._apart.pop(operation, None)
+
+    def forward(self, operation: OperationId) -> timedelta:
+        """Return how far the wall clock was set forward since; zero where nothing was noted."""
+        now = self._between()
+        return max(now - self._apart.get(operation, now), timedelta(0))
+
+    def _between(self) -> timedelta:
+        return self._clock.now() - _EPOCH - timedelta(seconds=self._clock.monotonic_s())
