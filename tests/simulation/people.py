@@ -114,7 +114,8 @@ class People:
     def _remove(self, ticket_id: TicketId) -> None:
         if removed := self.vendor.removed():
             self.vendor.restore(self.random.choice(removed))
-        else:
+        elif not self.vendor.is_just_made(ticket_id):
+            # Deleted before anybody looked, nothing tells it from one that was never made.
             self.vendor.remove(ticket_id)
 
     def _say(self, ticket_id: TicketId) -> None:

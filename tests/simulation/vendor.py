@@ -174,6 +174,16 @@ class Vendor:
         self._cases[ticket_id].removed = False
         self._touch(ticket_id, "restored")
 
+    def is_just_made(self, ticket_id: TicketId) -> bool:
+        """Whether we made a ticket so lately that its creation may still be in doubt."""
+        is_ours = any(
+            one.kind is WriteKind.CREATE and one.ticket_id == ticket_id for one in self.effects
+        )
+        made_at = self._cases[ticket_id].history[0][0]
+        return is_ours and self.clock.now() - made_at < 5 * timedelta(
+            seconds=self.profile.write_settle_s
+        )
+
     def removed(self) -> list[TicketId]:
         """What was deleted and may be brought back."""
         return [case.id for case in self._cases.values() if case.removed]
