@@ -18,6 +18,7 @@ from syncd.transport.pool import ClientPool
 from tests.gateway.fakes import FakeClock
 from tests.gateway.served import DETAILS, NAME, Office, office, realm_of
 from tests.support.issuer import Issuer, new_key, running
+from tests.support.stores import sqlite_store
 
 
 @pytest.fixture
@@ -216,7 +217,7 @@ async def test_an_offline_token_is_redeemed_once_and_kept_nowhere_in_clear(desk:
 async def test_a_rotated_offline_token_is_committed_before_it_is_used_and_never_spent_twice(
     tmp_path: Path,
 ) -> None:
-    url = f"sqlite:///{tmp_path}/store.db"
+    url = sqlite_store(tmp_path / "store.db")
     async with office(tmp_path, database_url=url) as desk:
         desk.issuer.rotates = True
         offline = desk.issuer.offline_token()

@@ -35,16 +35,17 @@ async def test_everything_arrives_once_whatever_breaks(chunk: int, sqlite_templa
 
 
 DIGITS = 7
-"""Of the commit's name; enough that two commits hardly ever play the same."""
+"""Of the tree's name; enough that two commits hardly ever play the same."""
 
 
 @cache
 def _first_fresh() -> int:
     """Where this commit's slice of the seeds begins: others than the last one's, and always these.
 
-    Outside a clone it is always the same.
+    What the commit holds decides, so that the same files play the same wherever they are committed;
+    outside a clone it is always the same.
     """
-    asked = ["git", "rev-parse", "HEAD"]
+    asked = ["git", "rev-parse", "HEAD^{tree}"]
     told = subprocess.run(asked, cwd=Path(__file__).parent, capture_output=True, check=False)
     return FRESH + int(told.stdout[:DIGITS] or b"0", 16) * CHUNK * CHUNKS
 
