@@ -131,18 +131,17 @@ class Operator:
     async def _part(self, by: Random) -> None:
         """Remove a link that owes nothing; what its tickets show next waits for its return."""
 
-        def unit(tx: Tx) -> tuple[TicketRow, TicketRow] | None:
+        def unit(tx: Tx) -> None:
             owing = set(tx.scalars(_OWING))
             whole = [link for link in links.live(tx) if len(link.rows) == len(Side)]
             free = [link for link in whole if link.id not in owing]
-            if not free:
-                return None
-            link = by.choice(free)
-            links.tombstone(tx, link.id, by="op", now=self._clock.now())
-            return link.rows[Side.ITSM], link.rows[Side.VENDOR]
+            if free:
+                link = by.choice(free)
+                links.tombstone(tx, link.id, by="op", now=self._clock.now())
+                # Within the unit: whoever dies right after its commit has parted them all the same.
+                self._parted.append((link.rows[Side.ITSM], link.rows[Side.VENDOR]))
 
-        if (pair := await self._world.db.write(unit)) is not None:
-            self._parted.append(pair)
+        await self._world.db.write(unit)
 
     async def _join(self) -> None:
         while self._parted:
