@@ -185,7 +185,7 @@ class Slots:
         return self.state.read_at.get(side, self.state.now) - written_at
 
     def _settle(self, side: Side) -> timedelta:
-        return max(timedelta(seconds=self.state.traits[side].features.settle_s), timedelta(0))
+        return timedelta(seconds=self.state.traits[side].features.settle_s)
 
     def is_foreign(self, side: Side, name: str, value: Value) -> bool:
         """Whether a field shows what another link of the ticket wrote there (R10)."""

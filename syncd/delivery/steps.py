@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from syncd.model.ids import OperationId
 from syncd.ports.clock import Clock
 
+KEPT_MAX = 10_000
+"""Writes remembered; those settled by a read or by a person are never told to this one."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -22,7 +24,10 @@ class ClockSteps:
 
     def note(self, operation: OperationId) -> None:
         """Note that a closing is being stored now."""
+        self._apart.pop(operation, None)
         self._apart[operation] = self._between()
+        if len(self._apart) > KEPT_MAX:
+            del self._apart[next(iter(self._apart))]
 
     def forget(self, operation: OperationId) -> None:
         """Forget a write that is settled."""
