@@ -4,42 +4,15 @@ Nothing of this is documented (section 7, D17 and D18): codes are those of DESIG
 is looked for in the places where such answers usually have it.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping
 from types import MappingProxyType
 
-import orjson
+from syncd.ports.answers import SAID_CHARS_MAX, Meaning, Row, error_of, texts_said
+from syncd.ports.errors import RemoteError
 
-from syncd.ports.errors import NotFound, Refused, RemoteContext, RemoteError
-
-RAW_BYTES_MAX = 2048
-"""How much of an error's body is read and kept (D18)."""
-_TEXT_CHARS_MAX = 300
-_DEPTH_MAX = 4
-
-
-class Meaning(StrEnum):
-    """What an answer means for us."""
-
-    REFUSED = "refused"
-    NOT_FOUND = "not_found"
-    BY_STATUS = "by_status"
-    """Left to the classes of DESIGN R3."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One answer.
-
-    Attributes:
-        meaning: what it is for us.
-        text: what an operator is told.
-    """
-
-    meaning: Meaning
-    text: str
-
+_NAMES = (
+    "message", "error_description", "error", "errors", "fault", "faultstring", "detail",
+)  # fmt: skip
 
 ROWS: Mapping[int, Row] = MappingProxyType(
     {
@@ -77,29 +50,7 @@ def error_text(body: bytes) -> str:
 
     Spec: Customer Support Tickets API, section 7, D18.
     """
-    try:
-        node = orjson.loads(body[:RAW_BYTES_MAX])
-    except orjson.JSONDecodeError:
-        return ""
-    texts = dict.fromkeys(" ".join(text.split()) for text in _texts(node, 0))
-    return "; ".join(text for text in texts if text)[:_TEXT_CHARS_MAX]
-
-
-def _texts(node: object, depth: int) -> Iterator[str]:
-    """Walk `message`, `error`, `error_description`, `errors[]`, `fault.faultstring`, `detail`."""
-    if depth > _DEPTH_MAX:
-        return
-    if isinstance(node, str):
-        yield node
-    if isinstance(node, list):
-        for item in node[:10]:
-            yield from _texts(item, depth + 1)
-    if isinstance(node, dict):
-        names = (
-            "message", "error_description", "error", "errors", "fault", "faultstring", "detail",
-        )  # fmt: skip
-        for name in names:
-            yield from _texts(node.get(name), depth + 1)
+    return "; ".join(texts_said(body, _NAMES))[:SAID_CHARS_MAX]
 
 
 def read_error(status: int, body: bytes, *, is_write: bool) -> RemoteError | None:
@@ -116,12 +67,4 @@ def read_error(status: int, body: bytes, *, is_write: bool) -> RemoteError | Non
     Spec: Customer Support Tickets API, section 7, D18.
     """
     del is_write  # the same answer means the same for both; R3 tells them apart afterwards
-    row = ROWS.get(status)
-    if row is None or row.meaning is Meaning.BY_STATUS:
-        return None
-    said = error_text(body)
-    message = f"Digital Realty {status}: {row.text}" + (f" ({said})" if said else "")
-    context = RemoteContext(status=status, code=str(status))
-    if row.meaning is Meaning.NOT_FOUND:
-        return NotFound(message, context)
-    return Refused(message, context)
+    return error_of("Digital Realty", ROWS, status, error_text(body))

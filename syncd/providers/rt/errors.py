@@ -1,38 +1,10 @@
 """What RT's error answers mean: one row per answer (REST2 of RT 5; NOTES.md, Errors)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
-import orjson
-
-from syncd.ports.errors import NotFound, Refused, RemoteContext, RemoteError
-
-_TEXT_CHARS_MAX = 300
-
-
-class Meaning(StrEnum):
-    """What an answer means for us."""
-
-    REFUSED = "refused"
-    NOT_FOUND = "not_found"
-    BY_STATUS = "by_status"
-    """Left to the classes of DESIGN R3."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One answer.
-
-    Attributes:
-        meaning: what it is for us.
-        text: what an operator is told.
-    """
-
-    meaning: Meaning
-    text: str
-
+from syncd.ports.answers import SAID_CHARS_MAX, Meaning, Row, error_of, texts_said
+from syncd.ports.errors import RemoteError
 
 ROWS: Mapping[int, Row] = MappingProxyType(
     {
@@ -54,16 +26,6 @@ ROWS: Mapping[int, Row] = MappingProxyType(
 """HTTP status -> what it means."""
 
 
-def error_text(body: bytes) -> str:
-    """Find what an error's body says, in one line; empty when it says nothing."""
-    try:
-        node = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return ""
-    told = node.get("message") if isinstance(node, dict) else None
-    return " ".join(told.split())[:_TEXT_CHARS_MAX] if isinstance(told, str) else ""
-
-
 def read_error(status: int, body: bytes, *, is_write: bool) -> RemoteError | None:
     """Turn an error answer of RT into the error delivery and intake act on.
 
@@ -76,12 +38,5 @@ def read_error(status: int, body: bytes, *, is_write: bool) -> RemoteError | Non
         None where DESIGN R3's classes apply: 401, 408, 409, 412, 429 and 5xx.
     """
     del is_write  # the same answer means the same for both; R3 tells them apart afterwards
-    row = ROWS.get(status)
-    if row is None or row.meaning is Meaning.BY_STATUS:
-        return None
-    said = error_text(body)
-    message = f"RT {status}: {row.text}" + (f" ({said})" if said else "")
-    context = RemoteContext(status=status, code=str(status))
-    if row.meaning is Meaning.NOT_FOUND:
-        return NotFound(message, context)
-    return Refused(message, context)
+    said = "; ".join(texts_said(body, ("message",)))[:SAID_CHARS_MAX]
+    return error_of("RT", ROWS, status, said)

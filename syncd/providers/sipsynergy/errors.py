@@ -5,44 +5,15 @@ Unprocessable Entity*. The rest is convention, or what the company's other servi
 (section 8). What is not in the table is left to the classes of DESIGN R3.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-import orjson
-
 from syncd.model.secret import Secret
-from syncd.ports.errors import NotFound, Refused, RemoteContext, RemoteError
+from syncd.ports.answers import SAID_CHARS_MAX, Meaning, Row, error_of, texts_said
+from syncd.ports.errors import RemoteError
 from syncd.transport.redact import scrub
 
-RAW_BYTES_MAX = 2048
-"""How much of an error's body is read."""
-SAID_CHARS_MAX = 300
-_DEPTH_MAX = 4
 _NAMES = ("title", "message", "detail", "errorMessage", "error", "errors")
-
-
-class Meaning(StrEnum):
-    """What an answer means for us."""
-
-    REFUSED = "refused"
-    NOT_FOUND = "not_found"
-    BY_STATUS = "by_status"
-    """Left to the classes of DESIGN R3."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One answer.
-
-    Attributes:
-        meaning: what it is for us.
-        text: what an operator is told beside the service's own words.
-    """
-
-    meaning: Meaning
-    text: str
 
 
 def _row(meaning: Meaning, text: str) -> Row:
@@ -76,26 +47,7 @@ def said(body: bytes) -> str:
 
     Spec: Tickets Microservice, section 3, Error Unprocessable Entity; section 8, row 2.
     """
-    try:
-        parsed: object = orjson.loads(body[:RAW_BYTES_MAX])
-    except orjson.JSONDecodeError:
-        return ""
-    texts = dict.fromkeys(text.strip() for text in _texts(parsed, 0) if text.strip())
-    return ": ".join(texts)[:SAID_CHARS_MAX]
-
-
-def _texts(node: object, depth: int) -> Iterator[str]:
-    """Walk `title`, `message`, `detail`, `error` and `errors`."""
-    if depth > _DEPTH_MAX:
-        return
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, list):
-        for item in node[:10]:
-            yield from _texts(item, depth + 1)
-    elif isinstance(node, dict):
-        for name in _NAMES:
-            yield from _texts(node.get(name), depth + 1)
+    return ": ".join(texts_said(body, _NAMES))[:SAID_CHARS_MAX]
 
 
 class HttpErrors:
@@ -122,10 +74,4 @@ class HttpErrors:
         Spec: Tickets Microservice, section 4; section 8.
         """
         del is_write  # the same answer means the same for both; R3 tells them apart afterwards
-        row = ROWS.get(status)
-        if row is None or row.meaning is Meaning.BY_STATUS:
-            return None
-        words = scrub(said(body), self._secrets)
-        message = f"SIP Synergy {status}: {row.text}" + (f" ({words})" if words else "")
-        context = RemoteContext(status=status)
-        return (NotFound if row.meaning is Meaning.NOT_FOUND else Refused)(message, context)
+        return error_of("SIP Synergy", ROWS, status, scrub(said(body), self._secrets))
