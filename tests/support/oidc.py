@@ -6,12 +6,15 @@ Where node or npm is missing, or the packages cannot be fetched, its tests are s
 import asyncio
 import fcntl
 import json
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import aiohttp
@@ -21,7 +24,9 @@ from syncd.transport.auth import basic
 
 HOME = Path(__file__).parents[1] / "oidc"
 START_S = 60.0
-INSTALL_S = 300.0
+# Far below the time after which a test that hangs is killed.
+INSTALL_S = 60.0
+FAILED = HOME / ".failed"
 
 
 @dataclass
@@ -75,25 +80,37 @@ def installed() -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("node and npm are needed for a real OpenID provider")
-    # Several test processes may come at once; the first installs.
+    # Several test processes may come at once; the first installs, or fails for all of them.
     with (HOME / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (HOME / "node_modules" / "oidc-provider").is_dir():
-            command = [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
-            try:
-                done = subprocess.run(
-                    command,
-                    cwd=HOME,
-                    capture_output=True,
-                    text=True,
-                    timeout=INSTALL_S,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired:
-                pytest.skip("the packages of the OpenID provider did not come in time")
-            if done.returncode:
-                pytest.skip(f"the OpenID provider cannot be installed: {done.stderr[-200:]}")
+            run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"process {os.getpid()}")
+            if FAILED.exists() and FAILED.read_text() == run:
+                pytest.skip("the OpenID provider could not be installed in this run")
+            if why := _install(npm):
+                FAILED.write_text(run)
+                pytest.skip(f"the OpenID provider cannot be installed: {why}")
     return node
+
+
+def _install(npm: str) -> str:
+    """Fetch the packages; give why that failed, if it did."""
+    command = [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    # Into a file: a process npm left behind would keep a pipe open after npm was killed.
+    with TemporaryFile() as printed:
+        process = subprocess.Popen(
+            command, cwd=HOME, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            status = process.wait(INSTALL_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            shutil.rmtree(HOME / "node_modules", ignore_errors=True)
+            return f"the packages did not come in {INSTALL_S:.0f} s"
+        printed.seek(0)
+        return printed.read().decode(errors="replace")[-200:] if status else ""
 
 
 @asynccontextmanager
