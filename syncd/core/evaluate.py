@@ -197,7 +197,7 @@ def _zoned(value: Value | Missing, zoned: Zoned, view: View) -> tuple[Value | Mi
     return (MISSING, f"{text!r} is no date with a time") if made is None else (made, "")
 
 
-def why_no_time(expression: Expression, view: View) -> str:
+def why_nothing(expression: Expression, view: View) -> str:
     """Say why an expression with a zone gives nothing for what stands there; empty otherwise."""
     if expression.zone is None:
         return ""

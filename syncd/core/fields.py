@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from syncd.core.evaluate import View, as_text, fingerprint, inputs, short, why_no_time
+from syncd.core.evaluate import View, as_text, fingerprint, inputs, short, why_nothing
 from syncd.core.fitting import aim_at, aim_of, carried_again, fit, rest_said, too_long, withhold
 from syncd.core.naming import computed
 from syncd.core.rules import ChangePolicy, ConflictPolicy, FieldRule, PairedField
@@ -10,12 +10,14 @@ from syncd.core.slots import STATUS, Draft, FieldWrite, Slots, directed, paired_
 from syncd.core.sources import FieldOf
 from syncd.core.state import (
     WITHHELD,
+    ZONED,
     FoundConflict,
     PlannedOperation,
     Reason,
     SideTraits,
     SlotMove,
 )
+from syncd.core.translating import is_same, mapped, why_no_time, written_value, zone_name
 from syncd.model.ids import Side
 from syncd.model.operation import CommentDraft, WriteKind
 from syncd.model.ticket import MISSING, CommentKind, Missing, Value
@@ -125,7 +127,11 @@ def changed_sides(slots: Slots, paired: PairedField) -> frozenset[Side]:
 def changed_slots(slots: Slots) -> frozenset[str]:
     """Name the slots that are news on either side."""
     changed = {rule.slot for rule, view in directed(slots) if changed_inputs(slots, rule, view)}
-    changed |= {paired.slot for paired in slots.state.rules.paired if changed_sides(slots, paired)}
+    changed |= {
+        paired.slot
+        for paired in slots.state.rules.paired
+        if changed_sides(slots, paired) or _moved_zone(slots, paired)
+    }
     return frozenset(changed)
 
 
@@ -199,7 +205,7 @@ def _write_directed(
     value = computed(rule, view, slots.state.rules)
     aim, traits = aim_of(rule), slots.state.traits[target]
     if rule.changes is ChangePolicy.IGNORE or is_empty(value):
-        if is_empty(value) and (why := why_no_time(rule.expression, view)):
+        if is_empty(value) and (why := why_nothing(rule.expression, view)):
             withhold(slots, draft, aim, (source_value, why))
             return
         if is_empty(value) and rule.missing_parks:
@@ -287,8 +293,20 @@ def _plan_pair(slots: Slots, draft: Draft, paired: PairedField) -> None:
             continue
         if value != slots.accounted(side, paired.slot):
             draft.account(side, paired.slot, value)
-    if not changed or slots.is_too_early(paired.slot, changed, values):
+    emptied = frozenset(side for side in changed if is_empty(values[side]))
+    moved = _moved_zone(slots, paired) if changed == emptied else frozenset[Side]()
+    if moved:
+        changed = moved  # What was emptied has nothing to carry; what is to be carried again has.
+        _account_all(draft, paired, {side: values[side] for side in emptied})
+    if slots.is_too_early(paired.slot, changed, values):
         return
+    _note_zone(slots, draft, paired)
+    if changed:
+        _decide_pair(slots, draft, paired, changed)
+
+
+def _decide_pair(slots: Slots, draft: Draft, paired: PairedField, changed: frozenset[Side]) -> None:
+    values = paired_values(paired, slots.views)
     if _is_new_rule(slots, paired):
         _account_all(draft, paired, values)
     elif len(values) < len(Side):
@@ -299,6 +317,27 @@ def _plan_pair(slots: Slots, draft: Draft, paired: PairedField) -> None:
         _write_paired(slots, draft, paired, next(iter(changed)))
     else:
         _resolve(slots, draft, paired, values)
+
+
+def _moved_zone(slots: Slots, paired: PairedField) -> frozenset[Side]:
+    """Name the side to be carried again because the ITSM's ticket chooses another zone now.
+
+    That is what could not be carried before; else the wall time stands, and the instant follows it.
+    """
+    before = slots.accounted(Side.ITSM, ZONED + paired.slot)
+    now = zone_name(paired, slots.views)
+    if not now or isinstance(before, Missing) or before == now:
+        return frozenset()
+    held = frozenset(side for side in Side if slots.accounted(side, WITHHELD + paired.slot))
+    return frozenset(side for side in held or {paired.wall} if side in slots.views)
+
+
+def _note_zone(slots: Slots, draft: Draft, paired: PairedField) -> None:
+    if paired.zone is None or Side.ITSM not in slots.views:
+        return
+    before, now = slots.accounted(Side.ITSM, ZONED + paired.slot), zone_name(paired, slots.views)
+    if isinstance(before, Missing) or (now and now != before):
+        draft.account(Side.ITSM, ZONED + paired.slot, now)
 
 
 def _standing(
@@ -319,33 +358,20 @@ def _account_all(draft: Draft, paired: PairedField, values: Mapping[Side, Value 
             draft.account(side, paired.slot, value)
 
 
-def mapped(paired: PairedField, source: Side, value: Value | Missing) -> Value | Missing:
-    """Translate a value of one side for the other; MISSING when the map does not know it."""
-    labels = paired.to_vendor if source is Side.ITSM else paired.to_itsm
-    if labels is None or isinstance(value, Missing):
-        return value
-    return labels.get(as_text(value), MISSING)
-
-
-def written_value(paired: PairedField, source: Side, view: View) -> Value | Missing:
-    """Give what a side's value is written as on the other; MISSING when its map lacks it."""
-    name = paired.itsm if source is Side.ITSM else paired.vendor
-    labels = paired.to_vendor if source is Side.ITSM else paired.to_itsm
-    return view.shown(name) if labels is None else mapped(paired, source, view.get(name))
-
-
 def _agree(slots: Slots, paired: PairedField, values: Mapping[Side, Value | Missing]) -> bool:
     """Whether any declared direction maps one side's value to the other's, cut where it must be."""
     for source in Side:
         aim, traits = aim_at(paired, source.other), slots.state.traits[source.other]
-        wanted, found = mapped(paired, source, values[source]), values[source.other]
+        found = values[source.other]
+        wanted = mapped(paired, source, values[source], slots.views)
         if isinstance(wanted, Missing) or isinstance(found, Missing):
             continue
         view = slots.views[source]
         is_shown = view.get(aim_at(paired, source).field) == values[source]
-        kept, _ = fit(aim, written_value(paired, source, view), traits) if is_shown else (None, "")
+        shown = written_value(paired, source, slots.views)
+        kept, _ = fit(aim, shown, traits) if is_shown else (None, "")
         written = [wanted] if kept is None else [wanted, kept]
-        if any(traits.normalise(aim.field, one) == found for one in written):
+        if any(is_same(paired, traits.normalise(aim.field, one), found) for one in written):
             return True
     return False
 
@@ -396,13 +422,17 @@ def _write_paired(
         return
     target = source.other
     aim, traits = aim_at(paired, target), slots.state.traits[target]
-    for side in Side:
-        carried_again(slots, draft, side, paired.slot)
-    wanted = written_value(paired, source, slots.views[source])
+    carried_again(slots, draft, source, paired.slot)
+    wanted = written_value(paired, source, slots.views)
+    if why := why_no_time(paired, source, slots.views):
+        withhold(slots, draft, aim, (value, why))
+        return
     if isinstance(wanted, Missing) or wanted == "" or wanted is None:
-        draft.note("field.unknown_label", f"{paired.slot}: {as_text(value)!r} is not in its map")
+        why = f"{as_text(value)!r} is not in its map" if as_text(value) else "it was emptied"
+        draft.note("field.unknown_label", f"{paired.slot}: {why}")
         draft.account(source, paired.slot, value)
         return
+    carried_again(slots, draft, target, paired.slot)
     if target in slots.views and not is_writable(aim.field, traits, UPDATE):
         withhold(slots, draft, aim, (value, f"it cannot be changed on the {target} side"))
         return

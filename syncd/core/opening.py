@@ -13,9 +13,9 @@ from syncd.core.evaluate import (
     inputs,
     short,
     view_of,
-    why_no_time,
+    why_nothing,
 )
-from syncd.core.fields import is_empty, is_writable, written_value
+from syncd.core.fields import is_empty, is_writable
 from syncd.core.fitting import aim_at, aim_of, fit, rest_said
 from syncd.core.items import (
     ItemDraft,
@@ -45,6 +45,7 @@ from syncd.core.state import (
     SlotMove,
 )
 from syncd.core.status import closing_rank, status_of
+from syncd.core.translating import why_no_time, written_value
 from syncd.model.ids import ConnectionName, LinkRow, OperationKey, Side
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Missing, Ticket, Value
@@ -225,7 +226,7 @@ def _directed_fields(
         move = SlotMove(source=target.other, source_value=fingerprint(view, names))
         value = computed(rule, view, rules)
         if is_empty(value):
-            why = why_no_time(rule.expression, view)
+            why = why_nothing(rule.expression, view)
             if rule.missing_parks:
                 birth.problems.append(f"{rule.target} {why or 'missing'} ({rule.place})")
             elif why:
@@ -281,16 +282,16 @@ def _paired_fields(
     for paired in rules.paired:
         aim = aim_at(paired, target)
         value = view.get(aim_at(paired, target.other).field)
-        wanted = written_value(paired, target.other, view)
+        wanted = written_value(paired, target.other, {target.other: view})
         if isinstance(value, Missing) or is_empty(value):
             continue
+        if why := why_no_time(paired, target.other, {target.other: view}):
+            told = f"{aim.field}: {why}"
+            birth.notes.append(Note(event="field.not_carried", detail=told))
+            continue
         if isinstance(wanted, Missing) or is_empty(wanted):
-            birth.notes.append(
-                Note(
-                    event="field.unknown_label",
-                    detail=f"{paired.slot}: {value!r} is not in its map",
-                )
-            )
+            told = f"{paired.slot}: {value!r} is not in its map"
+            birth.notes.append(Note(event="field.unknown_label", detail=told))
             continue
         kept, rest = fit(aim, wanted, traits)
         if kept is None:

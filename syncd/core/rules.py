@@ -187,6 +187,9 @@ class PairedField:
         vendor: the field's name there.
         to_vendor: ITSM label -> vendor label; None: as it is. A label not in it is unknown (R7).
         to_itsm: the reverse.
+        zone: one side shows wall times there, the other instants; None: neither. It is looked up
+            on the ITSM's ticket, so that both directions mean one zone.
+        wall: the side that shows wall times.
         conflict: who wins.
         long: for texts over the limit of the side they are written to.
         place: where it stands.
@@ -198,6 +201,8 @@ class PairedField:
     vendor: str
     to_vendor: Mapping[str, str] | None = None
     to_itsm: Mapping[str, str] | None = None
+    zone: Zoned | None = None
+    wall: Side = Side.VENDOR
     conflict: ConflictPolicy = ConflictPolicy.PARK
     long: LongPolicy = LongPolicy.PARK
     relay: bool = False

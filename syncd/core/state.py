@@ -52,6 +52,9 @@ WITHHELD = "withheld."
 WRITTEN = "written."
 """Begins the slots that keep, per field of a shared ticket, what another link wrote there last."""
 
+ZONED = "zoned."
+"""Begins the slots that keep, per field kept equal both ways, the zone its wall times are of."""
+
 
 class BaselineState(StrEnum):
     """How sure a baseline is."""

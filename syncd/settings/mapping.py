@@ -13,6 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
 from syncd.core.rules import ChangePolicy, CloseWhen, ConflictPolicy, LongPolicy, MappingMode
+from syncd.model.ids import Side
 from syncd.model.texts import Duration, Size
 from syncd.model.ticket import CommentKind
 from syncd.settings.daemon import Block
@@ -112,6 +113,14 @@ class PairBlock(Block):
     itsm: Text | None = Field(default=None, description="the field there; the key where not said")
     vendor: Text | None = Field(default=None, description="the field there; the key where not said")
     map: Labels | None = Field(default=None, description="ITSM label: vendor label")
+    zone: "ConstantExpression | None" = Field(
+        default=None,
+        description="one side shows wall times there, the other instants: a zone, or a table that"
+        " gives one for the ITSM's ticket",
+    )
+    wall: Side | None = Field(
+        default=None, description="with zone: the side that shows wall times; vendor where not said"
+    )
     conflict: ConflictPolicy = Field(default=ConflictPolicy.PARK, description="who wins")
     long: LongPolicy = Field(
         default=LongPolicy.PARK, description="comment: what is cut off follows as a comment"

@@ -12,6 +12,7 @@ from syncd.core.rules import (
     OpeningRules,
     PairedField,
     Reference,
+    Zoned,
 )
 from syncd.core.sources import Constant
 from syncd.model.ids import Side
@@ -27,7 +28,7 @@ from syncd.settings.mapping import (
 )
 from syncd.settings.mapping_actions import build_leaving
 from syncd.settings.mapping_scope import Scope
-from syncd.settings.mapping_values import build_condition, build_expression, produced
+from syncd.settings.mapping_values import build_condition, build_expression, build_zone, produced
 from syncd.settings.problems import Path, listed, shown
 from syncd.settings.yaml_nodes import Map
 
@@ -204,6 +205,7 @@ def _paired(scope: Scope, key: str, block: PairBlock, path: Path) -> PairedField
             infos[side] = info
     _check_conflict(scope, block.conflict, (*path, "conflict"))
     _check_lengths(scope, block, path, infos)
+    zone = _paired_zone(scope, block, path)
     if not ok or len(infos) < len(names):
         return None
     return PairedField(
@@ -212,11 +214,25 @@ def _paired(scope: Scope, key: str, block: PairBlock, path: Path) -> PairedField
         vendor=names[Side.VENDOR],
         to_vendor=block.map,
         to_itsm=None if block.map is None else _reversed(scope, block, path, names),
+        zone=zone,
+        wall=block.wall or Side.VENDOR,
         conflict=block.conflict,
         long=block.long,
         relay=block.relay,
         place=scope.place(path),
     )
+
+
+def _paired_zone(scope: Scope, block: PairBlock, path: Path) -> Zoned | None:
+    """Check the zone that both directions convert by; it is chosen by the ITSM's ticket."""
+    if block.zone is None:
+        if block.wall is not None:
+            scope.add_key((*path, "wall"), "`wall` belongs to `zone`")
+        return None
+    if block.map is not None:
+        scope.add_key((*path, "zone"), "a time has no labels; accepted: zone, or map")
+        return None
+    return build_zone(scope, block.zone, (*path, "zone"), Side.ITSM)
 
 
 def _check_lengths(

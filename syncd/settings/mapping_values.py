@@ -45,7 +45,7 @@ def build_expression(
         for label in block.map:
             scope.label(side, source.name, label, (*path, "map", label))
             scope.spell(side, source.name, label, (*path, "map", label))
-    zone = None if block.zone is None else _zone(scope, block.zone, (*path, "zone"), side)
+    zone = None if block.zone is None else build_zone(scope, block.zone, (*path, "zone"), side)
     return Expression(
         source=source,
         zone=zone,
@@ -55,7 +55,7 @@ def build_expression(
     )
 
 
-def _zone(scope: Scope, block: ExpressionBlock, path: Path, side: Side) -> Zoned | None:
+def build_zone(scope: Scope, block: ExpressionBlock, path: Path, side: Side) -> Zoned | None:
     """Check what gives a zone's name, every name it can give included; None after a complaint."""
     below = path if scope.reading.document.node((*path, "value")) is None else (*path, "value")
     if block.zone is not None:
