@@ -30,8 +30,10 @@ FAILURES_MAX = 20
 def _summary(played: Iterator[Told], began: float) -> dict[str, object]:
     counts: Counter[str] = Counter()
     failed: list[str] = []
+    acts: Counter[str] = Counter()
     for told in played:
         counts.update(seeds=1, crashes=told.crashes, faults=told.faults, acts=told.acts)
+        acts.update(told.played)
         counts.update(problem.what.value for problem in told.problems)
         counts.update(unrest=bool(told.unrest), failed=not told.is_well)
         if not told.is_well:
@@ -41,6 +43,7 @@ def _summary(played: Iterator[Told], began: float) -> dict[str, object]:
     return {
         **{name: counts[name] for name in names},
         "failed_seeds": [int(seed) for seed in sorted(failed, key=int)[:FAILURES_MAX]],
+        "played": dict(sorted(acts.items())),
         "seconds": round(time.perf_counter() - began, 1),
     }
 

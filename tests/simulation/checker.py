@@ -47,6 +47,25 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """An operation that an operator discarded.
+
+    Attributes:
+        side, ticket_id: where the change came from.
+        kind: what was to be written on the other side.
+        text, body: what was to be said, or the file's bytes; None: it is not known.
+        slots: values that were not to be carried.
+    """
+
+    side: Side
+    ticket_id: TicketId
+    kind: WriteKind
+    text: str = ""
+    body: bytes | None = None
+    slots: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """What the daemon shows of itself.
 
@@ -55,11 +74,26 @@ class Shown:
         parted: tickets of links that were removed and put together again: what was said meanwhile
             is history, and stays where it was said.
         frozen: slots in conflict, by the ITSM's ticket.
+        given_up: what an operator discarded.
     """
 
     parked: frozenset[TicketId] = frozenset()
     parted: frozenset[TicketId] = frozenset()
     frozen: frozenset[tuple[TicketId, str]] = frozenset()
+    given_up: tuple[GivenUp, ...] = ()
+
+    def unborn(self) -> set[TicketId]:
+        """Tickets whose partner's creation was given up, and with it all that was to follow."""
+        return {one.ticket_id for one in self.given_up if one.kind is WriteKind.CREATE}
+
+    def is_given_up(self, side: Side, ticket_id: TicketId, slot: str, value: Value) -> bool:
+        """Whether a value that stands on a side was not to be carried."""
+        return any(
+            (one.side, one.ticket_id) == (side, ticket_id)
+            and slot in one.slots
+            and one.slots[slot] == value
+            for one in self.given_up
+        )
 
 
 @dataclass(slots=True)
@@ -123,7 +157,8 @@ class Checker:
     def _judge_tickets(self, side: Side) -> None:
         """Each ticket of a person that matches has a partner, and no other has."""
         for ticket_id, matches in self.people[side].deeds.opened.items():
-            if matches and ticket_id not in self.partners[side]:
+            is_due = matches and ticket_id not in self.shown.unborn()
+            if is_due and ticket_id not in self.partners[side]:
                 self._wrong(Wrong.LOST, f"{ticket_id} has no partner")
             if not matches and ticket_id in self.partners[side]:
                 self._wrong(Wrong.LEAKED, f"{ticket_id} has a partner it should not have")
@@ -138,7 +173,8 @@ class Checker:
         for ticket in self.vendors[side.other].tickets():
             found = Counter(self._copies(side.other, ticket.id))
             expected = wanted.get(ticket.id, Counter())
-            for text in self._missing(ticket.id, expected - found):
+            given_up = Counter(one.text for one in self._given_up(side, ticket.id))
+            for text in self._missing(ticket.id, expected - found - given_up):
                 self._wrong(Wrong.LOST, f"on {ticket.id}: {text!r}")
             for text in (found - expected).elements():
                 what = Wrong.DOUBLED if text in expected else Wrong.ECHOED
@@ -147,7 +183,20 @@ class Checker:
                 self._wrong(Wrong.LEAKED, f"private words on {ticket.id}")
 
     def _missing(self, ticket_id: TicketId, missing: Counter[T]) -> Iterable[T]:
-        return missing.elements() if ticket_id not in self.shown.parted else ()
+        is_excused = ticket_id in self.shown.parted or self._is_unborn(ticket_id)
+        return missing.elements() if not is_excused else ()
+
+    def _is_unborn(self, ticket_id: TicketId) -> bool:
+        """Whether the pair of a ticket was given up with its creation."""
+        unborn = self.shown.unborn()
+        return ticket_id in unborn or any(
+            partners.get(ticket_id) in unborn for partners in self.partners.values()
+        )
+
+    def _given_up(self, side: Side, partner: TicketId) -> list[GivenUp]:
+        """What was not to be written to a ticket on the other side of `side`."""
+        owner = self.partners[side.other].get(partner)
+        return [one for one in self.shown.given_up if (one.side, one.ticket_id) == (side, owner)]
 
     def _copies(self, side: Side, ticket_id: TicketId) -> list[str]:
         """What we said there for people of the other side, in order."""
@@ -159,12 +208,12 @@ class Checker:
         for ticket_id, partner in self.partners[side].items():
             if {ticket_id, partner} & self.shown.parked:
                 continue
-            said = [
-                _copied(side, author, text)
-                for where, author, text in self.people[side].deeds.said
-                if where == ticket_id
-            ]
             copies = self._copies(side.other, partner)
+            said = [
+                copied
+                for where, author, text in self.people[side].deeds.said
+                if where == ticket_id and (copied := _copied(side, author, text)) in copies
+            ]
             if copies != said and Counter(copies) == Counter(said):
                 self._wrong(Wrong.OUT_OF_ORDER, f"on {partner}: {copies} instead of {said}")
 
@@ -180,7 +229,8 @@ class Checker:
             files = self.vendors[side.other].files(ticket.id)
             found = Counter(body for author, _, body in files if author == US)
             expected = wanted.get(ticket.id, Counter())
-            for body in self._missing(ticket.id, expected - found):
+            given_up = Counter(one.body for one in self._given_up(side, ticket.id) if one.body)
+            for body in self._missing(ticket.id, expected - found - given_up):
                 self._wrong(Wrong.LOST, f"file on {ticket.id}: {body!r}")
             for body in (found - expected).elements():
                 what = Wrong.DOUBLED if body in expected else Wrong.ECHOED
@@ -230,15 +280,32 @@ class Checker:
                 here, there = itsm.get(paired.itsm), vendor.get(paired.vendor)
                 table = paired.to_vendor
                 wanted = table.get(str(here)) if table is not None else here
-                if wanted != there and (itsm_id, paired.slot) not in self.shown.frozen:
+                values = {Side.ITSM: here, Side.VENDOR: there}
+                if wanted != there and not self._is_stopped(itsm_id, paired.slot, values):
                     self._wrong(Wrong.DIFFERENT, f"{paired.slot}: {told}")
             for rule in self.rules.fields:
                 # What changed while a pair was apart is no news to a rule of one direction.
                 parted = itsm_id in self.shown.parted
-                if itsm.get(rule.target) != vendor.get(rule.target) and not parted:
+                source = rule.target_side.other
+                values = {source: (itsm if source is Side.ITSM else vendor).get(rule.target)}
+                stopped = parted or self._is_stopped(itsm_id, rule.slot, values)
+                if itsm.get(rule.target) != vendor.get(rule.target) and not stopped:
                     self._wrong(Wrong.DIFFERENT, f"{rule.target}: {told}")
-            if itsm.get(_REFERENCE) != vendor.number:
+            was_given_up = any(
+                _REFERENCE_SLOT in one.slots for one in self._given_up(Side.VENDOR, itsm_id)
+            )
+            if itsm.get(_REFERENCE) != vendor.number and not was_given_up:
                 self._wrong(Wrong.DIFFERENT, f"{_REFERENCE}: {told}")
+
+    def _is_stopped(self, itsm_id: TicketId, slot: str, values: Mapping[Side, Value]) -> bool:
+        """Whether a person has to settle a field, or chose that what stands there stays there."""
+        if (itsm_id, slot) in self.shown.frozen:
+            return True
+        tickets = {Side.ITSM: itsm_id, Side.VENDOR: self.partners[Side.ITSM][itsm_id]}
+        return any(
+            self.shown.is_given_up(side, tickets[side], slot, value)
+            for side, value in values.items()
+        )
 
     def _judge_last(self) -> None:
         """What stands in a field in the end is what people of one side put there last.
@@ -252,7 +319,12 @@ class Checker:
                 table = paired.to_vendor
                 wished = {table.get(str(here)) if table is not None else here, there}
                 shown = self.vendors[Side.VENDOR].ticket(vendor_id).get(paired.vendor)
-                is_judged = (itsm_id, paired.slot) not in self.shown.frozen
+                was_given_up = any(
+                    paired.slot in one.slots
+                    for one in self.shown.given_up
+                    if one.ticket_id in (itsm_id, vendor_id)
+                )
+                is_judged = (itsm_id, paired.slot) not in self.shown.frozen and not was_given_up
                 if is_judged and itsm_id not in self.shown.parted and shown not in wished:
                     told = f"{paired.slot} of {vendor_id} is {shown!r} again, not one of {wished}"
                     self._wrong(Wrong.UNCAUSED, told)
@@ -260,10 +332,15 @@ class Checker:
     def _pairs(self) -> list[tuple[TicketId, TicketId]]:
         there = {ticket.id for vendor in self.vendors.values() for ticket in vendor.tickets()}
         pairs = self.partners[Side.ITSM].items()
-        return [(here, partner) for here, partner in pairs if {here, partner} <= there]
+        return [
+            (here, partner)
+            for here, partner in pairs
+            if {here, partner} <= there and not self._is_unborn(here)
+        ]
 
 
 _REFERENCE = "vendor_ref"
+_REFERENCE_SLOT = "reference.itsm.vendor_ref"
 _HARMLESS = (WriteKind.UPDATE, WriteKind.STATUS)
 """Setting a field twice is one effect."""
 

@@ -5,13 +5,16 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
 from syncd.core.rules import ConflictPolicy, MappingMode, MappingRules
-from syncd.model.ids import MappingName, Side, TicketRow
-from syncd.model.operation import OperationState, ParkReason
-from syncd.store import commands, conflicts, connections, links, mappings, operations
+from syncd.model.ids import MappingName, OperationId, Side, TicketId, TicketRow
+from syncd.model.operation import OperationState, ParkReason, WriteKind
+from syncd.store import codec, commands, conflicts, connections, links, mappings, operations
 from syncd.store import tables as t
 from syncd.store.records import OperationRecord
-from syncd.store.tx import Tx
+from syncd.store.tx import Row, Tx
+from tests.simulation.checker import GivenUp
 from tests.simulation.life import NAMES, Killed
 from tests.simulation.scenarios import with_policy
 
@@ -31,6 +34,10 @@ class Operator:
         self._off_s = 0.0
         self._serial = 1
         self._parted: list[tuple[TicketRow, TicketRow]] = []
+        self.given_up: list[GivenUp] = []
+
+    def _count(self, what: str) -> None:
+        self._world.played[f"operator: {what}"] += 1
 
     async def operate(self) -> bool:
         """Settle what waits for a person, honestly; says whether anything was done."""
@@ -46,6 +53,7 @@ class Operator:
                 if self._random.random() < 0.5:
                     keep = self._random.choice(list(Side))
                     now = self._clock.now()
+                    self._count("resolve")
                     await self._world.db.write(
                         conflicts.resolve, conflict.id, keep, by="op", now=now
                     )
@@ -68,7 +76,9 @@ class Operator:
         """Pause something, or set the clock."""
         how: dict[str, Any] = {"by": "op", "now": self._clock.now()}
         some = [one.link.id for one in await self._world.db.read(links.overview)]
-        match self._random.choice(("connection", "mapping", "link", "clock", "resume")):
+        choice = self._random.choice(("connection", "mapping", "link", "clock", "resume"))
+        self._count(f"pause or set: {choice}")
+        match choice:
             case "connection":
                 name = self._random.choice(list(NAMES.values()))
                 await self._world.db.write(connections.pause, name, "why", **how)
@@ -83,6 +93,42 @@ class Operator:
                 self._off_s = off_s
             case _:
                 await self._resume()
+
+    async def discard(self, by: Random) -> None:
+        """Give up one operation, whatever becomes of it and however far it got."""
+        for _ in range(by.randint(0, 40)):
+            await self._world.step("an operator thinks")
+        luck = by.random()
+
+        def unit(tx: Tx) -> None:
+            rows = tx.rows(_DISCARDABLE)
+            if not rows:
+                return
+            row = rows[int(luck * len(rows))]
+            operations.discard(tx, OperationId(row.id), by="op", now=self._clock.now())
+            # Within the unit: whoever dies right after its commit has given it up all the same.
+            self.given_up.append(self._meaning(tx, row))
+            self._count(f"discard a {row.kind} that is {row.park_reason or row.state}")
+
+        await self._world.db.write(unit)
+
+    def _meaning(self, tx: Tx, row: Row) -> GivenUp:
+        side = Side(row.target).other
+        source = tx.scalar(_EXTERNAL_ID, {"row": row.source_row})
+        _, comment, attachment = codec.load_payload(row.payload)
+        files = self._vendors[side].bodies(source) if attachment is not None else {}
+        return GivenUp(
+            side=side,
+            ticket_id=TicketId(source),
+            kind=WriteKind(row.kind),
+            text=comment.body if comment is not None else "",
+            body=files.get(row.item_source_id),
+            slots={
+                slot: move.source_value
+                for slot, move in codec.load_slots(row.slots).items()
+                if move.source is side
+            },
+        )
 
     async def seek_gone(self) -> bool:
         """Have tickets read again that are shown as gone and are there; says whether there were."""
@@ -99,7 +145,9 @@ class Operator:
         """Edit or rename the mapping and reload it, or take a pair apart and put it together."""
         for _ in range(by.randint(0, 40)):
             await self._world.step("an operator thinks")
-        match by.choice(("edit", "rename", "mode", "part", "join")):
+        choice = by.choice(("edit", "rename", "mode", "part", "join"))
+        self._count(f"reform: {choice}")
+        match choice:
             case "edit":
                 policy = by.choice(POLICIES)
                 await self._load(with_policy(self._world.rules, policy))
@@ -166,15 +214,27 @@ class Operator:
                 made = vendor.number(effect.ticket_id)  # What stands on the screen.
             if effect.made and not vendor.profile.comment_ids and effect.kind == "comment":
                 made = ""
+            self._count("adopt an operation")
             await self._world.db.write(operations.adopt, one.id, made, by="op", now=now)
             return
         can_probe = vendor.features.writes[one.kind].can_probe
         with contextlib.suppress(Exception):
+            self._count("retry")
             await self._world.db.write(
                 operations.retry, one.id, by="op", now=now, i_know=True, can_probe=can_probe
             )
 
 
+_DISCARDABLE = (
+    t.operation.select()
+    .where(t.state_in(*t.DUE, OperationState.WAITING, OperationState.PARKED))
+    .order_by(t.operation.c.id)
+)
+_EXTERNAL_ID = (
+    t.ticket.select()
+    .with_only_columns(t.ticket.c.external_id)
+    .where(t.ticket.c.id == sa.bindparam("row"))
+)
 _RESTING = t.link.select().with_only_columns(t.link.c.id).where(t.link.c.paused_at.is_not(None))
 _IS_GONE = t.ticket.c.gone_at.is_not(None)
 _GONE = t.ticket.select().with_only_columns(t.ticket.c.number).where(_IS_GONE)

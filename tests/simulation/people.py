@@ -61,12 +61,12 @@ class People:
             if self._is_ours(ticket.id):
                 self._correct(ticket.id)
 
-    def act(self) -> None:
-        """Do one thing."""
+    def act(self) -> str:
+        """Do one thing, and say which."""
         tickets = [ticket for ticket in self.vendor.tickets() if self._is_ours(ticket.id)]
         if not tickets or (self.random.random() < 0.2 and len(self.deeds.opened) < TICKETS_MAX):
             self._open()
-            return
+            return f"{self.side} people open"
         ticket_id = self.random.choice(tickets).id
         deeds: list[tuple[Callable[[TicketId], None], int]] = [
             (self._say, 5),
@@ -82,6 +82,7 @@ class People:
         acts, weights = zip(*deeds, strict=True)
         (act,) = self.random.choices(acts, weights)
         act(ticket_id)
+        return f"{self.side} people {act.__name__.strip('_').replace('_', ' ')}"
 
     def _is_ours(self, ticket_id: TicketId) -> bool:
         return self.deeds.opened.get(ticket_id, True)

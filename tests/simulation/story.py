@@ -1,6 +1,7 @@
 """One story: a seed, played and judged."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.simulation.bugs import planted
@@ -19,6 +20,7 @@ class Told:
         problems: what was wrong in the end.
         unrest: why it did not come to rest or broke off; empty when it did.
         crashes, faults, acts: what happened in it.
+        played: how often which fault, act and command was played.
         effects: everything our writes did at both systems, in order.
     """
 
@@ -29,6 +31,7 @@ class Told:
     crashes: int = 0
     faults: int = 0
     acts: int = 0
+    played: Mapping[str, int] = field(default_factory=dict)
     effects: tuple[str, ...] = ()
 
     @property
@@ -75,6 +78,7 @@ async def play(seed: int, template: Path, *, bug: str = "") -> Told:
         crashes=world.crashes,
         faults=world.faults,
         acts=world.acts,
+        played=dict(world.played),
         effects=tuple(
             f"{vendor.name} {one}" for vendor in world.vendors.values() for one in vendor.effects
         ),

@@ -82,18 +82,32 @@ class _Case:
     removed: bool = False
 
 
+_Told = tuple[TicketId, str]
+"""An activity of a feed: the ticket, and what happened."""
+
+
 async def _no_step(_name: str) -> None:
     return
 
 
 class _OwnClock:
-    """The vendor's: setting ours does not move it."""
+    """The vendor's: setting ours does not move it.
+
+    Attributes:
+        off_s: what it shows is wrong by so much.
+    """
 
     def __init__(self, clock: FakeClock) -> None:
+        self.off_s = 0.0
         self._clock = clock
         self._began = clock.now() - timedelta(seconds=clock.monotonic_s())
 
     def now(self) -> datetime:
+        """What it shows."""
+        return self.true() + timedelta(seconds=self.off_s)
+
+    def true(self) -> datetime:
+        """What it would show if nobody ever set it."""
         return self._began + timedelta(seconds=self._clock.monotonic_s())
 
 
@@ -107,6 +121,8 @@ class Vendor:
         sends: writes that arrived, effect or not.
         reads: tickets read.
         seen_by_people: called after each change, for webhooks.
+        search_lag_s: so much later a probe sees what happened.
+        mix: puts a feed's page together: what is new, and what was told before.
     """
 
     def __init__(self, clock: FakeClock, name: str, profile: Profile | None = None) -> None:
@@ -115,6 +131,8 @@ class Vendor:
         self.profile = profile or Profile()
         self.fate: Callable[[str], Fate] = lambda _call: Fate.OK
         self.lag_s: Callable[[], float] = lambda: self.profile.settle_s / 2
+        self.search_lag_s: Callable[[], float] = lambda: 0.0
+        self.mix: Callable[[list[_Told], list[_Told]], list[_Told]] = lambda told, _before: told
         self.step: Callable[[str], Awaitable[None]] = _no_step
         self.effects: list[Effect] = []
         self.sends: list[Write] = []
@@ -124,7 +142,8 @@ class Vendor:
         self.listed: int | None = None
         self.changed: Callable[[TicketId], None] = lambda _id: None
         self._cases: dict[TicketId, _Case] = {}
-        self._activities: list[tuple[TicketId, str]] = []
+        self._activities: list[_Told] = []
+        self._done_at: dict[OperationKey, datetime] = {}
         self._late: list[tuple[datetime, Write, bytes]] = []
         self._serial = 0
 
@@ -180,7 +199,7 @@ class Vendor:
             one.kind is WriteKind.CREATE and one.ticket_id == ticket_id for one in self.effects
         )
         made_at = self._cases[ticket_id].history[0][0]
-        return is_ours and self.clock.now() - made_at < 5 * timedelta(
+        return is_ours and self.clock.true() - made_at < 5 * timedelta(
             seconds=self.profile.write_settle_s
         )
 
@@ -209,6 +228,10 @@ class Vendor:
     def files(self, ticket_id: TicketId) -> list[tuple[str, str, bytes]]:
         """Author, name and bytes of all files."""
         return [(by, name, body) for name, body, _, by in self._cases[ticket_id].files.values()]
+
+    def bodies(self, ticket_id: TicketId) -> dict[str, bytes]:
+        """What the files hold, by id."""
+        return {str(key): body for key, (_, body, _, _) in self._cases[ticket_id].files.items()}
 
     def values(self, ticket_id: TicketId, name: str) -> list[Value]:
         """Everything a field ever showed, oldest first."""
@@ -244,7 +267,7 @@ class Vendor:
 
     def do_late(self) -> None:
         """Let what is late and due happen."""
-        due = [item for item in self._late if item[0] <= self.clock.now()]
+        due = [item for item in self._late if item[0] <= self.clock.true()]
         self._late = [item for item in self._late if item not in due]
         for _, write, body in due:
             with suppress(NotFound):
@@ -303,7 +326,7 @@ class Vendor:
         since = json.loads(cursor) if cursor else 0
         start = max(since - self.profile.overlap, 0)
         upto = min(since + self.profile.page, len(self._activities))
-        told = self._activities[start:upto]
+        told = self.mix(self._activities[start:upto], self._activities[:start])
         notes, self.notes = tuple(self.notes), []
         await self.step("polled")
         return PollResult(
@@ -346,7 +369,7 @@ class Vendor:
         if fate is Fate.CUT:
             raise OutcomeUnknown("cut off", closed_at=None)
         if fate is Fate.LATE:
-            at = self.clock.now() + timedelta(seconds=self.profile.write_settle_s * 0.7)
+            at = self.clock.true() + timedelta(seconds=self.profile.write_settle_s * 0.7)
             self._late.append((at, write, body))
             raise OutcomeUnknown("timed out", closed_at=None)
         receipt = self._do(write, body)
@@ -362,7 +385,7 @@ class Vendor:
         if fate is Fate.UNCLEAR:
             return ProbeResult(finding=Finding.UNCLEAR, looked_at="an odd page")
         self.do_late()
-        found = self._look(write, sent_at)
+        found = self._look(write, sent_at) if self._is_listed(write.key) else []
         await self.step("probed")
         if not found:
             return ProbeResult(finding=Finding.ABSENT, looked_at="nothing there")
@@ -424,7 +447,7 @@ class Vendor:
     def _touch(self, ticket_id: TicketId, what: str) -> None:
         case = self._cases[ticket_id]
         case.updated_at = self.clock.now().replace(microsecond=0)
-        case.history.append((self.clock.now(), self._ticket(case)))
+        case.history.append((self.clock.true(), self._ticket(case)))
         self._activities.append((ticket_id, what))
         self.changed(ticket_id)
 
@@ -478,7 +501,7 @@ class Vendor:
         return comments
 
     def _earlier(self, case: _Case) -> Ticket:
-        until = self.clock.now() - timedelta(seconds=self.lag_s())
+        until = self.clock.true() - timedelta(seconds=self.lag_s())
         shown = [ticket for at, ticket in case.history if at <= until]
         if not shown:
             raise NotFound("not there yet")
@@ -505,6 +528,7 @@ class Vendor:
 
     def _do(self, write: Write, body: bytes) -> Receipt:
         receipt = self._change(write, body)
+        self._done_at.setdefault(write.key, self.clock.true())
         made = receipt.comment_id or receipt.attachment_id or ""
         self.effects.append(
             Effect(
@@ -544,6 +568,11 @@ class Vendor:
             return receipt
         case.fields |= write.fields
         return replace(receipt, fields=dict(write.fields))
+
+    def _is_listed(self, key: OperationKey) -> bool:
+        """Whether a search shows already what a write did."""
+        done_at, lag = self._done_at.get(key), timedelta(seconds=self.search_lag_s())
+        return done_at is None or self.clock.true() - done_at >= lag
 
     def _look(self, write: Write, sent_at: datetime) -> list[Receipt]:
         if write.kind is WriteKind.CREATE:

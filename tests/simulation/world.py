@@ -7,11 +7,13 @@ nothing lost and nothing doubled.
 
 import asyncio
 import contextvars
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -21,7 +23,8 @@ from syncd.core.rules import MappingMode
 from syncd.delivery.options import Hooks, Options
 from syncd.delivery.service import Delivery
 from syncd.intake.config import IntakeConfig, IntakeOptions
-from syncd.intake.service import Intake, IntakePorts
+from syncd.intake.readers import Readers
+from syncd.intake.service import Intake, IntakePorts, Round
 from syncd.model.features import Reading
 from syncd.model.ids import MappingName, Side, TicketId
 from syncd.store import conflicts, connections, inbox, journal, links, mappings, operations, tickets
@@ -35,14 +38,31 @@ from tests.simulation.operating import Operator
 from tests.simulation.people import People
 from tests.simulation.scenarios import Scenario
 from tests.simulation.traits import Fate
+from tests.simulation.trials import Trial, disordered, luck_of
 from tests.simulation.vendor import KIND, Vendor
 from tests.support.clock import FakeClock
+
+T = TypeVar("T")
 
 PREFIX = "whole1"
 REFORMS = 0.25
 """Part of the stories in which the configuration is edited and pairs are taken apart."""
 HURRIED = 0.25
 """Part of the stories in which feeds have small pages, tell nothing twice, and lives are short."""
+TOKENS_REJECTED = 0.08
+"""Part of the calls whose token is rejected, in stories of such."""
+SEARCHES_LAG = 0.5
+"""Part of the probes that do not see the newest, in stories of such."""
+DISCARDS = 0.4
+"""Part of the rounds in which an operator gives something up, in stories of such."""
+CLOCKS_SET = 0.3
+"""Part of the rounds after which a vendor's clock is set, in stories of such."""
+VENDORS_OFF_S = 15.0
+"""So far vendors' clocks are off at most."""
+OUTAGES = 0.12
+"""Part of the rounds after which a system goes away, in stories of such."""
+IDLE_READS = 3
+"""So many times in a row nothing was there to read: enough for one round."""
 PASSES_MAX = 2_000
 """Passes over the event loop that one round may take."""
 IDLE_PASSES = 30
@@ -58,6 +78,7 @@ class World:
         acts: what people did.
         faults: calls that did not go as they should.
         crashes: lives of the daemon, the first not counted.
+        played: how often which fault, act and command was played.
         shown: what the daemon shows of itself in the end.
     """
 
@@ -72,10 +93,13 @@ class World:
         self.luck = Random(f"later {seed}")
         self.reforms = self.luck.random() < REFORMS
         self.is_hurried = self.luck.random() < HURRIED
+        self.trials, self.fortune = luck_of(seed)
+        self.played: Counter[str] = Counter()
         carrier = scenario.carrier
         if self.is_hurried:
             carrier = replace(carrier, page=2, overlap=0)
         self.clock = FakeClock()
+        self.began_at = self.clock.now()
         self.vendors = {
             Side.ITSM: Vendor(self.clock, "d", scenario.desk),
             Side.VENDOR: Vendor(self.clock, "v", carrier),
@@ -98,10 +122,15 @@ class World:
         self.ids = SeededIds(self.random)
         for side, vendor in self.vendors.items():
             vendor.step = self.step
-            vendor.fate = self._fate
+            vendor.fate = partial(self._fate, side)
             vendor.lag_s = lambda: self.random.random() * 3.5
             if side is Side.ITSM:
                 vendor.changed = self._ring
+            if Trial.SEARCH in self.trials:
+                vendor.search_lag_s = self._search_lag_s
+            if Trial.FEED in self.trials:
+                vendor.mix = self._mix
+        self.away: Side | None = None
         self.operator = Operator(self)
         self._trouble = self.random.choice((0.0, 0.05, 0.15, 0.3))
 
@@ -116,11 +145,41 @@ class World:
         if self.is_calm or self.random.random() < 0.8:
             self.told.append(self.vendors[Side.ITSM].number(ticket_id))
 
-    def _fate(self, call: str) -> Fate:
-        if self.is_calm or self.random.random() >= self._trouble:
-            return Fate.OK
-        self.faults += 1
-        return self.random.choice(_FATES[call])
+    def _fate(self, side: Side, call: str) -> Fate:
+        fate = Fate.OK
+        if not self.is_calm and self.random.random() < self._trouble:
+            fate = self.random.choice(_FATES[call])
+        if self.away is side:
+            fate = Fate.UNREACHABLE
+        elif Trial.TOKENS in self.trials and self._is_bad_luck(TOKENS_REJECTED):
+            fate = Fate.TOKEN
+        if fate is not Fate.OK:
+            self.faults += 1
+            self.played[f"{call} {fate}"] += 1
+        return fate
+
+    def _is_bad_luck(self, part: float) -> bool:
+        return not self.is_calm and self.fortune.random() < part
+
+    def _search_lag_s(self) -> float:
+        # What comes late by itself and shows late in a search keeps within the settle time.
+        lag_s = self.fortune.random() * 5.0 if self._is_bad_luck(SEARCHES_LAG) else 0.0
+        self.played["a search lags"] += lag_s > 0.0
+        return lag_s
+
+    def _mix(self, told: list[T], before: list[T]) -> list[T]:
+        if self.is_calm:
+            return told
+        self.played["a feed is disordered"] += 1
+        return disordered(self.fortune, told, before)
+
+    def _set_vendors_clock(self) -> None:
+        vendor = self.fortune.choice(list(self.vendors.values()))
+        # What is from before the mapping went live, by its own system's time, gets no partner.
+        since_live_s = (vendor.clock.true() - self.began_at).total_seconds()
+        least_s = -min(VENDORS_OFF_S, since_live_s)
+        vendor.clock.off_s = self.fortune.uniform(least_s, VENDORS_OFF_S)
+        self.played["a vendor's clock is set"] += 1
 
     async def step(self, _name: str) -> None:
         """A place where others get their turn, people act, and processes die."""
@@ -143,7 +202,7 @@ class World:
 
     def _act(self) -> None:
         self.acts += 1
-        self.random.choice(list(self.people.values())).act()
+        self.played[self.random.choice(list(self.people.values())).act()] += 1
 
     # --- lives of the daemon -------------------------------------------------------------------
 
@@ -209,13 +268,15 @@ class World:
         """Poll, read, decide, deliver and be notified, all at once; perhaps die of it."""
         work: list[Coroutine[Any, Any, Any]] = [
             self.delivery.run_round(),
-            self.intake.drain(),
+            self._read_as_the_daemon() if Trial.READERS in self.trials else self.intake.drain(),
             self._poll(),
             self._be_told(),
         ]
         self.random.shuffle(work)
         if self.reforms and not self.is_calm and self.luck.random() < 0.4:
             work.append(self.operator.reform(self.luck))
+        if Trial.DISCARD in self.trials and self._is_bad_luck(DISCARDS):
+            work.append(self.operator.discard(self.fortune))
         died = await self._together(work)
         if died:
             await self._die()
@@ -223,6 +284,19 @@ class World:
             if self.reforms:
                 await self._together([self.tell_store()])
             await self._together([self.delivery.recover()])
+
+    async def _read_as_the_daemon(self) -> None:
+        """Let each connection be read by its own task while the others go on, as in a daemon."""
+        self.played["readers side by side"] += 1
+        readers = Readers[Round](self.intake._read_next, rung=asyncio.Event())
+        idle = 0
+        try:
+            while idle < IDLE_READS:
+                idle = idle + 1 if (await self.intake._go_on(readers)).is_idle else 0
+                await asyncio.wait(readers._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+            await readers.finish()
+        finally:
+            await readers.cut_off()
 
     async def _poll(self) -> None:
         for side, name in NAMES.items():
@@ -302,7 +376,21 @@ class World:
                 await self.operator.operate()
             if self.scenario.meddles and self.random.random() < 0.3:
                 await self.operator.meddle()
+            if Trial.CLOCKS in self.trials and self._is_bad_luck(CLOCKS_SET):
+                self._set_vendors_clock()
+            if Trial.OUTAGE in self.trials and self._is_bad_luck(OUTAGES):
+                await self._be_away()
         await self._come_to_rest()
+
+    async def _be_away(self) -> None:
+        """Have one of the two systems away for hours, and people go on meanwhile."""
+        self.away = self.fortune.choice(list(Side))
+        self.played[f"the {self.away} is away for hours"] += 1
+        for hours in self.fortune.choices((0.2, 0.5, 1.0, 3.0), k=self.fortune.randint(1, 3)):
+            self._act()
+            await self.live_a_round()
+            self.clock.advance(hours * 3600.0)
+        self.away = None
 
     async def _come_to_rest(self) -> None:
         self.is_calm, self.kill_at = True, None
@@ -324,7 +412,7 @@ class World:
         else:
             raise AssertionError(f"not at rest; {await self._open()}")
         await self._be_quiet()
-        self.shown = await self.db.read(_shown)
+        self.shown = replace(await self.db.read(_shown), given_up=tuple(self.operator.given_up))
         await self.db.close()
 
     async def _be_quiet(self) -> None:
