@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syncd.demo.daemon import Daemon
+from tests.support.mortal import with_us
 
 MORTAL = Path(__file__).with_name("mortal.py")
 FOREIGN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY")
@@ -46,7 +47,7 @@ class Process:
                 stdout=log,
                 stderr=log,
                 env=own | dict(self.daemon.secrets),
-                preexec_fn=limits,
+                preexec_fn=with_us(also=limits),
             )
 
     @property

@@ -54,6 +54,7 @@ class RtProxy(RtSandbox):
         self._http: aiohttp.ClientSession | None = None
         self._made: list[str] = []
         self._file = 0
+        self._before: dict[str, str] = {}
         super().__init__(RtSandboxSettings(clock=clock, token=rt.tokens["syncd"]))
 
     def build(self) -> list[Operation]:
@@ -187,15 +188,24 @@ class RtProxy(RtSandbox):
     def person_merges(self, ticket: str, target: str, by: str = "anna") -> None:
         self._as(by, "PUT", f"/ticket/{ticket}", {"MergeInto": target})
 
+    def begins(self) -> None:
+        """Leave what was done so far out of `whole`."""
+        self._before = {str(one["id"]): one["LastUpdated"] for one in self._rows()}
+
     def whole(self) -> list[dict[str, Any]]:
-        """Read every ticket of RT as it is, by nothing of syncd."""
+        """Read RT's tickets as they are, by nothing of syncd."""
+        return [
+            self._ticket(one)
+            for one in self._rows()
+            if self._before.get(str(one["id"])) != one["LastUpdated"]
+        ]
+
+    def _rows(self) -> list[dict[str, Any]]:
+        path = "/tickets?query=id%3E0&fields=Subject,Status,LastUpdated&per_page=100&page="
         found: list[dict[str, Any]] = []
         for page in range(1, 50):
-            told, _ = self._as(
-                "root", "GET",
-                f"/tickets?query=id%3E0&fields=Subject,Status&per_page=100&page={page}", None,
-            )  # fmt: skip
-            found += [self._ticket(one) for one in told["items"]]
+            told, _ = self._as("root", "GET", f"{path}{page}", None)
+            found += told["items"]
             if page >= told["pages"]:
                 break
         return found

@@ -23,6 +23,8 @@ from typing import Any
 
 import orjson
 
+from tests.support.mortal import with_us
+
 HOME = Path(__file__).resolve().parent
 SETUP = HOME.parents[1] / "syncd" / "providers" / "rt" / "SETUP.md"
 LIB = Path("/usr/share/request-tracker5/lib")
@@ -152,7 +154,8 @@ class Rt:
             [str(SERVER), "--server", "Starlet", "--host", "127.0.0.1", "--port", str(self.port),
              "--max-workers=2", "--max-reqs-per-child=5000"],
             env=self._environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-            start_new_session=True,
+            # Told to end, it ends its workers as well.
+            start_new_session=True, preexec_fn=with_us(signal.SIGTERM),
         )  # fmt: skip
         log.close()
         until = time.monotonic() + START_S

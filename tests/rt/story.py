@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from syncd.demo.daemon import Daemon, Pulse
+from tests.conformance.world import EFFECTS
 from tests.crash.process import Process
 from tests.rt.server import _free_port
 
-SETTLE_MAX_S = 90.0
 LOOK_S = 0.5
-QUIET_LOOKS = 4
+LATE_POLLS = 5
+"""Complete polls of everything that must bring no news before what is wrong is believed."""
+STUCK_LOOKS = 360
+"""Looks at a daemon that has something to do and gets nowhere before it is given up."""
 RATES = {"lost_answer": 0.04, "error_before": 0.03, "error_after": 0.03, "reset_before": 0.03}
 """What requests meet while people work."""
 BLIND = "add_attachment"
@@ -66,8 +69,13 @@ class Word:
 
 @dataclass
 class Story:
-    """What happens, and what must come of it."""
+    """What happens, and what must come of it.
 
+    Attributes:
+        name: in each of its words: a system may hold what other stories left in it.
+    """
+
+    name: str
     systems: Mapping[str, System]
     process: Process
     chance: random.Random
@@ -77,7 +85,7 @@ class Story:
 
     def token(self, what: str) -> str:
         self.serial += 1
-        return f"{what}x{self.serial:04d}z"
+        return f"{what}{self.name}x{self.serial:04d}z"
 
     # --- acts ------------------------------------------------------------------------------------
 
@@ -110,28 +118,31 @@ class Story:
     # --- the end ---------------------------------------------------------------------------------
 
     async def settles(self) -> list[str]:
-        """End all faults, wait until all is there; give what is wrong."""
+        """End all faults, wait until the daemon has nothing to do; give what is wrong.
+
+        What is wrong while it works may be under way, and what comes back comes late: only what
+        several polls of everything did not change is believed. No time limit: it waits for as
+        long as anything moves.
+        """
         for system in self.systems.values():
             system.sandbox.faults.clear()
-        quiet, wrong = 0, ["it was never quiet"]
-        until_s = asyncio.get_running_loop().time() + SETTLE_MAX_S
-        while True:
+        last: object = None
+        looks = polls = 0
+        loop = asyncio.get_running_loop()
+        mark_s = loop.time()
+        while looks < STUCK_LOOKS:
+            await asyncio.sleep(LOOK_S)
             assert self.process.is_alive, self.process.said(20)
             pulse = await self.process.daemon.pulse()
-            is_quiet = pulse is not None and not pulse.open and not pulse.inbox
-            quiet = quiet + 1 if is_quiet else 0
-            if quiet >= QUIET_LOOKS:
-                quiet = 0
-                wrong = self.excused(await asyncio.to_thread(self.wrong), pulse)
-                if not wrong:
-                    break
-            if asyncio.get_running_loop().time() > until_s:
-                break
-            await asyncio.sleep(LOOK_S)
-        # Once more, after some polls: what comes back comes late.
-        await asyncio.sleep(6)
-        pulse = await self.process.daemon.pulse()
-        return wrong or self.excused(await asyncio.to_thread(self.wrong), pulse)
+            now = (pulse, sum(map(effects, self.systems.values())))
+            looks = looks + 1 if now == last else 0
+            if now != last or pulse is None or pulse.open or pulse.inbox:
+                last, polls, mark_s = now, 0, loop.time()
+            elif pulse.polled_s < loop.time() - mark_s:
+                polls, mark_s = polls + 1, loop.time()
+            if polls == LATE_POLLS:
+                return self.excused(await asyncio.to_thread(self.wrong), pulse)
+        return [f"it gets nowhere: {last}", *await asyncio.to_thread(self.wrong)]
 
     def excused(self, wrong: list[str], pulse: Pulse | None) -> list[str]:
         """Take out the files of which nobody can tell, and which the daemon shows as in doubt."""
@@ -151,6 +162,11 @@ class Story:
                     what = "lost" if there < due else "doubled" if due else "leaked"
                     found.append(f"{what}: {word} stands {there} times at {name}, not {due}")
         return found
+
+
+def effects(system: System) -> int:
+    """Count what was done to a system."""
+    return len(system.sandbox.record.of(*EFFECTS))
 
 
 @dataclass
@@ -217,10 +233,12 @@ async def running(
     await process.start()
     try:
         await process.ready()
+        name = "".join(one.name[0] for one in systems) + str(seed) + "s"
         story = Story(
+            name=name,
             systems={one.name: one for one in systems},
             process=process,
-            chance=random.Random(seed),
+            chance=random.Random(name),
         )
         yield story
         assert not daemon.crashes()

@@ -100,6 +100,7 @@ async def a_desk(rt: Rt | None, token: str) -> AsyncIterator[RtSandbox]:
     """An RT with people: itself, with a frame around it, or its sandbox."""
     if rt is not None:
         async with RtProxy(rt, SandboxClock()) as proxy:
+            proxy.begins()
             yield proxy
         return
     own = RtSandboxSettings(token=token)

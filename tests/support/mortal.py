@@ -1,0 +1,34 @@
+"""Children that do not outlive the test runner, however it ends."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+_PR_SET_PDEATHSIG = 1
+
+
+def with_us(
+    how: signal.Signals = signal.SIGKILL, also: Callable[[], None] | None = None
+) -> Callable[[], None]:
+    """Give what a child calls before it becomes a program: it is signalled when we are gone.
+
+    A runner that is killed runs no fixture's end. Linux alone has this; elsewhere nothing is done.
+
+    Args:
+        how: the signal; one that lets it end children of its own, where it has some.
+        also: called in the child as well.
+    """
+    parent = os.getpid()
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+    def bind() -> None:
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, how)
+            if os.getppid() != parent:
+                os._exit(1)
+        if also is not None:
+            also()
+
+    return bind
