@@ -261,6 +261,7 @@ def _adapter(
             ca_file=connection.ca_file,
             timeouts=connection.timeouts,
             body_bytes=features.limits.body_bytes,
+            secrets=tuple(secrets_in(connection.options)),
         ),
         pool=workshop.pool,
         budget=account.budget,

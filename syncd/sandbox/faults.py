@@ -68,7 +68,7 @@ class Fault:
         before_effect: whether a slow answer waits before doing what was asked.
         retry_after_s: seconds a 429 asks to wait; None leaves the header out.
         lag_s: how far back a stale read or lagging search looks, in seconds.
-        body: `html` or `cut`, what garbage looks like.
+        body: `html` or `cut`, what garbage looks like; `quote`: an error quotes the request.
     """
 
     kind: FaultKind

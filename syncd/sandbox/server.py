@@ -30,13 +30,15 @@ from syncd.sandbox.calls import (
 from syncd.sandbox.chance import Chance
 from syncd.sandbox.clock import SandboxClock, pause
 from syncd.sandbox.control import Control
-from syncd.sandbox.faults import EVERYWHERE, FaultKind, Faults
+from syncd.sandbox.faults import EVERYWHERE, Fault, FaultKind, Faults
 from syncd.sandbox.record import CLIENT, Event, Record, body_names, shown_headers
 from syncd.sandbox.tokens import TokenBook, TokenState
 
 BODY_MAX_BYTES = 8 * 1024 * 1024
 """Largest body of a call that is not streamed."""
 
+QUOTED_CHARS_MAX = 700
+"""How much of itself a refused request reads back."""
 GARBAGE_PAGE = (
     b"<!DOCTYPE html><html><head><title>Service</title></head>"
     b"<body><h1>Welcome</h1><p>Please sign in to continue.</p></body></html>"
@@ -263,7 +265,7 @@ class Sandbox(ABC):
         if fault.kind is FaultKind.RATE_LIMITED:
             raise Refused(self._too_many(call, fault.retry_after_s))
         if fault.kind is FaultKind.ERROR_BEFORE:
-            raise Refused(self.fail(call, fault.status))
+            raise Refused(self._failed(call, fault))
         if fault.kind is FaultKind.ENVELOPE_BEFORE:
             raise Refused(self.fail_inside(call, fault.status))
         if fault.kind is FaultKind.EXPIRED_TOKEN:
@@ -282,12 +284,15 @@ class Sandbox(ABC):
         elif fault.kind is FaultKind.LOST_ANSWER:
             call.is_lost = True
         elif fault.kind is FaultKind.ERROR_AFTER:
-            return self.fail(call, fault.status)
+            return self._failed(call, fault)
         elif fault.kind is FaultKind.ENVELOPE_AFTER:
             return self.fail_inside(call, fault.status)
         elif fault.kind is FaultKind.GARBAGE:
             return await _garbage(answer, fault.body)
         return answer
+
+    def _failed(self, call: Call, fault: Fault) -> Answer:
+        return _quote(call, fault.status) if fault.body == "quote" else self.fail(call, fault.status)
 
     def _check_token(self, call: Call) -> None:
         token = self.credential(call.request)
@@ -374,6 +379,14 @@ class _Limit:
             return False
         self._left -= 1
         return True
+
+
+def _quote(call: Call, status: int) -> Answer:
+    """Refuse a request and repeat it, login and all, as careless servers do."""
+    headers = " ".join(f"{name}: {value}" for name, value in call.request.headers.items())
+    said = f"cannot do {call.request.path_qs} {headers} {call.body[:400]!r}"[:QUOTED_CHARS_MAX]
+    named = {"message": said, "statusCode": str(status), "statusMessage": said}
+    return web.json_response(named, status=status)
 
 
 async def _garbage(answer: Answer, body: str) -> Answer:

@@ -9,11 +9,12 @@ read:  later        408 425 429 5xx
        odd          3xx that is not a redirect we follow
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from syncd.model.secret import Secret
 from syncd.ports.errors import (
     CredentialsRejected,
     NotFound,
@@ -28,6 +29,7 @@ from syncd.ports.errors import (
     Unreachable,
 )
 from syncd.transport.budget import RETRY_AFTER_MAX_S
+from syncd.transport.redact import scrub
 
 WRITE_REFUSED = frozenset({400, 403, 405, 413, 415, 422})
 """Statuses that say a write had no effect and never will (R3); 401, 404 and 429 have classes."""
@@ -99,16 +101,24 @@ def _read_error(status: int, verdict: Verdict, context: RemoteContext) -> Remote
 
 
 def settle_reader_error(
-    error: RemoteError, *, is_write: bool, context: RemoteContext, closed_at: datetime
+    error: RemoteError,
+    *,
+    is_write: bool,
+    context: RemoteContext,
+    closed_at: datetime,
+    secrets: Sequence[Secret] = (),
 ) -> RemoteError:
     """Complete what a provider's table made of an answer with where it happened.
 
-    The table's own code and detail stay. An OddAnswer about a write becomes OutcomeUnknown: it
+    The table's own code and detail stay; secrets that the vendor's words quote do not. An OddAnswer about a write becomes OutcomeUnknown: it
     was sent, and only the table could have said that it had no effect.
     """
     own = error.context
+    error.args = (scrub(str(error), secrets),)
     error.context = replace(
-        context, code=own.code or context.code, detail=own.detail or context.detail
+        context,
+        code=scrub(own.code, secrets) or context.code,
+        detail=scrub(own.detail, secrets) or context.detail,
     )
     if is_write and isinstance(error, OddAnswer):
         unknown = OutcomeUnknown(str(error), error.context, closed_at=closed_at)

@@ -9,6 +9,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from yarl import URL
 
 from syncd.model.errors import ensure
+from syncd.model.secret import Secret
 from syncd.ports.clock import Clock, IdSource
 from syncd.ports.errors import (
     CircuitOpen,
@@ -38,7 +39,7 @@ from syncd.transport.multipart import MultipartBody
 from syncd.transport.options import TransportOptions
 from syncd.transport.outgoing import Outgoing, base_of, fixed_headers, prepare
 from syncd.transport.pool import ClientPool
-from syncd.transport.redact import scrub, snippet
+from syncd.transport.redact import hidden, scrub, snippet
 from syncd.transport.request import Answer, Request, StreamedAnswer
 from syncd.transport.wirelog import Exchange, NoWireLog, WireLog
 
@@ -308,7 +309,7 @@ class HttpTransport:
         target = _same_origin(note.outgoing.url, location)
         if target is None:
             told = location.encode("ascii", "replace") or b"nowhere"
-            where = snippet(told, call.grant.secrets)[:LOCATION_CHARS_MAX]
+            where = snippet(told, self._secrets(call))[:LOCATION_CHARS_MAX]
             text = f"redirected away from {self._base.origin()}: {where}"
             error = OddAnswer(text, self._context(call, live))
             _set_outcome(note, error)
@@ -334,7 +335,7 @@ class HttpTransport:
             note.outcome = "ok"
             return Answer(
                 status=live.status, headers=live.headers, body=body.data,
-                context=self._context(call, live),
+                context=self._context(call, live), secrets=self._secrets(call),
             )  # fmt: skip
         error = self._too_large(call, live) if success else self._judged(call, live, body)
         _set_outcome(note, error)
@@ -373,7 +374,8 @@ class HttpTransport:
         after_s = retry_after_s(live.headers, self._clock.now())
         told: RemoteError | None = None
         if self._errors is not None and live.status >= 400:
-            told = self._errors(live.status, body.data, is_write=call.is_write)
+            safe = hidden(body.data, self._secrets(call))
+            told = self._errors(live.status, safe, is_write=call.is_write)
         call.trouble = f"it answers {live.status}"
         call.healthy = live.status < 500 or not (
             told is None or isinstance(told, Unreachable | OutcomeUnknown)
@@ -391,8 +393,9 @@ class HttpTransport:
             told = status_error(live.status, verdict, context)
         else:
             told = settle_reader_error(
-                told, is_write=call.is_write, context=context, closed_at=self._clock.now()
-            )
+                told, is_write=call.is_write, context=context, closed_at=self._clock.now(),
+                secrets=self._secrets(call),
+            )  # fmt: skip
         if isinstance(told, RateLimited) and told.retry_after_s is None:
             told.retry_after_s = after_s
         if isinstance(told, OutcomeUnknown):
@@ -409,12 +412,16 @@ class HttpTransport:
 
     def _failed(self, call: _Call, err: ExchangeFailed, live: LiveAnswer | None) -> RemoteError:
         call.healthy = False
-        call.trouble = scrub(err.reason, call.grant.secrets)
+        call.trouble = scrub(err.reason, self._secrets(call))
         context = self._context(call, live)
         if call.is_write and err.left:
             text = f"sent, and nobody knows: {call.trouble}"
             return OutcomeUnknown(text, context, closed_at=self._clock.now())
         return Unreachable(call.trouble, context)
+
+    def _secrets(self, call: _Call) -> tuple[Secret, ...]:
+        """Give what nothing told about a call may repeat."""
+        return (*call.grant.secrets, *self._options.secrets)
 
     # --- telling -----------------------------------------------------------------------------
 
@@ -445,7 +452,7 @@ class HttpTransport:
             endpoint=f"{call.outgoing.method} {call.outgoing.path}",
             status=live.status if live else None,
             request_id=request_id(live.headers) if live else "",
-            detail=snippet(body, call.grant.secrets) if body else "",
+            detail=snippet(body, self._secrets(call)) if body else "",
         )
 
     def _tell(self, call: _Call, note: _Note) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from syncd.model.secret import Secret
+
 CONNECT_S = 10.0
 """Seconds for DNS, TCP and TLS together."""
 READ_S = 30.0
@@ -59,6 +61,7 @@ class TransportOptions:
         timeouts: in seconds.
         body_bytes: largest answer held in memory.
         stream_bytes: largest streamed answer.
+        secrets: of the connection's settings; no error repeats them, whatever an answer quotes.
     """
 
     connection: str
@@ -68,3 +71,4 @@ class TransportOptions:
     timeouts: Timeouts = field(default_factory=Timeouts)
     body_bytes: int = BODY_BYTES
     stream_bytes: int = STREAM_BYTES
+    secrets: tuple[Secret, ...] = ()

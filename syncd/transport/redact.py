@@ -1,7 +1,8 @@
 """Taking secrets out of texts that are logged or stored."""
 
+import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from syncd.model.secret import Secret
 
@@ -29,13 +30,27 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 def scrub(text: str, secrets: Iterable[Secret] = ()) -> str:
     """Replace known secrets, and what looks like one, by `***`."""
-    for secret in secrets:
-        revealed = secret.reveal()
-        if len(revealed) >= _SHORTEST_SECRET_CHARS:
-            text = text.replace(revealed, "***")
+    for spelling in _spellings(secrets):
+        text = text.replace(spelling, "***")
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def hidden(body: bytes, secrets: Iterable[Secret]) -> bytes:
+    """Replace known secrets in a body by `***`; what else it says stays as it is."""
+    for spelling in _spellings(secrets):
+        body = body.replace(spelling.encode(), b"***")
+    return body
+
+
+def _spellings(secrets: Iterable[Secret]) -> Iterator[str]:
+    """Give each secret as it is and in base64, as some are sent and quoted."""
+    for secret in secrets:
+        revealed = secret.reveal()
+        if len(revealed) >= _SHORTEST_SECRET_CHARS:
+            yield revealed
+            yield base64.b64encode(revealed.encode()).decode()
 
 
 def snippet(body: bytes, secrets: Iterable[Secret] = ()) -> str:

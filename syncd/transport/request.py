@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.core import loose_json
+from syncd.model.secret import Secret
 from syncd.ports.errors import OddAnswer, RemoteContext
+from syncd.transport.redact import scrub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +68,18 @@ class Answer:
         headers: lower-case names.
         body: whole body, at most the limit.
         context: for errors raised about this answer.
+        secrets: of the connection; what is told of an answer's words goes through `said`.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     context: RemoteContext
+    secrets: tuple[Secret, ...] = ()
+
+    def said(self, text: str) -> str:
+        """Give words of this answer as they may be told: a vendor may quote a secret."""
+        return scrub(text, self.secrets)
 
     def json(self) -> object:
         """Parse the body; an odd letter in it does not hide the rest.

@@ -3,6 +3,7 @@
 import base64
 from urllib.parse import quote
 
+import pytest
 import structlog
 
 from syncd.log import ExchangeLog
@@ -76,4 +77,22 @@ class TestSecrets:
         found = [
             form[:4] + "…" for secret in world.secrets for form in forms(secret) if form in whole
         ]
+        assert not found, f"shown: {found}"
+
+    @pytest.mark.parametrize("status", [400, 403, 404, 422, 500])
+    async def test_an_error_that_quotes_our_login_shows_no_secret(
+        self, world: World, status: int
+    ) -> None:
+        ref = await world.opened()
+        told: list[object] = []
+        with structlog.testing.capture_logs() as logged:
+            world.sandbox.faults.next("error_before", status=status, body="quote", count=500)
+            told.append(await error_of(world.read(ref)))
+            told.append(await error_of(world.adapter.poll(world.fixture.kind, None)))
+            told.append(await error_of(world.adapter.check(Expectation())))
+            for kind in world.features.writes:
+                told.append(await error_of(world.send(one_field(world, world.write_of(kind, ref)))))
+        whole = "\n".join([*map(shown, told), *map(str, logged)])
+        assert "***" in whole, "nothing was quoted"
+        found = [form[:4] for secret in world.secrets for form in forms(secret) if form in whole]
         assert not found, f"shown: {found}"

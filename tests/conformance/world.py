@@ -189,6 +189,7 @@ class World:
                 base_url=self.sandbox.base_url,
                 timeouts=timeouts,
                 body_bytes=features.limits.body_bytes,
+                secrets=tuple(secrets_in(self.own)),
             ),
             pool=self._pool,
             budget=Budget(clock=self.clock, pace=Pace(concurrency=8)),

@@ -171,7 +171,8 @@ class RtClient:
         headers = {"If-Match": etag} if etag else {}
         answer = await self._write("update_ticket", "PUT", path, body, headers)
         try:
-            return wire.parse_messages(answer.json()), answer
+            said = wire.parse_messages(answer.json())
+            return tuple(answer.said(one) for one in said), answer
         except (wire.Malformed, OddAnswer) as err:
             raise self.unknown("success, but the answer is not RT's", answer) from err
 

@@ -32,14 +32,13 @@ from syncd.providers.sipsynergy.adapter import (
     login,
     normaliser,
 )
-from syncd.providers.sipsynergy.errors import HttpErrors
+from syncd.providers.sipsynergy.errors import read_error
 from syncd.providers.sipsynergy.mapping import KIND, NORMALISER_VERSION, normalise
 from syncd.providers.sipsynergy.settings import SipSynergySettings
 
 __all__ = [
     "KIND",
     "NORMALISER_VERSION",
-    "HttpErrors",
     "SipSynergyAdapter",
     "SipSynergySettings",
     "build",

@@ -23,7 +23,7 @@ from syncd.providers.sipsynergy import mapping, sending
 from syncd.providers.sipsynergy.calls import ServiceCalls
 from syncd.providers.sipsynergy.client import SipSynergyClient
 from syncd.providers.sipsynergy.cursor import read_cursor
-from syncd.providers.sipsynergy.errors import HttpErrors
+from syncd.providers.sipsynergy.errors import read_error
 from syncd.providers.sipsynergy.feed import TicketScan
 from syncd.providers.sipsynergy.mapping import KIND
 from syncd.providers.sipsynergy.probing import TicketProber
@@ -197,7 +197,8 @@ def describe(settings: SipSynergySettings, kind: str) -> Sequence[FieldInfo]:
 
 def error_reader(settings: SipSynergySettings) -> ErrorReader:
     """Give what turns error answers into errors; it repeats no secret of the settings."""
-    return HttpErrors(settings.secrets)
+    del settings
+    return read_error
 
 
 def normaliser(settings: SipSynergySettings) -> Callable[[str, Value], Value]:

@@ -5,13 +5,11 @@ Unprocessable Entity*. The rest is convention, or what the company's other servi
 (section 8). What is not in the table is left to the classes of DESIGN R3.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from syncd.model.secret import Secret
 from syncd.ports.answers import SAID_CHARS_MAX, Meaning, Row, error_of, texts_said
 from syncd.ports.errors import RemoteError
-from syncd.transport.redact import scrub
 
 _NAMES = ("title", "message", "detail", "errorMessage", "error", "errors")
 
@@ -50,28 +48,18 @@ def said(body: bytes) -> str:
     return ": ".join(texts_said(body, _NAMES))[:SAID_CHARS_MAX]
 
 
-class HttpErrors:
-    """The transport's ErrorReader for one connection.
+def read_error(status: int, body: bytes, *, is_write: bool) -> RemoteError | None:
+    """Turn an error answer into the error delivery and intake act on.
 
     Args:
-        secrets: never repeated, whatever an answer quotes.
+        status: HTTP status, 400 and above.
+        body: the body as received, possibly cut.
+        is_write: whether the call had an effect in mind.
+
+    Returns:
+        None where DESIGN R3's classes apply: 401, 429, 5xx and whatever is not in the table.
+
+    Spec: Tickets Microservice, section 4; section 8.
     """
-
-    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
-        self._secrets = tuple(secrets)
-
-    def __call__(self, status: int, body: bytes, *, is_write: bool) -> RemoteError | None:
-        """Turn an error answer into the error delivery and intake act on.
-
-        Args:
-            status: HTTP status, 400 and above.
-            body: the body as received, possibly cut.
-            is_write: whether the call had an effect in mind.
-
-        Returns:
-            None where DESIGN R3's classes apply: 401, 429, 5xx and whatever is not in the table.
-
-        Spec: Tickets Microservice, section 4; section 8.
-        """
-        del is_write  # the same answer means the same for both; R3 tells them apart afterwards
-        return error_of("SIP Synergy", ROWS, status, scrub(said(body), self._secrets))
+    del is_write  # the same answer means the same for both; R3 tells them apart afterwards
+    return error_of("SIP Synergy", ROWS, status, said(body))

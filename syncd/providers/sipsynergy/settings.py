@@ -200,9 +200,3 @@ class SipSynergySettings(_Block):
     pace: SipSynergyPace = SipSynergyPace()
     probe: SipSynergyProbe = SipSynergyProbe()
     settle: SipSynergySettle = SipSynergySettle()
-
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        """Every text that no log and no error may show."""
-        given = (self.auth.token, self.auth.key, self.auth.client_secret, *self.headers.values())
-        return tuple(one for one in given if isinstance(one, Secret))

@@ -6,7 +6,7 @@ our own store, and `serving` gives them to the engine like those of any other si
 Source: "API contracts for ITSM Integration"; sections and O numbers as in providers/smartops.md.
 
 Flow: settings name keys, paths and login; `adapter.login` gives the transport its tokens and
-`errors.HttpErrors` its reading of errors; `adapter.build` joins client (three calls), mapping
+`errors.read_error` its reading of errors; `adapter.build` joins client (three calls), mapping
 (neutral names, markers, comment ids) and wire (the payloads).
 
 Invariants: a ticket is fetched by number and updated by sysId, and an answer with another's is

@@ -28,7 +28,7 @@ from syncd.ports.offer import Offer
 from syncd.ports.served import ServedTickets
 from syncd.providers.smartops import mapping, serving
 from syncd.providers.smartops.client import SmartOpsClient
-from syncd.providers.smartops.errors import HttpErrors
+from syncd.providers.smartops.errors import read_error
 from syncd.providers.smartops.mapping import NOTE_LISTS, NOTE_NAMES, TICKET_KIND
 from syncd.providers.smartops.settings import SmartOpsSettings
 from syncd.providers.smartops.wire import FIELD_NAMES, Details
@@ -51,7 +51,7 @@ def build(
     Args:
         name: the connection's name.
         settings: its provider keys.
-        transport: its way to the implementation, with `errors.HttpErrors` as error reader.
+        transport: its way to the implementation, with `errors.read_error` as error reader.
         clock: where time comes from.
     """
     return SmartOpsAdapter(name, settings, SmartOpsClient(transport, settings.calls, clock))
@@ -151,8 +151,9 @@ def describe(settings: SmartOpsSettings, kind: str) -> Sequence[FieldInfo]:
 
 
 def error_reader(settings: SmartOpsSettings) -> ErrorReader:
-    """Give what turns error answers into errors; it repeats no secret of the settings."""
-    return HttpErrors(settings.secrets)
+    """Give what turns error answers into errors; the same for every connection."""
+    del settings
+    return read_error
 
 
 def normaliser(settings: SmartOpsSettings) -> Callable[[str, Value], Value]:

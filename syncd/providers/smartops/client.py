@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from syncd.model.ids import OperationKey
-from syncd.model.secret import Secret
 from syncd.ports.clock import Clock
 from syncd.ports.errors import NotFound, OddAnswer, OutcomeUnknown, Refused
 from syncd.providers.smartops.errors import Exchanged, code_error
@@ -42,7 +41,6 @@ class Calls:
         create, update, details: paths below the base URL, starting with `/`.
         fetch_method: of details.
         around: what stands in every request.
-        secrets: what no error may repeat.
     """
 
     create: str
@@ -50,7 +48,6 @@ class Calls:
     details: str
     fetch_method: FetchMethod
     around: Surroundings
-    secrets: tuple[Secret, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +147,7 @@ class SmartOpsClient:
             context=answer.context,
             is_write=is_write,
             closed_at=self._clock.now(),
-            secrets=self._calls.secrets,
+            secrets=answer.secrets,
         )
         envelope = _read_envelope(answer)
         error = code_error(envelope, exchanged)

@@ -1,6 +1,6 @@
 """What every failure the contract can answer means (DESIGN R3, STYLE section 6).
 
-The outcome stands twice: in the HTTP status (HttpErrors) and in `statusCode` of a 2xx answer
+The outcome stands twice: in the HTTP status (read_error) and in `statusCode` of a 2xx answer
 (code_error). One row per answer; O numbers are those of providers/smartops.md §5.
 
     HTTP                        read                  write
@@ -44,7 +44,7 @@ from syncd.ports.errors import (
     RemoteError,
     Unreachable,
 )
-from syncd.providers.smartops.wire import Envelope, WireError, encode, parse_envelope
+from syncd.providers.smartops.wire import Envelope, WireError, parse_envelope
 from syncd.transport.redact import scrub
 
 SUCCESS_CODES = frozenset({"200", "201"})
@@ -56,35 +56,25 @@ _REFUSED_STATUSES = frozenset({400, 403, 404, 405, 413, 415, 422})
 _DETAIL_CHARS_MAX = 2_000
 
 
-class HttpErrors:
-    """The transport's ErrorReader for one connection.
+def read_error(status: int, body: bytes, *, is_write: bool) -> RemoteError | None:
+    """Read an HTTP error answer; the transport hides secrets it quotes (O9).
 
-    Args:
-        secrets: never repeated, whatever an answer quotes (O9).
+    Spec: §5 O3 (HTTP status and envelope); DESIGN R3.
     """
-
-    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
-        self._secrets = tuple(secrets)
-
-    def __call__(self, status: int, body: bytes, *, is_write: bool) -> RemoteError | None:
-        """Read an HTTP error answer.
-
-        Spec: §5 O3 (HTTP status and envelope); DESIGN R3.
-        """
-        if status not in _REFUSED_STATUSES:
-            return None
-        envelope = _envelope(body)
-        said = _said(envelope, self._secrets) if envelope is not None else ""
-        code = envelope.code if envelope is not None else ""
-        if is_write and code and not _is_client_fault(code):
-            return OutcomeUnknown(f"HTTP {status}, yet statusCode {said}")
-        if status == 404 and code:
-            return NotFound(f"HTTP 404: {said}")
-        if status == 404:
-            # Not the contract's own but a wrong path or a proxy: tells nothing of a ticket (R8).
-            text = "HTTP 404 without the contract's answer: is the path right?"
-            return Refused(text) if is_write else OddAnswer(text)
-        return Refused(f"HTTP {status}: {said}" if said else f"HTTP {status}")
+    if status not in _REFUSED_STATUSES:
+        return None
+    envelope = _envelope(body)
+    said = _said(envelope) if envelope is not None else ""
+    code = envelope.code if envelope is not None else ""
+    if is_write and code and not _is_client_fault(code):
+        return OutcomeUnknown(f"HTTP {status}, yet statusCode {said}")
+    if status == 404 and code:
+        return NotFound(f"HTTP 404: {said}")
+    if status == 404:
+        # Not the contract's own but a wrong path or a proxy: tells nothing of a ticket (R8).
+        text = "HTTP 404 without the contract's answer: is the path right?"
+        return Refused(text) if is_write else OddAnswer(text)
+    return Refused(f"HTTP {status}: {said}" if said else f"HTTP {status}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +140,6 @@ def _envelope(body: bytes) -> Envelope | None:
         return None
 
 
-def _said(envelope: Envelope, secrets: Iterable[Secret]) -> str:
+def _said(envelope: Envelope, secrets: Iterable[Secret] = ()) -> str:
     text = f"{envelope.code or 'missing'} {envelope.message}".strip()
-    plain = tuple(secrets)
-    # connectionDetails travel encoded, and an answer may quote them so (§6).
-    encoded = [Secret(encode(secret.reveal())) for secret in plain]
-    return scrub(text, [*encoded, *plain])[:_DETAIL_CHARS_MAX]
+    return scrub(text, secrets)[:_DETAIL_CHARS_MAX]

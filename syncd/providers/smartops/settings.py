@@ -266,20 +266,7 @@ class SmartOpsSettings(_Frozen):
             around=Surroundings(
                 connection_details=self.connection_details, time_zone_offset=self.time_zone_offset
             ),
-            secrets=self.secrets,
         )
-
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        """Every text that no log and no error may show (§5 O9)."""
-        auth = self.auth
-        given: tuple[object, ...] = ()
-        if auth is not None:
-            given += (auth.client_secret, auth.offline_token, auth.access_token)
-        given += tuple(self.connection_details.values())
-        if self.serve is not None:
-            given += tuple(realm.client_secret for realm in self.serve.realms)
-        return tuple(one for one in given if isinstance(one, Secret))
 
 
 def _check_field(name: str, one: SmartOpsField) -> None:

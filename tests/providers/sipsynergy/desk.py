@@ -9,12 +9,12 @@ from syncd.model.secret import Secret
 from syncd.model.ticket import Value
 from syncd.ports.adapter import TicketRef
 from syncd.providers.sipsynergy import (
-    HttpErrors,
     SipSynergyAdapter,
     SipSynergySettings,
     build,
     declare,
     login,
+    read_error,
 )
 from syncd.transport.budget import Budget
 from syncd.transport.client import HttpTransport
@@ -83,7 +83,7 @@ class Connecting:
             clock=self.clock,
             ids=FixedIds(),
             auth=login(own, Login(name=ConnectionName("sip"), pool=self.pool, clock=self.clock)),
-            errors=HttpErrors(own.secrets),
+            errors=read_error,
         )
         made = build(ConnectionName("sip"), own, transport, self.clock)
         assert isinstance(made, SipSynergyAdapter)

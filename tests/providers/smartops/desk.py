@@ -9,7 +9,7 @@ from syncd.model.secret import Secret
 from syncd.model.ticket import CommentKind, Value
 from syncd.ports.adapter import TicketRef
 from syncd.providers.smartops.adapter import SmartOpsAdapter, build, login
-from syncd.providers.smartops.errors import HttpErrors
+from syncd.providers.smartops.errors import read_error
 from syncd.providers.smartops.settings import SmartOpsSettings
 from syncd.transport.budget import Budget
 from syncd.transport.client import HttpTransport
@@ -82,7 +82,7 @@ class Connecting:
             clock=self.clock,
             ids=FixedIds(),
             auth=tokens,
-            errors=HttpErrors(settings.secrets),
+            errors=read_error,
         )
         return build("desk", settings, transport, self.clock)
 
