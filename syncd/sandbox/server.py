@@ -292,7 +292,8 @@ class Sandbox(ABC):
         return answer
 
     def _failed(self, call: Call, fault: Fault) -> Answer:
-        return _quote(call, fault.status) if fault.body == "quote" else self.fail(call, fault.status)
+        is_quoting = fault.body == "quote"
+        return _quote(call, fault.status) if is_quoting else self.fail(call, fault.status)
 
     def _check_token(self, call: Call) -> None:
         token = self.credential(call.request)

@@ -110,8 +110,9 @@ def settle_reader_error(
 ) -> RemoteError:
     """Complete what a provider's table made of an answer with where it happened.
 
-    The table's own code and detail stay; secrets that the vendor's words quote do not. An OddAnswer about a write becomes OutcomeUnknown: it
-    was sent, and only the table could have said that it had no effect.
+    The table's own code and detail stay; secrets that the vendor's words quote do not. An OddAnswer
+    about a write becomes OutcomeUnknown: it was sent, and only the table could have said that it
+    had no effect.
     """
     own = error.context
     error.args = (scrub(str(error), secrets),)

@@ -478,7 +478,7 @@ class HttpTransport:
                 _answer_headers=live.headers if live else {},
                 _request_body=b"" if isinstance(sent.body, MultipartBody) else sent.body or b"",
                 _answer_body=note.body,
-                _grant=call.grant,
+                _secrets=self._secrets(call),
             )
         )
 

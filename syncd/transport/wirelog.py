@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from syncd.transport.auth import Grant
+from syncd.model.secret import Secret
 from syncd.transport.redact import safe_headers, snippet
 
 
@@ -46,23 +46,23 @@ class Exchange:
     _answer_headers: Mapping[str, str] = field(repr=False, default_factory=dict)
     _request_body: bytes = field(repr=False, default=b"")
     _answer_body: bytes = field(repr=False, default=b"")
-    _grant: Grant = field(repr=False, default_factory=Grant)
+    _secrets: tuple[Secret, ...] = field(repr=False, default=())
 
     def request_headers(self) -> dict[str, str]:
         """Headers sent, redacted; made when asked for, as only a debug log wants them."""
-        return safe_headers(self._request_headers, self._grant.secrets)
+        return safe_headers(self._request_headers, self._secrets)
 
     def answer_headers(self) -> dict[str, str]:
         """Headers received, redacted."""
-        return safe_headers(self._answer_headers, self._grant.secrets)
+        return safe_headers(self._answer_headers, self._secrets)
 
     def request_text(self) -> str:
         """Start of the body sent, redacted; empty for a streamed file."""
-        return snippet(self._request_body, self._grant.secrets)
+        return snippet(self._request_body, self._secrets)
 
     def answer_text(self) -> str:
         """Start of the body received, redacted; empty for a streamed one."""
-        return snippet(self._answer_body, self._grant.secrets)
+        return snippet(self._answer_body, self._secrets)
 
 
 class WireLog(Protocol):

@@ -90,8 +90,8 @@ class TestSecrets:
             told.append(await error_of(world.read(ref)))
             told.append(await error_of(world.adapter.poll(world.fixture.kind, None)))
             told.append(await error_of(world.adapter.check(Expectation())))
-            for kind in world.features.writes:
-                told.append(await error_of(world.send(one_field(world, world.write_of(kind, ref)))))
+            writes = [world.write_of(kind, ref) for kind in world.features.writes]
+            told += [await error_of(world.send(one_field(world, one))) for one in writes]
         whole = "\n".join([*map(shown, told), *map(str, logged)])
         assert "***" in whole, "nothing was quoted"
         found = [form[:4] for secret in world.secrets for form in forms(secret) if form in whole]

@@ -47,7 +47,7 @@ class Process:
                 stdout=log,
                 stderr=log,
                 env=own | dict(self.daemon.secrets),
-                preexec_fn=with_us(also=limits),
+                preexec_fn=with_us(limits),
             )
 
     @property

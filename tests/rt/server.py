@@ -23,8 +23,6 @@ from typing import Any
 
 import orjson
 
-from tests.support.mortal import with_us
-
 HOME = Path(__file__).resolve().parent
 SETUP = HOME.parents[1] / "syncd" / "providers" / "rt" / "SETUP.md"
 LIB = Path("/usr/share/request-tracker5/lib")
@@ -151,11 +149,12 @@ class Rt:
         self.hold(self.held_at)
         log = (self.folder / "server.log").open("ab")
         self._process = subprocess.Popen(
-            [str(SERVER), "--server", "Starlet", "--host", "127.0.0.1", "--port", str(self.port),
-             "--max-workers=2", "--max-reqs-per-child=5000"],
+            # Its life is bound to ours: told to end, it ends its workers as well.
+            ["setpriv", "--pdeathsig", "TERM", "--", str(SERVER), "--server", "Starlet",
+             "--host", "127.0.0.1", "--port", str(self.port), "--max-workers=2",
+             "--max-reqs-per-child=5000"],
             env=self._environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-            # Told to end, it ends its workers as well.
-            start_new_session=True, preexec_fn=with_us(signal.SIGTERM),
+            start_new_session=True,
         )  # fmt: skip
         log.close()
         until = time.monotonic() + START_S

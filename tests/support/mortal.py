@@ -9,15 +9,12 @@ from collections.abc import Callable
 _PR_SET_PDEATHSIG = 1
 
 
-def with_us(
-    how: signal.Signals = signal.SIGKILL, also: Callable[[], None] | None = None
-) -> Callable[[], None]:
-    """Give what a child calls before it becomes a program: it is signalled when we are gone.
+def with_us(also: Callable[[], None] | None = None) -> Callable[[], None]:
+    """Give what a child calls before it becomes a program: it is killed when we are gone.
 
     A runner that is killed runs no fixture's end. Linux alone has this; elsewhere nothing is done.
 
     Args:
-        how: the signal; one that lets it end children of its own, where it has some.
         also: called in the child as well.
     """
     parent = os.getpid()
@@ -25,7 +22,7 @@ def with_us(
 
     def bind() -> None:
         if prctl is not None:
-            prctl(_PR_SET_PDEATHSIG, how)
+            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent:
                 os._exit(1)
         if also is not None:

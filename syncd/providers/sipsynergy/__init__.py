@@ -47,4 +47,5 @@ __all__ = [
     "login",
     "normalise",
     "normaliser",
+    "read_error",
 ]
