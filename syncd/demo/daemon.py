@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import orjson
@@ -110,6 +110,31 @@ def pulse_of(samples: list[Sample]) -> Pulse:
     )
 
 
+class Running(Protocol):
+    """A process that was started."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its status; None while it runs."""
+        ...
+
+    async def wait(self) -> int:
+        """Wait for its end."""
+        ...
+
+    def send_signal(self, signal: int, /) -> None:
+        """Send it a signal."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
+        ...
+
+    def terminate(self) -> None:
+        """Tell it to end."""
+        ...
+
+
 @dataclass(slots=True)
 class Daemon:
     """One configuration's daemon.
@@ -127,7 +152,7 @@ class Daemon:
     secrets: Mapping[str, str]
     log: Path
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _process: asyncio.subprocess.Process | None = None
+    _process: Running | None = None
     _session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
@@ -136,14 +161,7 @@ class Daemon:
         Raises:
             DemoFailed: it ended, or was not ready in time.
         """
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command("run"),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environment(),
-            )
+        self._process = await self._spawn()
         try:
             async with asyncio.timeout(READY_MAX_S):
                 while not await self._is_ready():
@@ -153,6 +171,16 @@ class Daemon:
             raise DemoFailed(
                 f"the daemon was not ready within {READY_MAX_S:.0f} s; see {self.log}"
             ) from error
+
+    async def _spawn(self) -> Running:
+        with self.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *self._command("run"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment(),
+            )
 
     def check(self) -> None:
         """See that it still runs.
@@ -206,26 +234,34 @@ class Daemon:
         Raises:
             DemoFailed: it did not end, or printed no JSON.
         """
+        said = f"syncd {' '.join(arguments)}"
+        try:
+            status, output, errors = await self._ask(*arguments, "--json")
+        except TimeoutError as error:
+            raise DemoFailed(f"{said} did not end within {COMMAND_MAX_S:.0f} s") from error
+        try:
+            return status, orjson.loads(output)
+        except orjson.JSONDecodeError as error:
+            told = errors.decode(errors="replace").strip()[-500:]
+            raise DemoFailed(f"{said}: status {status}: {told}") from error
+
+    async def _ask(self, *arguments: str) -> tuple[int, bytes, bytes]:
+        """Run a command to its end: status, what it printed, what it said besides."""
         process = await asyncio.create_subprocess_exec(
-            *self._command(*arguments, "--json"),
+            *self._command(*arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=self._environment(),
         )
-        said = f"syncd {' '.join(arguments)}"
         try:
             async with asyncio.timeout(COMMAND_MAX_S):
                 output, errors = await process.communicate()
-        except TimeoutError as error:
+        except TimeoutError:
             process.kill()
             await process.wait()
-            raise DemoFailed(f"{said} did not end within {COMMAND_MAX_S:.0f} s") from error
-        try:
-            return process.returncode or 0, orjson.loads(output)
-        except orjson.JSONDecodeError as error:
-            told = errors.decode(errors="replace").strip()[-500:]
-            raise DemoFailed(f"{said}: status {process.returncode}: {told}") from error
+            raise
+        return process.returncode or 0, output, errors
 
     def crashes(self) -> list[str]:
         """List what its log tells with a traceback: whatever came of it, a mistake of ours."""

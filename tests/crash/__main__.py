@@ -1,6 +1,8 @@
-"""The long run: every commit and every request until a life passes; one JSON object at the end.
+"""The long run: every commit and every request until lives pass; one JSON object at the end.
 
-python -m tests.crash [--most N] [--only NAME]
+python -m tests.crash [--only NAME] [--most N] [--first N] [--for SECONDS] [--together N]
+
+Exit status 0: every way came to its end, and nothing was lost, doubled, echoed or leaked.
 """
 
 import argparse
@@ -10,22 +12,44 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import orjson
 
 from syncd.demo.verdict import BAD
-from tests.crash.chain import AtCommit, AtRequest, Death, die
+from tests.crash.chain import AtCommit, AtRequest, Chain, Death
 from tests.crash.disk import Full, small_disk
 from tests.crash.place import Place, place
 from tests.crash.proxy import AtServerCommit, proxied
-from tests.support.postgres import running_server
+from tests.support.nursery import Nursery, nursery
+from tests.support.postgres import Server, running_server
 
 DISK_BYTES = 48 * 1024 * 1024
 BOTH = (True, False)
 Told = dict[str, object]
-Way = Callable[[int], Awaitable[Told]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What all ways share.
+
+    Attributes:
+        nursery: where daemons are born.
+        server: PostgreSQL, started when the first way needs it.
+        first, most: the n that are tried.
+        until_s: time of the loop after which no other n is begun; None: none is.
+    """
+
+    nursery: Nursery
+    server: Callable[[], Server]
+    first: int = 1
+    most: int = 200
+    until_s: float | None = None
+
+
+Way = Callable[[Run], Awaitable[Told]]
 
 
 def _requests() -> Mapping[str, Way]:
@@ -35,116 +59,114 @@ def _requests() -> Mapping[str, Way]:
         for side, method in kinds
         for is_before in BOTH
     ]
-    return {death.name: _on_sqlite(death) for death in deaths}
+    return {death.name: partial(_on_sqlite, death) for death in deaths}
 
 
-def _on_sqlite(death: Death) -> Way:
-    async def way(most: int) -> Told:
-        async with place() as here:
-            return await _until_one_passes(here, death, most)
+async def _on_sqlite(death: Death, run: Run) -> Told:
+    @asynccontextmanager
+    async def makes() -> AsyncIterator[tuple[Place, Death]]:
+        async with place(run.nursery) as here:
+            yield here, death
 
-    return way
-
-
-def _on_postgres(*, is_before: bool) -> Way:
-    async def way(most: int) -> Told:
-        async with (
-            _server() as (url, folder),
-            proxied(url, folder) as (proxy, through),
-            place(store_url=through) as here,
-        ):
-            death = AtServerCommit(proxy, is_before=is_before)
-            return await _until_one_passes(here, death, most)
-
-    return way
+    return await _chained(Chain(makes), run)
 
 
-@asynccontextmanager
-async def _server() -> AsyncIterator[tuple[str, Path]]:
-    with (
-        tempfile.TemporaryDirectory(prefix="pg") as folder,
-        running_server(Path(folder) / "d") as server,
-    ):
+async def _on_postgres(is_before: bool, run: Run) -> Told:
+    server = run.server()
+
+    @asynccontextmanager
+    async def makes() -> AsyncIterator[tuple[Place, Death]]:
         name = await server.create_database()
         try:
-            yield server.url(name), Path(folder)
+            # A socket's path must be short.
+            with tempfile.TemporaryDirectory(prefix="pg") as folder:
+                async with (
+                    proxied(server.url(name), Path(folder)) as (proxy, through),
+                    place(run.nursery, store_url=through) as here,
+                ):
+                    yield here, AtServerCommit(proxy, is_before=is_before)
         finally:
             await server.drop_database(name)
 
-
-async def _until_one_passes(here: Place, death: Death, most: int) -> Told:
-    """Die at the n-th for n = 1, 2, 3 … until a life passes, and judge."""
-    await here.goes_live()
-    here.goes_on()
-    # A pair to work on from the first life on: else there is nothing yet that could be changed.
-    await here.process.start()
-    await here.settled()
-    await here.process.kill()
-    tally = await die(here, [death], range(1, most + 1))
-    here.goes_on()
-    await here.process.start()
-    return asdict(tally) | await _judged(here)
+    return await _chained(Chain(makes), run)
 
 
-async def _full_disk(_most: int) -> Told:
+async def _chained(chain: Chain, run: Run) -> Told:
+    await chain.run(range(run.first, run.most + 1), until_s=run.until_s)
+    return asdict(chain.tally) | {"ok": chain.tally.is_over and not chain.tally.findings}
+
+
+async def _full_disk(run: Run) -> Told:
     """Run out of room, for everything and for one file alone."""
     async with AsyncExitStack() as stack:
         try:
             disk = stack.enter_context(small_disk(DISK_BYTES))
         except PermissionError as error:
-            return {"skipped": str(error)}
+            return {"ok": True, "skipped": str(error)}
         url = f"sqlite:///{disk}/syncd.db"
-        here = await stack.enter_async_context(place(store_url=url, spool=disk / "spool"))
+        made = place(run.nursery, store_url=url, spool=disk / "spool")
+        here = await stack.enter_async_context(made)
         told = await Full(here, disk).happens()
-        return told | await _judged(here)
-
-
-async def _judged(here: Place) -> Told:
-    verdict = await here.settled()
-    return {
-        "status": await here.process.stop(),
-        "tracebacks": here.world.daemon.crashes(),
-        **{str(fate): verdict.count(fate) for fate in BAD},
-        "findings": [str(each) for each in verdict.findings if each.fate in BAD],
-    }
+        verdict = await here.settled()
+        findings = [str(each) for each in verdict.findings if each.fate in BAD] + here.left
+        findings += here.world.daemon.crashes()
+        status = await here.process.stop()
+        return told | {"ok": not (findings or status), "status": status, "findings": findings}
 
 
 WAYS: Mapping[str, Way] = {
-    "commit": _on_sqlite(AtCommit()),
+    "commit": partial(_on_sqlite, AtCommit()),
     **_requests(),
-    "postgres commit before effect": _on_postgres(is_before=True),
-    "postgres commit after effect": _on_postgres(is_before=False),
+    "postgres commit before effect": partial(_on_postgres, True),
+    "postgres commit after effect": partial(_on_postgres, False),
     "full disk": _full_disk,
 }
 
 
-async def _run(most: int, only: str) -> Told:
+async def _run(said: argparse.Namespace) -> Told:
     began_s = time.perf_counter()
-    ways: dict[str, Told] = {}
-    for name, way in WAYS.items():
-        if not name.startswith(only):
-            continue
-        ways[name] = await way(most)
-        sys.stderr.write(f"{name}: {ways[name]}\n")
-        sys.stderr.flush()
-    seconds = round(time.perf_counter() - began_s, 1)
-    lives = sum(int(str(told.get("lives", 0))) for told in ways.values())
-    is_good = all(_is_good(told) for told in ways.values())
-    return {"ok": is_good, "lives": lives, "seconds": seconds, "ways": ways}
+    until_s = asyncio.get_running_loop().time() + said.seconds if said.seconds else None
+    chosen = {name: way for name, way in WAYS.items() if name.startswith(tuple(said.only))}
+    room = asyncio.Semaphore(said.together)
+    async with AsyncExitStack() as stack:
+        cradle = await stack.enter_async_context(nursery())
+        servers: list[Server] = []
 
+        def server() -> Server:
+            if not servers:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pg"))
+                servers.append(stack.enter_context(running_server(Path(folder) / "d")))
+            return servers[0]
 
-def _is_good(told: Told) -> bool:
-    return not (told.get("findings") or told.get("tracebacks") or told.get("status"))
+        run = Run(nursery=cradle, server=server, first=said.first, most=said.most, until_s=until_s)
+
+        async def goes(name: str, way: Way) -> Told:
+            async with room:
+                told = await way(run)
+            sys.stderr.write(f"{name}: {told}\n")
+            sys.stderr.flush()
+            return told
+
+        gone = await asyncio.gather(*(goes(name, way) for name, way in chosen.items()))
+    ways = dict(zip(chosen, gone, strict=True))
+    return {
+        "ok": all(told["ok"] for told in gone),
+        "lives": sum(int(str(told.get("lives", 0))) for told in gone),
+        "seconds": round(time.perf_counter() - began_s, 1),
+        "ways": ways,
+    }
 
 
 def main() -> int:
-    """Run it; 0: nothing was lost, doubled, echoed or leaked."""
+    """Run it; 0: every way came to its end and nothing was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash")
+    parser.add_argument("--first", type=int, default=1, help="smallest n of each way")
     parser.add_argument("--most", type=int, default=200, help="largest n of each way")
-    parser.add_argument("--only", default="", help="the ways whose names begin so")
-    said = parser.parse_args()
-    found = asyncio.run(_run(said.most, said.only))
-    sys.stdout.write(orjson.dumps(found).decode() + "\n")
+    parser.add_argument("--only", nargs="*", default=[""], help="ways whose names begin so")
+    parser.add_argument("--for", dest="seconds", type=float, default=0.0, help="0: no limit")
+    parser.add_argument("--together", type=int, default=3, help="ways that run at once")
+    found = asyncio.run(_run(parser.parse_args()))
+    sys.stdout.write(orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
     return 0 if found["ok"] else 1
 
 

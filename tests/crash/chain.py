@@ -1,15 +1,21 @@
-"""Kills at the n-th commit and the n-th request, one life of the daemon after another.
+"""Kills at the n-th commit and the n-th request, judged after each from the systems' records.
 
-All lives share one store and one world: each begins with what the last left half done, and people
-go on meanwhile. In the end a daemon that nobody kills brings everything to rest.
+For each n two lives are ended: one *at work*, at the n-th since people acted on a world at rest,
+and the next one *from its start*, at the n-th of its life, among what the first left half done and
+what people did meanwhile. Then a life is spared until all is at rest, and judged. So each life has
+the same work whatever n is, and n grows until it is more than that work needs: that life passes.
 """
 
 import asyncio
-from collections.abc import Iterable
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import count
+from enum import StrEnum
+from itertools import islice
 from typing import Protocol
 
+from syncd.demo.verdict import BAD
 from syncd.sandbox import Sandbox
 from tests.crash.place import Place
 
@@ -17,10 +23,19 @@ CATCH_S = 0.005
 """How often it is looked whether the n-th request has come."""
 HELD_S = 0.4
 """How long that request is held, before or after its effect."""
-LIFE_MAX_S = 30.0
-"""A life that nothing ended in this time goes on to the next."""
+LIFE_MAX_S = 60.0
+"""A life that nothing ended in this time, and that came to no rest, goes on to the next."""
 SPARED_S = 1.5
 """Longer than a poll: who is settled for so long without dying has passed."""
+PER_WORLD = 6
+"""So many n in one world, then a new one: what a desk of many tickets asks for is no work of n."""
+
+
+class When(StrEnum):
+    """Which life is ended."""
+
+    AT_WORK = "at work"
+    FROM_START = "from its start"
 
 
 class Death(Protocol):
@@ -31,8 +46,8 @@ class Death(Protocol):
         """What it is told as."""
         ...
 
-    async def live(self, place: Place, n: int) -> bool:
-        """Live one life; say whether it was ended at the n-th."""
+    def armed(self, place: Place, n: int) -> AbstractAsyncContextManager[None]:
+        """End the life at the n-th from now on, for as long as the context lasts."""
         ...
 
 
@@ -42,9 +57,14 @@ class AtCommit:
 
     name: str = "commit"
 
-    async def live(self, place: Place, n: int) -> bool:
-        await place.process.start(dies_at_commit=n)
-        return await lives_on(place) is False
+    @asynccontextmanager
+    async def armed(self, place: Place, n: int) -> AsyncIterator[None]:
+        """Arm the process."""
+        place.process.arm(n)
+        try:
+            yield
+        finally:
+            place.process.arm(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +79,16 @@ class AtRequest:
     def name(self) -> str:
         return f"{self.side} {self.method} {'before' if self.is_before else 'after'} effect"
 
-    async def live(self, place: Place, n: int) -> bool:
+    @asynccontextmanager
+    async def armed(self, place: Place, n: int) -> AsyncIterator[None]:
+        """Hold the n-th request, and kill who sent it."""
         system: Sandbox = place.carrier if self.side == "carrier" else place.world.desk
         system.faults.next(
             "slow", method=self.method, skip=n - 1, delay_s=HELD_S, before_effect=self.is_before
         )
-        await place.process.start()
         killing = asyncio.create_task(_kill_when_met(place, system))
         try:
-            return await lives_on(place) is False
+            yield
         finally:
             killing.cancel()
             system.faults.clear()
@@ -80,11 +101,16 @@ async def _kill_when_met(place: Place, system: Sandbox) -> None:
 
 
 async def lives_on(place: Place) -> bool:
-    """Wait for the end of a life; True: it was settled first, and is ended now."""
+    """Wait for the end of a life; True: it was settled first, and is ended now.
+
+    Raises:
+        AssertionError: it ended otherwise than by being killed.
+    """
     loop = asyncio.get_running_loop()
     until_s, settled_s = loop.time() + LIFE_MAX_S, None
     while loop.time() < until_s:
-        if await place.process.ended(0.1) is not None:
+        if (status := await place.process.ended(0.1)) is not None:
+            assert status == -signal.SIGKILL, f"status {status}: {place.process.said()}"
             return False
         if not await place.is_settled():
             settled_s = None
@@ -98,35 +124,99 @@ async def lives_on(place: Place) -> bool:
 
 @dataclass(slots=True)
 class Tally:
-    """What was done.
+    """What one way of dying came to.
 
     Attributes:
-        lives: of the daemon.
-        deaths: at the n-th of what, how often.
-        passed: at which n a life was not ended any more, by what it waited for.
+        lives: of the daemon, the spared ones too.
+        deaths: by which life was ended.
+        passed: the n at which a life was not ended any more, by which life.
+        worlds: new ones that were made.
+        left_off: the n at which the time was over; 0: it was not.
+        findings: what must not have happened.
     """
 
     lives: int = 0
     deaths: dict[str, int] = field(default_factory=dict)
     passed: dict[str, int] = field(default_factory=dict)
+    worlds: int = 0
+    left_off: int = 0
+    findings: list[str] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a life of either kind has passed."""
+        return len(self.passed) == len(When)
 
 
-async def die(place: Place, deaths: Iterable[Death], numbers: Iterable[int] | None = None) -> Tally:
-    """Die in every way at n = 1, 2, 3 … until a life passes.
+@dataclass(slots=True)
+class Chain:
+    """One way of dying, n after n.
 
-    Args:
-        place: the world.
-        deaths: the ways.
-        numbers: a choice of n; None: all, each way until a life passes.
+    Attributes:
+        makes: gives a world and the way of dying in it.
+        tally: what it came to.
     """
-    tally = Tally()
-    chosen = None if numbers is None else list(numbers)
-    for death in deaths:
-        for n in count(1) if chosen is None else chosen:
-            place.goes_on()
-            tally.lives += 1
-            if not await death.live(place, n):
-                tally.passed[death.name] = n
+
+    makes: Callable[[], AbstractAsyncContextManager[tuple[Place, Death]]]
+    tally: Tally = field(default_factory=Tally)
+
+    async def run(self, numbers: Iterable[int], *, until_s: float | None = None) -> None:
+        """Die at each n until lives pass, in worlds of a few n each.
+
+        Args:
+            numbers: the n.
+            until_s: no other n is begun at this time of the loop.
+        """
+        left = iter(numbers)
+        while not (self.tally.is_over or self.tally.left_off) and (
+            some := list(islice(left, PER_WORLD))
+        ):
+            async with self.makes() as (here, death):
+                self.tally.worlds += 1
+                await self._in_one_world(here, death, some, until_s)
+
+    async def _in_one_world(
+        self, here: Place, death: Death, numbers: Iterable[int], until_s: float | None
+    ) -> None:
+        await here.goes_live()
+        here.goes_on()
+        await self._at_rest(here)
+        for n in numbers:
+            if until_s is not None and asyncio.get_running_loop().time() > until_s:
+                self.tally.left_off = n
                 break
-            tally.deaths[death.name] = tally.deaths.get(death.name, 0) + 1
-    return tally
+            if When.AT_WORK not in self.tally.passed:
+                async with death.armed(here, n):
+                    here.goes_on()
+                    await self._lived(here, When.AT_WORK, n)
+            await here.process.kill()
+            here.goes_on()
+            if When.FROM_START not in self.tally.passed:
+                async with death.armed(here, n):
+                    await self._start(here)
+                    await self._lived(here, When.FROM_START, n)
+            await self._at_rest(here)
+            if self.tally.is_over or self.tally.findings:
+                break
+        status = await here.process.stop()
+        violations = here.world.desk.violations + here.carrier.violations
+        self.tally.findings += [f"stopped with status {status}"] if status else []
+        self.tally.findings += here.world.daemon.crashes()
+        self.tally.findings += [f"beyond the document: {each}" for each in violations]
+
+    async def _start(self, here: Place) -> None:
+        self.tally.lives += 1
+        await here.process.start()
+
+    async def _lived(self, here: Place, when: When, n: int) -> None:
+        if await lives_on(here):
+            self.tally.passed[when] = n
+        else:
+            self.tally.deaths[when] = self.tally.deaths.get(when, 0) + 1
+
+    async def _at_rest(self, here: Place) -> None:
+        """Spare a life until everything has arrived, and judge."""
+        await self._start(here)
+        verdict = await here.settled()
+        self.tally.findings += [str(each) for each in verdict.findings if each.fate in BAD]
+        self.tally.findings += here.left

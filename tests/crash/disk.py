@@ -1,6 +1,5 @@
 """Disks that end: a limit on the daemon's files (an I/O error), a small disk of its own (full)."""
 
-import resource
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,15 +21,6 @@ GIVES_UP_S = 90.0
 """Longer than the grace a store has, whatever else the machine does."""
 GAVE_UP = 2
 """Exit status of a daemon that could not go on."""
-
-
-def no_file_beyond(size_bytes: int) -> Callable[[], None]:
-    """Let the child write no file beyond a size: SQLite calls that an I/O error."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, size_bytes))
-
-    return limit
 
 
 def largest(folder: Path) -> int:
@@ -129,9 +119,9 @@ class Full:
         return {"reason": reason}
 
 
-async def without_room_for_one_file(here: Place, limits: Callable[[], None] | None = None) -> None:
+async def without_room_for_one_file(here: Place, file_bytes_max: int | None = None) -> None:
     """See that all else goes on, and that it is said why one attachment does not."""
-    await here.process.start(limits=limits)
+    await here.process.start(file_bytes_max=file_bytes_max)
     await here.process.ready()
     await until(here, lambda: is_partnered(here, 0), "it never got its partner")
     life = here.lives[0]

@@ -18,6 +18,8 @@ from syncd.demo.verdict import Fate, Shown, Verdict
 from syncd.demo.world import World, world
 from syncd.sandbox import TelenorSandbox
 from tests.crash.process import Process
+from tests.support.nursed import nursed
+from tests.support.nursery import Nursery
 
 LOOK_S = 0.3
 QUIET_LOOKS = 8
@@ -36,7 +38,7 @@ class Place:
         people: who acts.
         carrier: the vendor.
         lives: tickets and what their people know of them.
-        left: what was open when waiting for the end was given up.
+        left: what was open when waiting for the end was given up, and that it was.
     """
 
     world: World
@@ -147,15 +149,15 @@ class Place:
 
     async def settled(self) -> Verdict:
         """Wait until everything has arrived, and judge; after so long what is missing is lost."""
-        quiet = 0
-        for _ in range(int(SETTLE_MAX_S / LOOK_S)):
+        loop = asyncio.get_running_loop()
+        quiet, until_s = 0, loop.time() + SETTLE_MAX_S
+        while quiet < QUIET_LOOKS:
             assert self.process.is_alive, f"it ended by itself: {self.process.said()}"
-            quiet = quiet + 1 if await self.is_settled() else 0
-            if quiet >= QUIET_LOOKS:
+            if loop.time() > until_s:
+                self.left = [f"not at rest within {SETTLE_MAX_S:.0f} s", *await self._open()]
                 break
+            quiet = quiet + 1 if await self.is_settled() else 0
             await asyncio.sleep(LOOK_S)
-        else:
-            self.left = await self._open()
         return await self.verdict()
 
     async def _open(self) -> list[str]:
@@ -177,17 +179,22 @@ _FINE = (Fate.SUPERSEDED, Fate.SHOWN)
 
 
 @asynccontextmanager
-async def place(*, store_url: str = "", spool: Path | None = None) -> AsyncIterator[Place]:
+async def place(
+    nursery: Nursery, *, store_url: str = "", spool: Path | None = None
+) -> AsyncIterator[Place]:
     """Build the world.
 
     Args:
+        nursery: where the daemon and its commands are born.
         store_url: where the store is; empty: a file in the world's folder.
         spool: where attachments lie meanwhile; needed with `store_url`.
     """
     async with world(DemoOptions(vendors=("telenor",)), 1) as made:
         if store_url:
             _use_store(made.daemon.config, store_url, spool or made.folder / "spool")
-        process = Process(daemon=made.daemon)
+        made.daemon = daemon = nursed(made.daemon, nursery)
+        process = Process(daemon=daemon)
+        process.arm(0)
         carrier = made.vendors["telenor"]
         assert isinstance(carrier, TelenorSandbox)
         people = TelenorStaff(made.desk, carrier, made.automation)

@@ -2,17 +2,11 @@
 
 import asyncio
 import contextlib
-import os
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from syncd.demo.daemon import Daemon
-from tests.support.mortal import with_us
+from syncd.demo.daemon import Running
+from tests.support.nursed import Nursed
 
-MORTAL = Path(__file__).with_name("mortal.py")
-FOREIGN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY")
 STOP_MAX_S = 45.0
 READY_MAX_S = 90.0
 LOOK_S = 0.1
@@ -20,35 +14,38 @@ LOOK_S = 0.1
 
 @dataclass(slots=True)
 class Process:
-    """One life after another of one configuration's daemon."""
+    """One life after another of one configuration's daemon.
 
-    daemon: Daemon
-    child: asyncio.subprocess.Process | None = None
+    Attributes:
+        daemon: its configuration.
+        child: the life that is lived.
+    """
 
-    async def start(
-        self, *, dies_at_commit: int = 0, limits: Callable[[], None] | None = None
-    ) -> None:
+    daemon: Nursed
+    child: Running | None = None
+
+    def arm(self, commit: int) -> None:
+        """Let it die before its n-th commit to SQLite from now on; 0: let it live.
+
+        Must be called before the life it holds for starts, with 0 at least.
+        """
+        armed = self.daemon.config.with_name("armed")
+        armed.unlink(missing_ok=True)
+        self.daemon.armed = str(armed)
+        if commit:
+            # Renamed, so that nobody reads half of it.
+            made = armed.with_name("arming")
+            made.write_text(str(commit), encoding="ascii")
+            made.rename(armed)
+
+    async def start(self, *, file_bytes_max: int | None = None) -> None:
         """Start it; return at once.
 
         Args:
-            dies_at_commit: number of the commit it does not live to see; 0: none.
-            limits: called in the child before it becomes the daemon.
+            file_bytes_max: it can write no file beyond that size; None: no limit.
         """
-        how = [str(MORTAL), str(dies_at_commit)] if dies_at_commit else ["-m", "syncd"]
-        own = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-        with self.daemon.log.open("ab") as log:
-            self.child = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *how,
-                "run",
-                "--config",
-                str(self.daemon.config),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=own | dict(self.daemon.secrets),
-                preexec_fn=with_us(limits),
-            )
+        self.daemon.file_bytes_max = file_bytes_max
+        self.child = await self.daemon._spawn()
 
     @property
     def is_alive(self) -> bool:
@@ -71,15 +68,14 @@ class Process:
 
     async def kill(self) -> None:
         """End it with SIGKILL."""
-        if self.child is not None and self.child.returncode is None:
+        if self.child is not None:
             self.child.kill()
             await self.child.wait()
 
     async def stop(self) -> int:
         """Tell it to stop; give its status."""
         assert self.child is not None
-        if self.child.returncode is None:
-            self.child.terminate()
+        self.child.terminate()
         status = await self.ended(STOP_MAX_S)
         assert status is not None, "it did not stop"
         return status

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
-from tests.crash.chain import lives_on
 from tests.crash.place import Place
 
 SOCKET = ".s.PGSQL.5432"
@@ -110,11 +109,12 @@ class AtServerCommit:
     def name(self) -> str:
         return f"postgres commit {'before' if self.is_before else 'after'} effect"
 
-    async def live(self, place: Place, n: int) -> bool:
+    @contextlib.asynccontextmanager
+    async def armed(self, place: Place, n: int) -> AsyncIterator[None]:
+        """Arm the proxy."""
         self.proxy.kill, self.proxy.left = place.process.kill, n
         self.proxy.is_before = self.is_before
-        await place.process.start()
         try:
-            return await lives_on(place) is False
+            yield
         finally:
             self.proxy.left = 0

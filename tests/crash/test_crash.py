@@ -1,26 +1,33 @@
 """Killed at its n-th commit or request, the daemon loses nothing and does nothing twice."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
-from tests.crash.chain import AtCommit, AtRequest, die
-from tests.crash.place import place
+from tests.crash.chain import AtCommit, AtRequest, Chain, Death, When
+from tests.crash.place import Place, place
+from tests.support.nursery import nursery
 
-REQUESTS = [
-    AtRequest("carrier", is_before=True),
-    AtRequest("carrier", is_before=False),
-    AtRequest("desk", is_before=False),
-]
+DEATHS = {
+    AtCommit(): (2, 9),
+    AtRequest("carrier", is_before=True): (1,),
+    AtRequest("carrier", is_before=False): (1,),
+    AtRequest("desk", is_before=False): (2,),
+}
 
 
 @pytest.mark.slow
 async def test_killed_at_the_nth_commit_and_request_it_goes_on_as_if_nothing_had_been() -> None:
-    async with place() as here:
-        await here.goes_live()
-        tally = await die(here, [AtCommit()], [1, 2, 5, 13])
-        more = await die(here, REQUESTS, [1])
-        here.goes_on()
-        await here.process.start()
-        here.assert_good(await here.settled())
-        assert await here.process.stop() == 0
-    assert tally.deaths["commit"] == 4, tally
-    assert sum(more.deaths.values()) >= 2, more
+    async with nursery() as cradle:
+        for death, numbers in DEATHS.items():
+
+            @asynccontextmanager
+            async def makes(death: Death = death) -> AsyncIterator[tuple[Place, Death]]:
+                async with place(cradle) as here:
+                    yield here, death
+
+            chain = Chain(makes)
+            await chain.run(numbers)
+            assert chain.tally.findings == []
+            assert chain.tally.deaths[When.AT_WORK] == len(numbers), chain.tally

@@ -2,13 +2,16 @@
 
 import asyncio
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.crash.chain import die
+from tests.crash.chain import Chain, Death, When
 from tests.crash.place import Place, place
 from tests.crash.proxy import AtServerCommit, Proxy, proxied
+from tests.support.nursery import nursery
 
 AWAY_S = 2.0
 
@@ -20,20 +23,27 @@ async def test_killed_at_a_commit_and_cut_off_from_its_server_it_goes_on_as_if_n
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="pg") as folder:
         async with (
+            nursery() as cradle,
             proxied(postgres_url, Path(folder)) as (proxy, url),
-            place(store_url=url) as here,
+            place(cradle, store_url=url) as here,
         ):
-            await here.goes_live()
-            deaths = [AtServerCommit(proxy, is_before=is_before) for is_before in (True, False)]
-            tally = await die(here, deaths, [14])
-            here.goes_on()
+            for is_before in (True, False):
+                death = AtServerCommit(proxy, is_before=is_before)
+
+                @asynccontextmanager
+                async def makes(death: Death = death) -> AsyncIterator[tuple[Place, Death]]:
+                    yield here, death
+
+                chain = Chain(makes)
+                await chain.run([7])
+                assert chain.tally.findings == []
+                assert sum(chain.tally.deaths.values()) == len(When), chain.tally
             await here.process.start()
             await here.process.ready()
             await _is_away(here, proxy)
             here.assert_good(await here.settled())
             proxy.cut()
             assert await here.process.stop() == 0
-    assert sum(tally.deaths.values()) == 2, tally
 
 
 async def _is_away(here: Place, proxy: Proxy) -> None:
