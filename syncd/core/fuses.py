@@ -18,6 +18,8 @@ from syncd.model.ids import LinkRow, MappingName, Side
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Ticket, Value
 
+LISTED_MIN = 10
+"""A list of fewer tickets than this may well become empty."""
 ALTERNATIONS_MAX = 64
 """Newest moves of one slot that are looked at."""
 
@@ -94,10 +96,37 @@ def sources_of(
     tickets: Mapping[Side, Ticket], traits: Mapping[Side, SideTraits]
 ) -> dict[Side, Source]:
     """Give both tickets of a link as sources of changes."""
-    return {
-        side: Source(phase=phase_of(ticket.get(STATUS), traits[side]), changed_at=ticket.updated_at)
-        for side, ticket in tickets.items()
-    }
+    return {side: source_of(ticket, traits[side]) for side, ticket in tickets.items()}
+
+
+def source_of(ticket: Ticket, traits: SideTraits) -> Source:
+    """Give a ticket as a source of changes."""
+    return Source(phase=phase_of(ticket.get(STATUS), traits), changed_at=ticket.updated_at)
+
+
+def emptied(kind: str, before: int, listed: int) -> str:
+    """Say why a list cannot be believed; empty when it can.
+
+    Args:
+        kind: of ticket it lists.
+        before: how many it held when it was last read.
+        listed: how many it holds now.
+    """
+    if listed or before < LISTED_MIN:
+        return ""
+    return f"its list of {kind}s is empty; a moment ago it held {before}: look before it goes on"
+
+
+def act_of(kind: WriteKind, source: Source, *, is_closing: bool) -> Act:
+    """Say what a write does to a ticket.
+
+    Args:
+        kind: of write.
+        source: the ticket the change comes from.
+        is_closing: it waits for all others because it closes.
+    """
+    is_end = kind is WriteKind.STATUS and source.phase in ENDED
+    return Act.CLOSED if is_end or is_closing else Act.CHANGED
 
 
 def limit_of(limit: FuseLimit, links: int) -> int:
@@ -134,8 +163,7 @@ def signs_of(
             continue
         source = sources.get(operation.target.other, Source())
         at = min(now, source.changed_at or now)
-        is_end = operation.kind is WriteKind.STATUS and source.phase in ENDED
-        act = Act.CLOSED if is_end or operation.rank is Rank.CLOSING else Act.CHANGED
+        act = act_of(operation.kind, source, is_closing=operation.rank is Rank.CLOSING)
         acts[act] = max(at, acts.get(act, at))
     return tuple(
         Sign(mapping=mapping, link=link, act=act, at=at, noted_at=now) for act, at in acts.items()

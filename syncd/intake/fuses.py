@@ -11,27 +11,29 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from syncd.core.fuses import Sign, Trip, judge, smallest
+import structlog
+
+from syncd.core.fuses import Sign, Source, Trip, act_of, emptied, judge, smallest, source_of
 from syncd.core.rules import MappingMode, MappingRules
 from syncd.intake.config import IntakeConfig
 from syncd.intake.decide import preview_link
 from syncd.intake.open import FUSE
 from syncd.model.ids import ConnectionName, LinkRow, MappingName
-from syncd.store import fuses, mappings
+from syncd.store import feeds, fuses, mappings
 from syncd.store.database import Database
 from syncd.store.records import MappingRecord
 from syncd.store.tx import Tx
 
 TOGETHER_MIN = 20
 """So many tickets due at once on a connection are judged together."""
-LISTED_MIN = 10
-"""A list of fewer tickets than this may well become empty."""
 GATHER_MAX_S = 60.0
 """Longest time that decisions wait for the rest of what is due."""
 PREVIEWS_PER_READ = 100
 """Links looked at in one transaction while judging."""
 SIGNS_MAX = 200_000
 """Signs remembered of one mapping; older ones are forgotten first."""
+LATE_MAX = 1_000
+"""So many numbers of operations behind the newest, one may be committed that was not yet seen."""
 
 
 @dataclass(slots=True)
@@ -53,7 +55,8 @@ class Blown:
 class Fusebox:
     """Remembers what was decided lately; judges what is to be decided.
 
-    Each daemon remembers its own decisions; what waits to be decided is judged for all of them.
+    What was decided before this process started, or by another one, is what the store shows as
+    planned.
     """
 
     def __init__(self, db: Database) -> None:
@@ -62,8 +65,10 @@ class Fusebox:
         self._lately: dict[MappingName, _Lately] = {}
         self._gathering: dict[ConnectionName, datetime] = {}
         self._gaps: set[ConnectionName] = set()
-        self._listed: dict[tuple[ConnectionName, str], int] = {}
+        self._after: int | None = None
+        self._counted: set[int] = set()
         self._judged_until: datetime | None = None
+        self._log = structlog.get_logger("syncd.intake")
 
     # --- gathering ---------------------------------------------------------------------------
 
@@ -75,20 +80,15 @@ class Fusebox:
         else:
             self._gaps.discard(connection)
 
-    def emptied(self, connection: ConnectionName, kind: str, listed: int | None) -> str:
-        """Say why a list cannot be believed; empty when it can.
-
-        An empty one after a full one is told once: who resumes the connection has looked.
-        """
-        if listed is None:
-            return ""
-        before = self._listed.get((connection, kind), 0)
-        self._listed[connection, kind] = listed
-        if listed or before < LISTED_MIN:
-            return ""
-        return (
-            f"its list of {kind}s is empty; a moment ago it held {before}: look before it goes on"
-        )
+    async def emptied(self, connection: ConnectionName, kind: str, now: datetime) -> bool:
+        """Stop a connection whose list is empty all at once; once: who resumes it has looked."""
+        before = await self._db.read(feeds.last_listed, connection, kind)
+        told = emptied(kind, before, 0)
+        if not told:
+            return False
+        if await self._db.write(feeds.list_emptied, connection, kind, told, by=FUSE, now=now):
+            self._log.error("connection.paused", connection=connection, reason=told)
+        return True
 
     def gathers(
         self, config: IntakeConfig, connection: ConnectionName, due: int, now: datetime
@@ -134,8 +134,24 @@ class Fusebox:
         """Name the connections whose tickets are still being gathered."""
         return frozenset(self._gathering)
 
+    async def recall(self, config: IntakeConfig, now: datetime) -> None:
+        """Learn what was decided by others than this process: before it started, or beside it."""
+        if self._after is not None and not self._db.is_shared:
+            return
+        window_s = max((each.fuses.within_s for each in config.mappings.values()), default=0.0)
+        since = now - timedelta(seconds=window_s)
+        newest, changes = await self._db.read(_changes, since, self._after)
+        for change in changes:
+            rules = config.mappings.get(change.mapping)
+            if rules is not None and change.operation not in self._counted:
+                self._lately_of(rules, now).signs.append(_sign_of(config, rules, change))
+        self._after = max(0, newest - LATE_MAX)
+        self._counted = {each.operation for each in changes if each.operation > self._after}
+
     def note(self, signs: Iterable[Sign]) -> None:
-        """Remember what was decided."""
+        """Remember what was decided; where others decide too, all of it is recalled instead."""
+        if self._db.is_shared:
+            return
         for sign in signs:
             if sign.mapping in self._lately:
                 self._lately[sign.mapping].signs.append(sign)
@@ -144,6 +160,7 @@ class Fusebox:
 
     async def judge(self, config: IntakeConfig, now: datetime) -> list[Blown]:
         """Judge what is due to be decided, before it is; pause the mappings whose fuse trips."""
+        await self.recall(config, now)
         after = self._judged_until
         if not self._gathering:
             # What is judged now and still waits for the rest of it counts again with that rest.
@@ -181,6 +198,27 @@ class Fusebox:
             chunk = waiting[start : start + PREVIEWS_PER_READ]
             signs += await self._db.read(_previews, chunk, config, now)
         return judge(signs, count, rules.fuses)
+
+
+def _changes(tx: Tx, since: datetime, after: int | None) -> tuple[int, list[fuses.PlannedChange]]:
+    newest = fuses.newest_operation(tx)
+    if after is None:
+        after = max(0, newest - SIGNS_MAX)
+    return newest, list(fuses.changes_since(tx, since, after=after))
+
+
+def _sign_of(config: IntakeConfig, rules: MappingRules, change: fuses.PlannedChange) -> Sign:
+    """Give what was planned as it was noted when it was decided."""
+    source = Source()
+    if change.source is not None:
+        source = source_of(change.source, config.traits_of(rules)[change.target.other])
+    return Sign(
+        mapping=change.mapping,
+        link=change.link,
+        act=act_of(change.kind, source, is_closing=change.is_closing),
+        at=min(change.planned_at, source.changed_at or change.planned_at),
+        noted_at=change.planned_at,
+    )
 
 
 def _standing(tx: Tx, name: MappingName) -> tuple[MappingRecord, int]:

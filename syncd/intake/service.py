@@ -202,9 +202,8 @@ class Intake:
             wrapped = OddAnswer(f"{type(error).__name__}: {error}", RemoteContext())
             await self._poll_failed(connection, kind, wrapped)
             return PollRound(error=str(wrapped))
-        if told := self._fuses.emptied(connection, kind, result.listed):
+        if result.listed == 0 and await self._fuses.emptied(connection, kind, clock.now()):
             # The cursor stays: after `syncd resume` the same is read again.
-            await self._pause(connection, told)
             return PollRound(requests=result.requests, error="paused")
         due = await db.write(feeds.save_poll, connection, kind, result, now=clock.now())
         if self._ports.metrics is not None:
@@ -387,6 +386,7 @@ class Intake:
     ) -> Round:
         clock, limits = self._ports.clock, config.traits[connection].features.limits
         limit = asyncio.Semaphore(limits.concurrency)
+        await self._fuses.recall(config, clock.now())
         together = self._fuses.gathers(config, connection, len(due), clock.now())
         results = await _all(self._read(config, each, limit, together) for each in due)
         more = len(due) >= self._most_reads(limits)

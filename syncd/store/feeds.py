@@ -9,6 +9,7 @@ from syncd.model.ids import ConnectionName, TicketId
 from syncd.ports.adapter import PollResult
 from syncd.store import journal
 from syncd.store import tables as t
+from syncd.store.connections import pause_once
 from syncd.store.records import FeedRecord, Line
 from syncd.store.tickets import sight
 from syncd.store.tx import Tx
@@ -17,6 +18,7 @@ _c = t.feed.c
 _P = sa.bindparam
 _HERE = (_c.connection == _P("here"), _c.kind == _P("of_kind"))
 _CURSOR = sa.select(_c.cursor).where(*_HERE)
+_LISTED = sa.select(_c.listed).where(*_HERE)
 _UPDATE = sa.update(t.feed).where(*_HERE)
 
 
@@ -24,6 +26,22 @@ def load_cursor(tx: Tx, connection: ConnectionName, kind: str) -> str | None:
     """Return where reading stands; None before the first poll."""
     found = tx.scalar(_CURSOR, {"here": connection, "of_kind": kind})
     return None if found is None else str(found)
+
+
+def last_listed(tx: Tx, connection: ConnectionName, kind: str) -> int:
+    """Return how many tickets the whole list held when last read; 0: none, or never."""
+    return int(tx.scalar(_LISTED, {"here": connection, "of_kind": kind}) or 0)
+
+
+def list_emptied(
+    tx: Tx, connection: ConnectionName, kind: str, reason: str, *, by: str, now: datetime
+) -> bool:
+    """Stop a connection whose list cannot be believed; False: it was stopped already.
+
+    From now on it is known to be empty: who resumes the connection has looked.
+    """
+    _save(tx, connection, kind, {"listed": 0})
+    return pause_once(tx, connection, reason, by=by, now=now)
 
 
 def save_poll(
@@ -43,6 +61,8 @@ def save_poll(
         "error": "",
         "error_at": None,
     }
+    if result.listed is not None:
+        values["listed"] = result.listed
     if not result.gap:
         values["last_complete_at"] = now
     _save(tx, connection, kind, values)

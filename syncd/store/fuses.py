@@ -1,15 +1,20 @@
 """What fuses count: links of a mapping, what waits to be decided, what a link carried lately."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from syncd.core.fuses import Move
+from syncd.core.state import Rank, Reason
 from syncd.model.ids import LinkRow, MappingName, Side
-from syncd.model.operation import OperationState
-from syncd.store import codec
+from syncd.model.operation import OperationState, WriteKind
+from syncd.model.ticket import Ticket
+from syncd.store import codec, lanes
 from syncd.store import tables as t
 from syncd.store.tx import Tx
+from syncd.store.types import Instant
 
 _c, _t, _j, _o = t.link.c, t.ticket.c, t.journal.c, t.operation.c
 _P = sa.bindparam
@@ -20,6 +25,58 @@ _PLANNED = (
     .where(_o.slots != "{}", _o.state != OperationState.SUPERSEDED)
     .order_by(_o.id)
 )
+_NEWEST = sa.select(sa.func.max(_o.id))
+_CHANGES = (
+    sa.select(_o.id, _o.mapping, _o.link, _o.target, _o.kind, _o.rank, _o.planned_at, _t.snapshot)
+    .join(t.ticket, _t.id == _o.source_row)
+    .where(_o.id > _P("after"), _o.planned_at >= _P("since", type_=Instant()))
+    .where(_o.kind.in_((WriteKind.UPDATE, WriteKind.STATUS)), _o.reason != Reason.REFERENCE)
+    .order_by(_o.id)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedChange:
+    """A change of a ticket that was planned lately.
+
+    Attributes:
+        operation: its number.
+        mapping, link: whose.
+        target: the side it writes.
+        kind: of write.
+        is_closing: it ends the ticket whatever its source shows.
+        planned_at: when.
+        source: the ticket it comes from, as last read.
+    """
+
+    operation: int
+    mapping: MappingName
+    link: LinkRow
+    target: Side
+    kind: WriteKind
+    is_closing: bool
+    planned_at: datetime
+    source: Ticket | None
+
+
+def newest_operation(tx: Tx) -> int:
+    """Return the number of the newest operation; 0: there is none."""
+    return int(tx.scalar(_NEWEST) or 0)
+
+
+def changes_since(tx: Tx, since: datetime, *, after: int) -> Iterator[PlannedChange]:
+    """List the changes planned since an instant, of operations with a greater number, in order."""
+    for row in tx.rows(_CHANGES, {"after": after, "since": since}):
+        yield PlannedChange(
+            operation=row.id,
+            mapping=MappingName(row.mapping),
+            link=LinkRow(row.link),
+            target=Side(row.target),
+            kind=WriteKind(row.kind),
+            is_closing=row.rank == lanes.RANKS[Rank.CLOSING],
+            planned_at=row.planned_at,
+            source=None if row.snapshot is None else codec.decode_ticket(row.snapshot),
+        )
 
 
 def count_links(tx: Tx, mapping: MappingName) -> int:

@@ -92,6 +92,7 @@ class Feed(Base, table=True):
     failures: int
     error: str = Field(sa_type=Text)
     error_at: datetime | None = Field(sa_type=Instant)
+    listed: int | None
 
 
 class MappingState(Base, table=True):
