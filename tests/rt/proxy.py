@@ -54,7 +54,7 @@ class RtProxy(RtSandbox):
         self._http: aiohttp.ClientSession | None = None
         self._made: list[str] = []
         self._file = 0
-        self._before: dict[str, str] = {}
+        self._earlier: dict[str, str] = {}
         super().__init__(RtSandboxSettings(clock=clock, token=rt.tokens["syncd"]))
 
     def build(self) -> list[Operation]:
@@ -190,14 +190,14 @@ class RtProxy(RtSandbox):
 
     def begins(self) -> None:
         """Leave what was done so far out of `whole`."""
-        self._before = {str(one["id"]): one["LastUpdated"] for one in self._rows()}
+        self._earlier = {str(one["id"]): one["LastUpdated"] for one in self._rows()}
 
     def whole(self) -> list[dict[str, Any]]:
         """Read RT's tickets as they are, by nothing of syncd."""
         return [
             self._ticket(one)
             for one in self._rows()
-            if self._before.get(str(one["id"])) != one["LastUpdated"]
+            if self._earlier.get(str(one["id"])) != one["LastUpdated"]
         ]
 
     def _rows(self) -> list[dict[str, Any]]:
