@@ -145,6 +145,7 @@ class World:
         wire: its transport.
         exchanges: its wire log.
         secrets: texts that nobody may see.
+        timeouts: of every adapter that is told no others.
     """
 
     def __init__(
@@ -155,7 +156,9 @@ class World:
         wrap: Wrap,
         *,
         clock: FakeClock | None = None,
+        timeouts: Timeouts = QUICK,
     ) -> None:
+        self.timeouts = timeouts
         self.fixture = fixture
         self.sandbox = sandbox
         self.clock = clock or FakeClock(at=sandbox.clock.now(), auto_advance=True)
@@ -169,7 +172,7 @@ class World:
         self.adapter = self.another()
 
     def another(
-        self, timeouts: Timeouts = QUICK, wire: Callable[[Transport], Wire] = Wire
+        self, timeouts: Timeouts | None = None, wire: Callable[[Transport], Wire] = Wire
     ) -> Adapter:
         """Build a further adapter of the same connection, as after a restart."""
         name = ConnectionName(self.fixture.name)
@@ -187,7 +190,7 @@ class World:
             TransportOptions(
                 connection=name,
                 base_url=self.sandbox.base_url,
-                timeouts=timeouts,
+                timeouts=timeouts or self.timeouts,
                 body_bytes=features.limits.body_bytes,
                 secrets=tuple(secrets_in(self.own)),
             ),

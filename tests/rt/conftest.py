@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from syncd.model.secret import Secret
+from syncd.transport.options import Timeouts
 from syncd.transport.pool import ClientPool
 from tests.conformance.fixture import Fixture
 from tests.conformance.fixtures.rt import TICKETS
@@ -20,6 +21,10 @@ from tests.support.clock import FakeClock
 
 WANTED = "SYNCD_TEST_RT"
 """Set by `make test-rt`: starting RT takes longer than most tests."""
+
+
+PATIENT = Timeouts(connect_s=60, read_s=120, total_s=180)
+"""RT stores 50 MB in seconds, on a busy machine in many."""
 
 
 def needs_rt() -> None:
@@ -60,4 +65,5 @@ async def world(rt: Rt, provider: Fixture, start: datetime) -> AsyncIterator[Wor
     """The kit's world around the real RT."""
     proxy = RtProxy(rt, HeldClock(rt, start))
     async with ClientPool() as pool, proxy:
-        yield World(provider, proxy, pool, as_it_is, clock=FakeClock(at=start, auto_advance=True))
+        clock = FakeClock(at=start, auto_advance=True)
+        yield World(provider, proxy, pool, as_it_is, clock=clock, timeouts=PATIENT)

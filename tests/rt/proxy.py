@@ -6,7 +6,6 @@ and what it answers is not touched. Its clock is RT's, which stands still until 
 
 import base64
 import hashlib
-import io
 import mimetypes
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -24,10 +23,13 @@ from syncd.sandbox.faults import FaultKind
 from syncd.sandbox.record import Who, person
 from syncd.sandbox.rt.sandbox import KINDS, LOGIN_PAGE, RtSandbox
 from syncd.sandbox.rt.settings import RtSandboxSettings
+from syncd.sandbox.tokens import TokenState
 from tests.rt.server import Rt
 
 CANNOT_LAG = {FaultKind.STALE_READ, FaultKind.SEARCH_LAG}
-_PASSED = ("Content-Type", "If-Match", "Accept", "Authorization")
+_PASSED = ("Content-Type", "Content-Length", "If-Match", "Accept", "Authorization")
+_TOLD = ("Content-Type", "ETag", "Location", "Date")
+_CHUNK_BYTES = 64 * 1024
 _CHANGED = ("changed", "added", "deleted", "no longer", "Added")
 TIMEOUT = aiohttp.ClientTimeout(total=120)
 
@@ -53,7 +55,7 @@ class RtProxy(RtSandbox):
         self._rt = rt
         self._http: aiohttp.ClientSession | None = None
         self._made: list[str] = []
-        self._file = 0
+        self._is_locked = False
         self._earlier: dict[str, str] = {}
         super().__init__(RtSandboxSettings(clock=clock, token=rt.tokens["syncd"]))
 
@@ -69,24 +71,23 @@ class RtProxy(RtSandbox):
     # --- calls -----------------------------------------------------------------------------------
 
     async def _passed(self, call: Call) -> Answer:
-        """Pass a call on and its answer back; note what it did."""
+        """Pass a call on and its answer back; note what it did. Files are not held."""
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False)
         request = call.request
-        if not call.body and request.can_read_body:
+        is_form = request.content_type.startswith("multipart/")
+        if not call.body and request.can_read_body and not is_form:
             call.body = await request.read()
         headers = {name: request.headers[name] for name in _PASSED if name in request.headers}
         url = f"{self._rt.base_url}{request.raw_path}"
         async with self._http.request(
             request.method, URL(url, encoded=True), headers=headers, allow_redirects=False,
-            data=io.BytesIO(call.body) if call.body else None,
+            data=request.content if is_form else call.body or None,
         ) as got:  # fmt: skip
+            told = {name: got.headers[name] for name in _TOLD if name in got.headers}
+            if call.name == "download" and call.fault is None:
+                return await _streamed(request, got, told)
             body = await got.read()
-            told = {
-                name: got.headers[name]
-                for name in ("Content-Type", "ETag", "Location", "Date")
-                if name in got.headers
-            }
             if 200 <= got.status < 300 and call.operation is not None and not call.operation.reads:
                 self._effect(call, body, told.get("Location", ""))
             return web.Response(status=got.status, body=body, headers=told)
@@ -113,6 +114,8 @@ class RtProxy(RtSandbox):
         self.record.add(what, who, ticket=ticket, number=ticket)
 
     async def stop(self) -> None:
+        if self._is_locked:
+            self.person_locks_login(False)
         if self._http is not None:
             await self._http.close()
         await super().stop()
@@ -123,9 +126,9 @@ class RtProxy(RtSandbox):
         made._client_max_size = 200 * 1024 * 1024
         return made
 
-    def credential_state(self, credential: str) -> Any:
-        state = super().credential_state(credential)
-        return state if self.tokens.is_locked else super().credential_state(self.settings.token)
+    def credential_state(self, credential: str) -> TokenState:
+        # RT itself says what it thinks of a token.
+        return TokenState.VALID
 
     # --- people, as REST2 lets them act ----------------------------------------------------------
 
@@ -184,6 +187,18 @@ class RtProxy(RtSandbox):
         if text:
             self.person_comments(ticket, text, by)
         self.person_updates(ticket, {"Status": status}, by)
+
+    def person_removes(self, ticket: str, by: str = "anna") -> None:
+        """Shred it, as an administrator does on RT's own machine."""
+        del by
+        self._rt.shred(ticket)
+        self._made = [one for one in self._made if one != ticket]
+
+    def person_locks_login(self, is_locked: bool = True) -> None:
+        """Disable the API user; or let it in again."""
+        user = {"Disabled": int(is_locked)}
+        self._as("root", "PUT", "/user/syncd", user)
+        self._is_locked = is_locked
 
     def person_merges(self, ticket: str, target: str, by: str = "anna") -> None:
         self._as(by, "PUT", f"/ticket/{ticket}", {"MergeInto": target})
@@ -251,6 +266,18 @@ class RtProxy(RtSandbox):
 
     def _guarded(self, handler: Handler) -> Handler:
         return handler
+
+
+async def _streamed(
+    request: web.Request, got: aiohttp.ClientResponse, told: Mapping[str, str]
+) -> web.StreamResponse:
+    answer = web.StreamResponse(status=got.status, headers=told)
+    answer.content_length = got.content_length
+    await answer.prepare(request)
+    async for chunk in got.content.iter_chunked(_CHUNK_BYTES):
+        await answer.write(chunk)
+    await answer.write_eof()
+    return answer
 
 
 __all__ = ["CANNOT_LAG", "KINDS", "LOGIN_PAGE", "HeldClock", "RtProxy", "person"]

@@ -217,6 +217,11 @@ class Rt:
         except orjson.JSONDecodeError:
             return answer.status, told, dict(answer.getheaders())
 
+    def shred(self, ticket: str) -> None:
+        """Remove a ticket for good; REST2 cannot."""
+        what = f"Tickets=query,id = {int(ticket)}"
+        self._run(["rt-shredder-5", "--force", "--no-sqldump", "--plugin", what])
+
     # --- pieces ----------------------------------------------------------------------------------
 
     def _run(self, command: list[str]) -> str:
