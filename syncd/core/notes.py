@@ -18,8 +18,8 @@ def changed_notes(slots: Slots) -> frozenset[str]:
 def plan_notes(slots: Slots, draft: Draft) -> None:
     """Say once what changed; values that came and went between two reads are not carried.
 
-    When a link is opened, values that are there already are said as well; when people pair
-    existing tickets, and when an edit brings the rule, they are taken as known.
+    When a link is opened, values that are there already are said as well, zeros apart; when people
+    pair existing tickets, and when an edit brings the rule, they are taken as known.
     """
     for rule, view in _sources(slots):
         now = _shown(slots, rule, view)
@@ -68,9 +68,14 @@ def _is_news(slots: Slots, rule: NoteRule, view: View) -> bool:
     if any(
         each.id in slots.superseded and rule.slot in each.slots for each in slots.state.operations
     ):
-        return any(theirs.values())
+        return any(_tells(value) for value in theirs.values())
     was_opened = slots.state.is_fresh and slots.state.origin is not None
-    return was_opened and any(theirs.values())
+    return was_opened and any(_tells(value) for value in theirs.values())
+
+
+def _tells(value: str) -> bool:
+    """Say whether a new ticket's value is worth a note: no hours worked are as good as empty."""
+    return bool(value.strip(" 0.,"))
 
 
 def _is_stale(slots: Slots, rule: NoteRule, view: View) -> bool:

@@ -79,6 +79,19 @@ def test_what_is_there_when_the_link_is_opened_is_said_and_nothing_when_people_p
     assert _said(paired) == []
 
 
+def test_a_new_tickets_zero_hours_are_no_news_and_count_from_there() -> None:
+    world = LinkWorld(rules=_rules(), traits=dict.fromkeys(Side, traits()))
+    world.creates(Side.VENDOR, title="x", status="New", hours="0", costs="0.00")
+    assert world.opens(Side.VENDOR)
+    world.settles()
+    assert _said(world) == []
+    world.sets(Side.VENDOR, "hours", "1.5")
+    world.settles()
+    world.sets(Side.VENDOR, "hours", "0")
+    world.settles()
+    assert _said(world) == ["1.5 h, 0.00 EUR", "0 h, 0.00 EUR"]
+
+
 def test_a_rule_that_an_edit_brought_waits_for_a_change() -> None:
     world = linked()
     world.sets(Side.VENDOR, "hours", "3")
