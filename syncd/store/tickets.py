@@ -539,7 +539,7 @@ _COUNTS = sa.select(
     _c.connection,
     sa.func.count().label("known"),
     _number(_c.watched).label("watched"),
-    _number(_c.read_failures > 0).label("failing"),
+    _number(sa.and_(_c.read_failures > 0, _c.gone_at.is_(None))).label("failing"),
     _number(_c.gone_at.is_not(None)).label("gone"),
     _number(_c.stray).label("stray"),
 ).group_by(_c.connection)

@@ -181,6 +181,32 @@ def test_what_the_vendor_refused_names_its_words_its_support_and_the_ways_out(
     assert "call:                          +47 22 00 00 00, customer 912345678" in text
 
 
+def test_a_ticket_whose_partner_is_gone_says_that_nothing_is_carried_and_the_ways_out(
+    office: Office,
+) -> None:
+    row = opened(office)
+    vendors = office.read(TELENOR, incident())
+    office.writes(
+        tickets.read_failed, vendors, now=office.now, retry_at=office.now, error="404", gone=True
+    )
+    office.decides(vendors)
+    office.read(DESK, ticket(title="Link down Fornebu, both"))
+    text = explained(office, row)
+    assert (
+        "WHY   Case-00000002 is not at telenor-no any more: what changes here is not carried."
+        in text
+    )
+    assert "it is there again:  syncd resync Case-00000002" in text
+    assert "it stays away:      syncd link remove 1" in text
+
+
+def test_a_comment_that_was_refused_is_not_said_to_be_replaced_by_a_change(office: Office) -> None:
+    row = opened(office)
+    office.read(DESK, ticket(comments=(said(1, "Any news?"),)))
+    office.delivers(lambda _: parked(office.now, detail="no"))
+    assert "NEXT  nothing by itself\n" in explained(office, row)
+
+
 def test_an_operation_in_doubt_asks_a_person(office: Office) -> None:
     row = office.read(DESK, ticket())
     office.delivers(lambda _: parked(office.now, ParkReason.IN_DOUBT, "no pages cover the time"))

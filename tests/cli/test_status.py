@@ -174,6 +174,38 @@ def test_a_feed_that_is_not_read_is_late(office: Office) -> None:
     assert late == ("telenor-no: incident feed read to the end 20m ago: timed out",)
 
 
+def test_an_open_ticket_whose_partner_is_gone_needs_a_person_and_nothing_is_late(
+    office: Office,
+) -> None:
+    in_step(office)
+    vendors = office.read(TELENOR, incident())
+    for gone in (False, True):
+        office.writes(
+            tickets.read_failed,
+            vendors,
+            now=office.now,
+            retry_at=office.now,
+            error="404",
+            gone=gone,
+        )
+        if not gone:
+            polled(office)
+            late = standing(office, running(office)).late
+            assert late == ("telenor-no: 1 ticket cannot be read (Case-00000002): 404",)
+    office.decides(vendors)
+    polled(office)
+    found = standing(office, running(office))
+    assert [(each.what, each.command) for each in found.needs] == [
+        (
+            "INC0012399: its partner Case-00000002 is not at telenor-no any more",
+            "syncd explain INC0012399",
+        )
+    ]
+    assert found.late == ()
+    office.read(DESK, ticket(status="Resolved"))
+    assert standing(office, running(office)).needs == ()
+
+
 def test_expected_news_that_stays_away_is_late(office: Office) -> None:
     in_step(office)
     office.later(10 * 3600)

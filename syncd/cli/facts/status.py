@@ -6,15 +6,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.app.news import overdue_since
-from syncd.cli.facts.traits import features_of
+from syncd.cli.facts.traits import features_of, traits_of
 from syncd.cli.text import ago, count, cut, span
+from syncd.core.evaluate import phase_of
+from syncd.core.slots import STATUS
+from syncd.core.status import CLOSING_PHASES
 from syncd.model.features import Reading
 from syncd.model.ids import ConnectionName, Side
 from syncd.registry import PROVIDERS
 from syncd.settings.values import ConnectionSettings, Settings
-from syncd.store import reports, watching
+from syncd.store import reports, troubled, watching
 from syncd.store.database import Tx
-from syncd.store.records import FeedRecord, OperationRecord
+from syncd.store.records import FeedRecord, OperationRecord, StoredTicket
 from syncd.store.reports import ConnectionStatus, MappingStatus
 
 LATE_POLLS = 3
@@ -81,8 +84,11 @@ def gather(tx: Tx, settings: Settings, daemon: Mapping[str, Any] | None, now: da
         settings=settings,
         daemon=daemon,
         can_ask=can_ask,
-        needs=tuple(_needs(stored, settings, daemon, can_ask=can_ask)),
-        late=tuple(_late(stored, settings, daemon, now)),
+        needs=(
+            *_needs(stored, settings, daemon, can_ask=can_ask),
+            *_without_partner(tx, settings),
+        ),
+        late=(*_late(stored, settings, daemon, now), *_unreadable(tx, stored, settings)),
         now=now,
         rests_on=dict(_rests_on(tx, stored, settings, now)),
     )
@@ -153,6 +159,29 @@ def _undecided(stored: reports.Status) -> Iterator[Need]:
         yield Need(what=what, command="syncd conflicts list")
 
 
+def _without_partner(tx: Tx, settings: Settings) -> Iterator[Need]:
+    """Name open tickets whose partner is not there any more: nobody hears what is said on them."""
+    found = [
+        each
+        for each in troubled.bereft(tx)
+        if each.left.snapshot is not None
+        and each.left.connection in settings.connections
+        and phase_of(each.left.snapshot.get(STATUS), traits_of(settings, each.left.connection))
+        not in CLOSING_PHASES
+    ]
+    for each in found[:NAMED_MAX]:
+        left, gone = _called(each.left), _called(each.gone)
+        what = f"{left}: its partner {gone} is not at {each.gone.connection} any more"
+        yield Need(what=what, command=f"syncd explain {left}")
+    if len(found) > NAMED_MAX:
+        what = f"{len(found) - NAMED_MAX} more open tickets lost their partner"
+        yield Need(what=what, command="syncd link list")
+
+
+def _called(ticket: StoredTicket) -> str:
+    return ticket.number or str(ticket.external_id or "(no number)")
+
+
 def _parked(each: OperationRecord) -> str:
     reason = (each.park_reason or "").replace("_", " ")
     where = each.target_number or f"{each.connection}, from {each.source_number}"
@@ -193,8 +222,18 @@ def _late_reading(
                 why = f": {cut(feed.error, DETAIL_CHARS_MAX)}" if feed.error else ""
                 read = ago(feed.last_complete_at, now)
                 yield f"{name}: {feed.kind} feed read to the end {read}{why}"
-    if connection.tickets.failing:
-        yield f"{name}: {count(connection.tickets.failing, 'ticket')} cannot be read"
+
+
+def _unreadable(tx: Tx, stored: reports.Status, settings: Settings) -> Iterator[str]:
+    """Name tickets that cannot be read, of connections that are not paused."""
+    for connection in stored.connections:
+        name, number = connection.record.pin.name, connection.tickets.failing
+        if number and name in settings.connections and connection.record.pause is None:
+            found = troubled.failing(tx, name, NAMED_MAX)
+            more = ", …" if number > len(found) else ""
+            named = ", ".join(label for label, _ in found) + more
+            why = f": {cut(found[0][1], DETAIL_CHARS_MAX)}" if found and found[0][1] else ""
+            yield f"{name}: {count(number, 'ticket')} cannot be read ({named}){why}"
 
 
 def _is_late(feed: FeedRecord, limit: datetime) -> bool:

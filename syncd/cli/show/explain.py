@@ -17,7 +17,7 @@ from syncd.core.state import ItemPair, PairState, TestResult
 from syncd.model.features import Reading
 from syncd.model.operation import OperationState, WriteKind
 from syncd.model.ticket import Ticket
-from syncd.store.records import LinkPhase, OperationRecord, StoredTicket
+from syncd.store.records import LinkPhase, LinkRecord, OperationRecord, StoredTicket
 from syncd.store.reports import LinkFacts
 
 TITLE_CHARS_MAX = 70
@@ -277,6 +277,9 @@ def _settled(explained: Explained) -> Advice:
     if ticket.gone_at is not None:
         why = f"{ticket.connection} says there is no such ticket any more."
         return Advice(why=why, next="nothing", ways=(again,))
+    lost = next((each for each in explained.story.links if each.link.phase is LinkPhase.GONE), None)
+    if lost is not None and lost.partner is not None and ticket.snapshot is not None:
+        return _without_partner(lost.link, lost.partner)
     if ticket.snapshot is None:
         why = f"It could not be read: {ticket.read_error}" if ticket.read_error else "Not read yet."
         return Advice(why=why, next=following, ways=(again,))
@@ -284,6 +287,19 @@ def _settled(explained: Explained) -> Advice:
         why = "Nothing is open: all that was seen has arrived, or is named above."
         return Advice(why=why, next=following, ways=(again,))
     return _unlinked(explained, following, again)
+
+
+def _without_partner(link: LinkRecord, partner: StoredTicket) -> Advice:
+    number = _named(partner)
+    return Advice(
+        why=f"{number} is not at {partner.connection} any more: what changes here is not carried.",
+        next="nothing until it is back; what differs then is carried",
+        ways=(
+            Way(when="it is there again", command=f"syncd resync {number}"),
+            Way(when="it stays away", command=f"syncd link remove {link.id}"),
+            Way(when="handle by hand", command=f"syncd pause {number}"),
+        ),
+    )
 
 
 def _unlinked(explained: Explained, following: str, again: Way) -> Advice:
