@@ -63,6 +63,8 @@ ACTS: Mapping[str, tuple[str, ...]] = {
 def document(provider: str, base_url: str, settings: object) -> dict[str, object]:
     """Gather what one needs to use a sandbox."""
     logins = {name: getattr(settings, name) for name in LOGINS if hasattr(settings, name)}
+    if getattr(settings, "auth", "api_key") != "api_key":
+        logins.pop("api_key", None)
     for number, account in enumerate(getattr(settings, "accounts", ()), start=1):
         logins[f"account {number}"] = f"{account.master_account_id} / {account.account_id}"
     token_path = TOKEN_PATHS.get(provider)

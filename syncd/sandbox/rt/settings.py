@@ -77,6 +77,9 @@ class RtSandboxSettings(SandboxSettings):
     custom_fields: tuple[CustomField, ...] = (
         CustomField(id=2, name="External ID"),
         CustomField(id=3, name="Severity", values=("critical", "high", "medium", "low")),
+        CustomField(id=4, name="Vendor Ref"),
+        CustomField(id=5, name="Carrier", values=("Telenor", "Digital Realty", "Other")),
+        CustomField(id=6, name="Site"),
     )
     transaction_field: str = "Sync Origin"
     owners: tuple[str, ...] = ("syncd", "agent", "anna")
