@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from syncd.core.cutting import parts
 from syncd.core.evaluate import View
-from syncd.core.file_names import clean
+from syncd.core.file_names import NAMELESS, clean
 from syncd.core.marker import MARKER_CHARS_MAX
 from syncd.core.rules import AttachmentRules, CommentRules, CommentTest
 from syncd.core.slots import Slots, may_have_left
@@ -388,4 +388,4 @@ def extension_of(name: str) -> str:
 def _note_text(attachment: Attachment, reason: str) -> str:
     size = "unknown size" if attachment.size_bytes is None else f"{attachment.size_bytes} bytes"
     name = "".join(char if char.isprintable() else "?" for char in attachment.name)
-    return f"Attachment not copied ({reason}): {name}, {size}, SHA-256 {DIGEST_PLACE}"
+    return f"Attachment not copied ({reason}): {name or NAMELESS}, {size}, SHA-256 {DIGEST_PLACE}"

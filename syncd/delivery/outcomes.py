@@ -350,9 +350,11 @@ def _said(error: BaseException) -> str:
     if not isinstance(error, RemoteError):
         return f"unexpected {type(error).__name__}; the log has more"
     context = error.context
-    told = [str(error), context.code, context.detail]
-    where = f"({context.endpoint} request {context.request_id})" if context.request_id else ""
-    return one_line(" ".join(part for part in [*told, where] if part))
+    told = str(error)
+    for part in (context.code, context.detail):
+        told += f" {part}" if part and part not in told else ""
+    where = f" ({context.endpoint} request {context.request_id})" if context.request_id else ""
+    return one_line(told + where)
 
 
 def _unknown(outcome: Outcome, closed_at: datetime, feature: WriteFeature) -> Outcome:

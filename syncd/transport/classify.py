@@ -135,11 +135,20 @@ def is_about_token(error: RemoteError | None) -> bool:
     return error is None or isinstance(error, TokenRejected)
 
 
-def token_error(error: TokenRejected, *, renewable: bool) -> RemoteError:
-    """Say what a 401 means: a cached token may be old, a fresh one cannot."""
-    if renewable:
-        return error
-    return CredentialsRejected("the vendor refuses a token that is new", error.context)
+def token_error(error: TokenRejected, *, renewable: bool, fresh: bool) -> RemoteError:
+    """Say what a 401 means: a cached token may be old, a fresh or a configured one cannot.
+
+    Args:
+        error: the 401.
+        renewable: whether tokens are fetched; else what is sent is what the settings say.
+        fresh: whether this one was fetched for this very call.
+    """
+    if not renewable:
+        told = "the vendor refuses the key, token or password of the settings (auth)"
+        return CredentialsRejected(told, error.context)
+    if fresh:
+        return CredentialsRejected("the vendor refuses a token that is new", error.context)
+    return error
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -407,7 +407,8 @@ class HttpTransport:
         self._auth.reject(call.grant)
         return token_error(
             TokenRejected("the vendor does not accept our token", context),
-            renewable=self._auth.renewable and not fresh,
+            renewable=self._auth.renewable,
+            fresh=fresh,
         )
 
     def _failed(self, call: _Call, err: ExchangeFailed, live: LiveAnswer | None) -> RemoteError:

@@ -227,6 +227,11 @@ def test_what_the_vendor_said_is_kept_in_one_line_and_a_stranger_error_only_by_i
     assert outcome.status == 422
     assert outcome.detail.startswith("no way 400002 bad LU xxx")
     assert len(outcome.detail) <= outcomes.DETAIL_CHARS_MAX
+    told = Refused(
+        "Telenor 404002: no such case", replace(context, code="404002", detail="no such")
+    )
+    again = outcomes.after_error(a_claim(), progress(), told, TERMS).outcome
+    assert again.detail == "Telenor 404002: no such case (update request r-1)"
     odd = outcomes.after_error(a_claim(), progress(), KeyError("password=hunter2"), TERMS)
     assert "hunter2" not in odd.outcome.detail
     assert "KeyError" in odd.outcome.detail

@@ -349,7 +349,7 @@ async def test_a_providers_table_is_asked_before_the_statuses(rig: Rig) -> None:
             await transport.write(POST)
         assert caught.value.context.code == "401001"
         assert caught.value.context.status == 401
-        with pytest.raises(CredentialsRejected):
+        with pytest.raises(CredentialsRejected, match="of the settings"):
             await transport.write(POST)
 
 
