@@ -193,6 +193,11 @@ class StoredTicket:
     stray: bool
     decide_due_at: datetime | None
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether the last reads did not find it: gone, or looked for again because it was."""
+        return self.gone_at is not None or self.read_failures > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketCounts:

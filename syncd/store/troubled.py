@@ -46,8 +46,8 @@ def bereft(tx: Tx) -> list[Bereft]:
     found = []
     for link, pair in rows:
         sides = [loaded[row] for row in pair if row in loaded]
-        gone = [each for each in sides if each.gone_at is not None]
-        left = [each for each in sides if each.gone_at is None]
+        gone = [each for each in sides if each.is_missing]
+        left = [each for each in sides if not each.is_missing]
         if gone and left:
             found.append(Bereft(link=LinkRow(link), gone=gone[0], left=left[0]))
     return found

@@ -198,6 +198,14 @@ def test_a_ticket_whose_partner_is_gone_says_that_nothing_is_carried_and_the_way
     )
     assert "it is there again:  syncd resync Case-00000002" in text
     assert "it stays away:      syncd link remove 1" in text
+    # Its feed names it once more: it is looked for again, and is as gone as before until found.
+    office.writes(tickets.hasten, [vendors], office.now)
+    for failed in range(2):
+        assert explained(office, row) == text, failed
+        assert "WHY   telenor-no says there is no such ticket" in explained(office, vendors)
+        office.writes(
+            tickets.read_failed, vendors, now=office.now, retry_at=office.now, error="404"
+        )
 
 
 def test_a_comment_that_was_refused_is_not_said_to_be_replaced_by_a_change(office: Office) -> None:

@@ -274,11 +274,13 @@ def _settled(explained: Explained) -> Advice:
     if any(each.conflicts for each in explained.story.links):
         why = "Both sides changed the same field differently; the rest is in step."
         return Advice(why=why, next="nothing on that field until it is decided", ways=())
-    if ticket.gone_at is not None:
-        why = f"{ticket.connection} says there is no such ticket any more."
-        return Advice(why=why, next="nothing", ways=(again,))
     lost = next((each for each in explained.story.links if each.link.phase is LinkPhase.GONE), None)
-    if lost is not None and lost.partner is not None and ticket.snapshot is not None:
+    if ticket.gone_at is not None or (lost is not None and ticket.is_missing):
+        why = f"{ticket.connection} says there is no such ticket any more."
+        return Advice(
+            why=why, next=following if ticket.gone_at is None else "nothing", ways=(again,)
+        )
+    if lost is not None and lost.partner is not None:
         return _without_partner(lost.link, lost.partner)
     if ticket.snapshot is None:
         why = f"It could not be read: {ticket.read_error}" if ticket.read_error else "Not read yet."
