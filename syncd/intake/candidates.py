@@ -15,7 +15,7 @@ from syncd.model.operation import WriteKind
 from syncd.model.ticket import Ticket
 from syncd.store import journal, mappings, outbox, sharing
 from syncd.store.adopting import ASKED
-from syncd.store.records import LinkPhase, LinkRecord, MappingRecord, StoredTicket
+from syncd.store.records import Line, LinkPhase, LinkRecord, MappingRecord, StoredTicket
 from syncd.store.tx import Tx
 
 HELD = "opening.held"
@@ -24,6 +24,8 @@ CONTESTED = "opening.contested"
 """Told of a ticket that several exclusive mappings want."""
 KNOWN = "opening.known_only"
 """Told of a ticket that matches only because the mapping was edited."""
+DECLINED = "opening.declined"
+"""Told of a ticket that a mapping opens no partner for, and why, whenever that is news."""
 WOULD_OPEN = "dry_run.would_open"
 """Told of a ticket that a mapping would open if it were live."""
 
@@ -84,16 +86,54 @@ def candidates(tx: Tx, subject: Subject, decider: Decider) -> list[Candidate]:
         state = standing(tx, rules)
         is_asked = was_asked(tx, stored.row, rules)
         if not is_asked and not _is_young(state, rules, ticket):
+            decline(tx, stored, rules, source, decider, why=_too_old(state, ticket))
             continue
         foreign = sharing.written_there(tx, stored.row) if subject.linked else ()
-        found = _match(rules, source, ticket, decider.config, foreign)
-        if found is not None:
+        found = _judge(rules, source, ticket, decider.config, foreign)
+        if isinstance(found, NotOpened) and not found.problems:
+            decline(tx, stored, rules, source, decider, why="  ".join(map(str, found.tests)))
+        else:
             by_edit = not is_asked and _is_by_edit(tx, subject, rules, source, decider.config)
             chosen = decider.config.opening_rules(rules, ticket, source)
             found_all.append(
                 Candidate(rules=chosen, source=source, found=found, is_by_edit=by_edit)
             )
     return found_all
+
+
+def decline(
+    tx: Tx,
+    stored: StoredTicket,
+    rules: MappingRules,
+    source: Side,
+    decider: Decider,
+    *,
+    why: str,
+) -> None:
+    """Keep why a mapping opens no partner, as of now; once, as long as it stays so."""
+    opening = rules.opening(source.other)
+    if opening is None or not why:
+        return
+    line = Line(
+        at=decider.now,
+        event=DECLINED,
+        detail=why,
+        ticket=stored.row,
+        mapping=rules.name,
+        revision=rules.revision,
+        correlation_id=decider.correlation_id,
+        place=str(opening.place),
+    )
+    last = journal.last_told(tx, stored.row, DECLINED, mapping=rules.name)
+    if last is None or (last.detail, last.place) != (line.detail, line.place):
+        journal.append(tx, line)
+
+
+def _too_old(state: MappingRecord, ticket: Ticket) -> str:
+    made, live = ticket.created_at, state.first_live_at
+    if made is None or live is None:
+        return ""
+    return f"made {made:%Y-%m-%d %H:%M:%S}, before the mapping went live {live:%Y-%m-%d %H:%M:%S}"
 
 
 def standing(tx: Tx, rules: MappingRules) -> MappingRecord:
@@ -124,9 +164,19 @@ def _match(
     foreign: Sequence[ItemPair] = (),
 ) -> Opening | NotOpened | None:
     """Give the opening, or what the ticket lacks; None when it does not match."""
-    rules = config.opening_rules(rules, ticket, source)
-    found = plan_opening(rules, ticket, source, config.traits_of(rules), foreign)
+    found = _judge(rules, source, ticket, config, foreign)
     return found if isinstance(found, Opening) or found.problems else None
+
+
+def _judge(
+    rules: MappingRules,
+    source: Side,
+    ticket: Ticket,
+    config: IntakeConfig,
+    foreign: Sequence[ItemPair] = (),
+) -> Opening | NotOpened:
+    rules = config.opening_rules(rules, ticket, source)
+    return plan_opening(rules, ticket, source, config.traits_of(rules), foreign)
 
 
 def _is_young(state: MappingRecord, rules: MappingRules, ticket: Ticket) -> bool:

@@ -26,6 +26,10 @@ class IntakeOptions:
         retry_s: first pause after a failed read; doubles up to `retry_max_s`.
         retry_max_s: longest pause after failed reads.
         gone_after: reads in a row answered "not found" that make a ticket gone (R8).
+        gone_first_s: first pause before such a ticket is looked for again; each is as long as it
+            has been gone.
+        gone_most_s: longest such pause.
+        gone_for_s: one gone for longer is looked for only when something names it.
         round_s: reading what is due of one connection takes a round no longer than about this:
             what is asked for meanwhile waits for the next.
         reads_min: tickets read in one round however slow the connection is.
@@ -39,6 +43,9 @@ class IntakeOptions:
     retry_s: float = 5.0
     retry_max_s: float = 900.0
     gone_after: int = 3
+    gone_first_s: float = 900.0
+    gone_most_s: float = 7 * 86_400.0
+    gone_for_s: float = 90 * 86_400.0
     round_s: float = 5.0
     reads_min: int = 8
     idle_s: float = 1.0

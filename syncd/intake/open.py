@@ -25,6 +25,7 @@ from syncd.intake.candidates import (
     Candidate,
     Subject,
     candidates,
+    decline,
     may_be_ours,
     rivals_of,
     was_asked,
@@ -53,6 +54,9 @@ def consider_opening(tx: Tx, subject: Subject, decider: Decider) -> Decision:
     stored = subject.stored
     matching = candidates(tx, subject, decider)
     if matching and may_be_ours(tx, stored, decider):
+        for held in matching:
+            why = "it may be the ticket of a creation whose answer is not known yet"
+            decline(tx, stored, held.rules, held.source, decider, why=why)
         tickets.decide_by(tx, [stored.row], decider.now + timedelta(seconds=HELD_S))
         return Decision(held=1)
     decision = Decision()

@@ -94,13 +94,15 @@ class Missing:
         self, connection: ConnectionName, results: Sequence[ReadResult]
     ) -> frozenset[TicketRow]:
         """Take in one round's reads of a connection; name the tickets now believed gone."""
-        missing = {each.due.row for each in results if each.reading is Reading.NOT_FOUND}
+        # That one which was gone is not there still says nothing of the others.
+        reads = [each for each in results if each.due.gone_at is None]
+        missing = {each.due.row for each in reads if each.reading is Reading.NOT_FOUND}
         found = {each.due.row for each in results if each.reading is Reading.READ}
         if found:
             self._since_read.pop(connection, None)
         for row in found:
             self._times.pop(row, None)
-        if not missing or self._is_outage(connection, missing, len(results), bool(found)):
+        if not missing or self._is_outage(connection, missing, len(reads), bool(found)):
             return frozenset()
         for row in missing:
             self._times[row] = self._times.get(row, 0) + 1
@@ -125,6 +127,20 @@ def retry_at(result: ReadResult, now: datetime, options: IntakeOptions) -> datet
     doublings = min(result.due.failures, BACKOFF_DOUBLINGS_MAX)
     pause_s = min(options.retry_s * 2**doublings, options.retry_max_s)
     return now + timedelta(seconds=max(pause_s, result.retry_after_s or 0.0))
+
+
+def look_at(result: ReadResult, now: datetime, options: IntakeOptions) -> datetime | None:
+    """Say when a ticket that is gone is looked for again.
+
+    Returns:
+        An aware UTC instant; None: not before something names it.
+    """
+    if result.reading is not Reading.NOT_FOUND:
+        return retry_at(result, now, options)
+    gone_s = (now - (result.due.gone_at or now)).total_seconds()
+    if gone_s > options.gone_for_s:
+        return None
+    return now + timedelta(seconds=min(max(gone_s, options.gone_first_s), options.gone_most_s))
 
 
 def next_turn(

@@ -1,17 +1,17 @@
 """The intake service: polls, pushed numbers, reads, decisions."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
-import orjson
 import structlog
 
 from syncd.intake.config import IntakeConfig, IntakeOptions
 from syncd.intake.decide import decide_ticket, ingest, keep_undecided
 from syncd.intake.fuses import Fusebox
+from syncd.intake.pushed import notified, numbers_of
 from syncd.intake.readers import Readers
 from syncd.intake.reading import (
     Missing,
@@ -19,6 +19,7 @@ from syncd.intake.reading import (
     ReadResult,
     broken,
     failed,
+    look_at,
     next_turn,
     retry_at,
 )
@@ -32,7 +33,7 @@ from syncd.ports.errors import CredentialsRejected, OddAnswer, RemoteContext, Re
 from syncd.store import connections, feeds, inbox, journal, leases, tickets
 from syncd.store.database import Database
 from syncd.store.errors import StoreUnavailable
-from syncd.store.records import ITS_TURN, DueRead, InboxItem, Line, SaveResult
+from syncd.store.records import ITS_TURN, DueRead, InboxItem, SaveResult
 from syncd.store.tx import Tx
 from syncd.store.watching import Turn
 
@@ -324,10 +325,10 @@ class Intake:
         items = [item for item in items if item.id in ours]
         for item in items:
             kinds = config.kinds(item.connection)
-            numbers = _numbers(item.body)
+            numbers = numbers_of(item.body)
             if not numbers or not kinds or item.connection not in config.adapters:
                 detail = "no mapping uses the connection" if numbers else "it cannot be understood"
-                journal.append(tx, _notified(item, now, "notify.ignored", detail, None))
+                journal.append(tx, notified(item, now, "notify.ignored", detail, None))
                 continue
             connections.note_news(tx, item.connection, now)
             for number in numbers:
@@ -336,7 +337,7 @@ class Intake:
                 )
                 tickets.hasten(tx, [row], now)
                 detail = f"by {item.received_from}"
-                journal.append(tx, _notified(item, now, "ticket.notified", detail, row))
+                journal.append(tx, notified(item, now, "ticket.notified", detail, row))
         inbox.done(tx, [item.id for item in items], now=now)
 
     # --- reads -------------------------------------------------------------------------------
@@ -498,6 +499,7 @@ class Intake:
             retry_at=retry_at(result, now, self._options),
             error=result.error,
             gone=gone,
+            look_at=look_at(result, now, self._options),
         )
         if due.failures == 0 or gone:
             self._log.warning(
@@ -582,19 +584,3 @@ def _add(left: Round, right: Round) -> Round:
         decided=left.decided + right.decided,
         decision=left.decision + right.decision,
     )
-
-
-def _notified(
-    item: InboxItem, now: datetime, event: str, detail: str, row: TicketRow | None
-) -> Line:
-    return Line(at=now, event=event, detail=detail, connection=item.connection, ticket=row)
-
-
-def _numbers(body: str) -> tuple[str, ...]:
-    """Read a notify's stored body: `{"numbers": […]}`; nothing when it is another."""
-    try:
-        parsed: object = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return ()
-    numbers = parsed.get("numbers") if isinstance(parsed, Mapping) else None
-    return tuple(str(each) for each in numbers) if isinstance(numbers, list) else ()

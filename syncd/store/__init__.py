@@ -26,7 +26,8 @@ One module per subject; records.py has the values returned, errors.py the errors
     feeds        load_cursor, save_poll, poll_failed, rewind, known_ids, overview
     tickets      sight, find, find_anywhere, ensure_ticket, due_reads, due_read, next_due,
                  save_read, read_failed, hasten, decide_due, set_decide_due,
-                 decide_by, load_tickets, mark_stray, known_rows, counts
+                 decide_by, load_tickets, mark_stray, known_rows
+    counting     counts
     merging      one ticket known under two rows
     links        links_of, get, lock_links, lock_tickets, load_link, own_keys, pairs_of,
                  create_link, apply_plan, set_phase, add_link, tombstone, revive, pause, resume,
@@ -39,7 +40,7 @@ One module per subject; records.py has the values returned, errors.py the errors
     settling     what an outcome changes; effects: what a write that was applied changes
     operations   list_operations, of_link, show, retry, discard, adopt
     conflicts    list_open, resolve
-    journal      append, of_ticket, was_told, was_ever_told, tail, last_id
+    journal      append, of_ticket, was_told, was_ever_told, last_told, tail, last_id
     copying      copy: the whole store to another database
     forgetting   window, forget_journal, forget_attempts, forget_operations: what is old goes
     inbox        put, take, lock, done, forget_before

@@ -78,6 +78,24 @@ def _ever_told(is_postgres: bool) -> sa.Select[Any]:
     return sa.select(c.id).where(*here).limit(sa.literal_column("1"))
 
 
+def last_told(tx: Tx, row: TicketRow, event: str, *, mapping: str) -> Line | None:
+    """Give the newest line of an event about a ticket and a mapping, under any revision."""
+    found = tx.first(_LAST_TOLD, {"ticket": row, "mapping": mapping, "event": event})
+    return None if found is None else _read(found).line
+
+
+_LAST_TOLD = (
+    sa.select(t.journal)
+    .where(
+        t.journal.c.ticket == sa.bindparam("ticket"),
+        t.journal.c.mapping == sa.bindparam("mapping"),
+        t.journal.c.event == sa.bindparam("event"),
+    )
+    .order_by(t.journal.c.id.desc())
+    .limit(sa.literal_column("1"))
+)
+
+
 def tail(
     tx: Tx,
     *,

@@ -158,6 +158,7 @@ class DueRead:
         cause: why it is read.
         failures: reads in a row that failed.
         watched: it is polled by number.
+        gone_at: it was not there any more; None: it is, as far as is known.
     """
 
     row: TicketRow
@@ -168,6 +169,7 @@ class DueRead:
     cause: str = ""
     failures: int = 0
     watched: bool = False
+    gone_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

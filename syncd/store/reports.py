@@ -14,6 +14,7 @@ from syncd.model.ticket import Value
 from syncd.store import (
     codec,
     connections,
+    counting,
     feeds,
     following,
     journal,
@@ -193,7 +194,7 @@ def metrics(tx: Tx, now: datetime) -> Metrics:
         conflicts=_count(tx, t.conflict, t.conflict.c.resolved_at.is_(None)),
         inbox=_count(tx, t.inbox, t.inbox.c.done_at.is_(None)),
         links={(row.mapping, row.phase): row.n for row in tx.rows(phases)},
-        tickets=tickets.counts(tx),
+        tickets=counting.counts(tx),
     )
 
 
@@ -274,7 +275,7 @@ def status(tx: Tx, now: datetime, *, late_after: timedelta = timedelta(minutes=1
 def _connections(tx: Tx) -> tuple[ConnectionStatus, ...]:
     states, _ = _by_connection(tx)
     read = feeds.overview(tx)
-    known = tickets.counts(tx)
+    known = counting.counts(tx)
     oldest = {
         row.connection: row.at
         for row in tx.rows(

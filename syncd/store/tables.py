@@ -137,6 +137,12 @@ class TicketTable(Base, table=True):
             "next_poll_at",
             **_where("next_poll_at IS NOT NULL AND gone_at IS NULL"),
         ),
+        Index(
+            "ix_ticket_gone",
+            "connection",
+            "next_poll_at",
+            **_where("next_poll_at IS NOT NULL AND gone_at IS NOT NULL"),
+        ),
         Index("ix_ticket_decide_due", "decide_due_at", **_where("decide_due_at IS NOT NULL")),
         # All that is counted of tickets, so that counting them reads no ticket.
         # The connection last, or SQLite takes it for the way to the tickets of a connection.

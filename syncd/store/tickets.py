@@ -21,7 +21,7 @@ from syncd.ports.adapter import Sighting, TicketRef
 from syncd.store import codec, journal
 from syncd.store import tables as t
 from syncd.store.merging import merge_known_by_word, merge_rows
-from syncd.store.records import ITS_TURN, DueRead, Line, SaveResult, StoredTicket, TicketCounts
+from syncd.store.records import ITS_TURN, DueRead, Line, SaveResult, StoredTicket
 from syncd.store.sighted import insertion, new_values, sight_chunk
 from syncd.store.tx import Row, Tx, among
 from syncd.store.types import Instant, sooner
@@ -29,6 +29,12 @@ from syncd.store.watching import Turn, turn_of
 
 TURNS_SHARE = 4
 """One in so many of the tickets read in a round is one whose turn it is, if any is."""
+
+GONE_A_ROUND = 2
+"""Tickets that are gone and looked for again in a round, beside those that are there."""
+
+LOOKED_FOR = "it was gone: looked for again"
+"""The cause of such a read."""
 
 CHUNK = 5_000
 """Tickets compared at once: bounds memory and one parameter's size."""
@@ -38,7 +44,7 @@ _P = sa.bindparam
 
 _DUE_COLUMNS = (
     _c.id, _c.kind, _c.external_id, _c.number, _c.write_epoch, _c.sight_epoch, _c.cause,
-    _c.read_failures, _c.watched, _c.read_due_at, _c.next_poll_at,
+    _c.read_failures, _c.watched, _c.read_due_at, _c.next_poll_at, _c.gone_at,
 )  # fmt: skip
 _NOT_IN_FLIGHT = ~sa.exists().where(t.operation.c.target_row == _c.id, t.state_in(*t.IN_FLIGHT))
 _DUE_SEEN = (
@@ -64,6 +70,18 @@ _DUE_TURN = (
     )
     .order_by(_c.next_poll_at)
     .limit(_P("most", type_=sa.Integer()))
+)
+_DUE_GONE = (
+    sa.select(*_DUE_COLUMNS)
+    .where(
+        _c.connection == _P("connection"),
+        _c.next_poll_at.is_not(None),
+        _c.gone_at.is_not(None),
+        _c.next_poll_at <= _P("now", type_=Instant()),
+        _NOT_IN_FLIGHT,
+    )
+    .order_by(_c.next_poll_at)
+    .limit(GONE_A_ROUND)
 )
 _FOR_SAVE = sa.select(
     _c.write_epoch,
@@ -249,7 +267,8 @@ def due_reads(tx: Tx, connection: ConnectionName, *, now: datetime, limit: int) 
     Each has waited longest of its sort, so that none starves behind many hot ones; and however
     much was seen, a part of each answer is kept for those whose turn it is.
 
-    Left out: tickets that are gone, and those with a write claimed or being sent.
+    Left out: tickets with a write claimed or being sent. Of those that are gone, few at a time are
+    looked for again when it is time to.
     """
     values = {"connection": connection, "now": now, "most": limit}
     seen = tx.rows(_DUE_SEEN, values)
@@ -258,7 +277,8 @@ def due_reads(tx: Tx, connection: ConnectionName, *, now: datetime, limit: int) 
     found = {row.id: row for row in (*seen[: limit - kept], *turns)}
     for row in seen:
         found.setdefault(row.id, row)
-    return [_due(connection, row) for row in islice(found.values(), limit)]
+    gone = tx.rows(_DUE_GONE, {"connection": connection, "now": now})
+    return [_due(connection, row) for row in (*islice(found.values(), limit), *gone)]
 
 
 def _due(connection: ConnectionName, row: Row) -> DueRead:
@@ -268,10 +288,17 @@ def _due(connection: ConnectionName, row: Row) -> DueRead:
         ref=TicketRef(kind=row.kind, id=row.external_id, number=row.number),
         write_epoch=row.write_epoch,
         sight_epoch=row.sight_epoch,
-        cause=row.cause if row.read_due_at is not None else ITS_TURN,
+        cause=_cause(row),
         failures=row.read_failures,
         watched=row.watched,
+        gone_at=row.gone_at,
     )
+
+
+def _cause(row: Row) -> str:
+    if row.read_due_at is not None:
+        return str(row.cause)
+    return ITS_TURN if row.gone_at is None else LOOKED_FOR
 
 
 def due_read(tx: Tx, row: TicketRow) -> DueRead | None:
@@ -282,16 +309,20 @@ def due_read(tx: Tx, row: TicketRow) -> DueRead | None:
 
 _FIRST_DUE = tuple(
     sa.select(sa.func.min(column)).where(
-        _c.connection == _P("connection"), _c.gone_at.is_(None), column.is_not(None)
+        _c.connection == _P("connection"), whether, column.is_not(None)
     )
-    for column in (_c.read_due_at, _c.next_poll_at)
+    for column, whether in (
+        (_c.read_due_at, _c.gone_at.is_(None)),
+        (_c.next_poll_at, _c.gone_at.is_(None)),
+        (_c.next_poll_at, _c.gone_at.is_not(None)),
+    )
 )
 
 
 def next_due(tx: Tx, connection: ConnectionName) -> datetime | None:
     """Say when the next ticket of a connection is due to be read; None: none is."""
-    both = (tx.scalar(query, {"connection": connection}) for query in _FIRST_DUE)
-    times = [at for at in both if at is not None]
+    found = (tx.scalar(query, {"connection": connection}) for query in _FIRST_DUE)
+    times = [at for at in found if at is not None]
     return min(times) if times else None
 
 
@@ -456,17 +487,31 @@ def read_failed(
     retry_at: datetime,
     error: str,
     gone: bool = False,
+    look_at: datetime | None = None,
 ) -> int:
     """Note that a read failed; the ticket is due again at `retry_at`, or gone.
+
+    Args:
+        tx: the transaction.
+        row: the ticket.
+        now: when it failed.
+        retry_at: when one that is not gone is read again.
+        error: why.
+        gone: it is believed gone from now on.
+        look_at: when one that is gone is looked for again; None: when something names it.
 
     Returns:
         Failures in a row, this one included.
     """
-    failures = int(tx.scalar(sa.select(_c.read_failures).where(_c.id == row)) or 0) + 1
+    stored = tx.first(sa.select(_c.read_failures, _c.gone_at).where(_c.id == row))
+    failures = 1 + (0 if stored is None else stored.read_failures)
     values: dict[str, Any] = {"read_failures": failures, "read_error": error[:2_000]}
-    if gone:
+    if stored is not None and stored.gone_at is not None:
+        values |= {"next_poll_at": look_at}
+    elif gone:
         # Without its digest, the first read after it came back is a change, whatever it shows.
         values |= {"gone_at": now, "read_due_at": None, "decide_due_at": now, "digest": None}
+        values |= {"next_poll_at": look_at}
         line = Line(at=now, event="ticket.gone", detail=error, ticket=row)
         journal.append(tx, line)
     else:
@@ -528,39 +573,3 @@ def known_rows(tx: Tx, connection: ConnectionName) -> Iterator[TicketRow]:
     """Go through all tickets of a connection that are not gone."""
     query = sa.select(_c.id).where(_c.connection == connection, _c.gone_at.is_(None))
     return (TicketRow(found) for found in tx.scalars(query.order_by(_c.id)))
-
-
-def _number(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-    return sa.func.count(sa.case((condition, 1)))
-
-
-# From an index that holds all it asks for: monitoring asks often, and tickets are large.
-_COUNTS = sa.select(
-    _c.connection,
-    sa.func.count().label("known"),
-    _number(_c.watched).label("watched"),
-    _number(sa.and_(_c.read_failures > 0, _c.gone_at.is_(None))).label("failing"),
-    _number(_c.gone_at.is_not(None)).label("gone"),
-    _number(_c.stray).label("stray"),
-).group_by(_c.connection)
-_COUNT_DUE = (
-    sa.select(_c.connection, sa.func.count().label("due"))
-    .where(_c.read_due_at.is_not(None), _c.gone_at.is_(None))
-    .group_by(_c.connection)
-)
-
-
-def counts(tx: Tx) -> dict[ConnectionName, TicketCounts]:
-    """Count the tickets of each connection."""
-    due = {row.connection: row.due for row in tx.rows(_COUNT_DUE)}
-    return {
-        ConnectionName(row.connection): TicketCounts(
-            known=row.known,
-            watched=row.watched,
-            due=due.get(row.connection, 0),
-            failing=row.failing,
-            gone=row.gone,
-            stray=row.stray,
-        )
-        for row in tx.rows(_COUNTS)
-    }

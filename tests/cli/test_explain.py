@@ -131,6 +131,42 @@ def test_a_watched_ticket_says_when_it_is_read_and_how_closely_it_is_watched(
     assert "(cold), by itself" in explained(office, row)
 
 
+def test_why_a_ticket_was_not_opened_is_told_as_it_was_then(office: Office) -> None:
+    row = office.read(DESK, ticket(assigned_group="Network"))
+    first = "decided  no partner by telenor-incidents: assigned_group=Telenor NOC ✗ (Network)"
+    assert first in explained(office, row)
+    office.later(60)
+    office.read(DESK, ticket(assigned_group="Network", title="Still down"))
+    office.later(60)
+    office.read(DESK, ticket(assigned_group="Servers"))
+    text = explained(office, row)
+    assert text.count("no partner by") == 2, "said again only when it is news"
+    assert first in text
+    assert f"assigned_group=Telenor NOC ✗ (Servers)  {OPENED}" in text
+    path = office.folder / "mappings" / "telenor-incidents.yaml"
+    path.write_text(path.read_text().replace("assigned_group: Telenor NOC", "assigned_group: NOC"))
+    text = explained(office, row)
+    assert "✗  assigned_group=NOC  is Servers" in text
+    assert "as decided 02:57:58:  assigned_group=Telenor NOC ✗ (Servers)" in text
+    path.write_text(path.read_text().replace("assigned_group: NOC", "assigned_group: Telenor NOC"))
+    office.later(60)
+    office.read(DESK, ticket())
+    text = explained(office, row)
+    assert first in text, "what was decided then stays, whatever is true now"
+    assert "decided  open at telenor-no: assigned_group=Telenor NOC ✓" in text
+
+
+def test_a_ticket_that_is_gone_says_when_it_is_looked_for_again(office: Office) -> None:
+    row = opened(office)
+    look_at = office.now + timedelta(minutes=15)
+    gone = {"now": office.now, "retry_at": office.now, "error": "404", "gone": True}
+    office.writes(tickets.read_failed, row, **gone, look_at=look_at)
+    text = explained(office, row)
+    assert "servicedesk says there is no such ticket any more." in text
+    assert f"NEXT  looked for again {look_at:%H:%M}" in text
+    assert "by itself" in text
+
+
 def test_conditions_that_held_stand_before_the_one_that_failed(office: Office) -> None:
     row = office.read(DESK, ticket("REQ0000001"))
     text = explained(office, row)
@@ -281,7 +317,7 @@ def test_a_long_story_is_cut_and_says_where_the_rest_is(office: Office) -> None:
         office.later(1)
         office.read(DESK, ticket(assigned_group="Network", title=f"Title {number}"))
     text = explained(office, row)
-    assert "… 21 earlier lines: syncd log --ticket INC0012399" in text
+    assert "… 22 earlier lines: syncd log --ticket INC0012399" in text
     told = office.says("explain", "INC0012399", "--all")
     assert told.status == 0
     assert "earlier lines" not in told.out

@@ -4,12 +4,14 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from syncd.model.ids import TicketId, TicketRow
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Ticket
 from syncd.ports.errors import NotFound, Unreachable
-from syncd.store import tickets, watching
+from syncd.store import counting, tickets, watching
+from syncd.store import tables as t
 from syncd.store.records import LinkPhase
 from syncd.store.tx import Tx
 from tests.intake.world import CARRIER, World
@@ -273,9 +275,6 @@ async def test_a_ticket_not_found_three_times_is_gone_and_its_link_rests(world: 
     assert await world.lines("link.gone") == [
         f"itsm {world.desk.number(itsm)} is not there any more"
     ]
-    reads = len(world.desk.reads)
-    await _miss(world, 3)
-    assert all(ref.id != itsm for ref in world.desk.reads[reads:])
     # What happens on the other side meanwhile is kept for when it is back.
     world.carrier.say(vendor, "are you there?")
     await world.settle()
@@ -297,6 +296,76 @@ async def test_a_ticket_that_is_back_goes_on_where_it_was(world: World) -> None:
     assert world.desk.said(itsm) == [("syncd", "are you there?")]
     assert world.desk.ticket(itsm).get("priority") == "3"
     assert len(world.carrier.tickets()) == 1
+
+
+async def test_one_wrongly_taken_for_gone_is_found_again_by_itself(world: World) -> None:
+    itsm, vendor = await world.linked()
+    world.desk.remove(itsm)
+    await _miss(world, 3)
+    assert (await world.link()).phase is LinkPhase.GONE
+    world.carrier.say(vendor, "are you there?")
+    await world.settle()
+    world.desk.restore(itsm)
+    look_at = (await world.stored(world.desk, itsm)).next_poll_at
+    assert look_at is not None
+    world.clock.advance((look_at - world.now()).total_seconds() - 1)
+    await world.intake.run_round()
+    assert (await world.link()).phase is LinkPhase.GONE, "not before it is time"
+    world.clock.advance(1)
+    await world.settle()
+    assert (await world.link()).phase is LinkPhase.OPEN
+    assert world.desk.said(itsm) == [("syncd", "are you there?")]
+    assert (await world.stored(world.desk, itsm)).gone_at is None
+
+
+async def test_one_that_is_gone_is_looked_for_ever_more_rarely_and_not_for_ever(
+    world: World,
+) -> None:
+    itsm, _ = await world.linked()
+    await world.linked(title="another")
+    world.desk.remove(itsm)
+    await _miss(world, 4)
+    pauses: list[float] = []
+    while (at := (await world.stored(world.desk, itsm)).next_poll_at) is not None:
+        pauses.append((at - world.now()).total_seconds())
+        world.clock.advance(pauses[-1])
+        reads = len(world.desk.reads)
+        if len(pauses) == 3:
+            world.desk.answers = [Unreachable("down")] * 2  # says nothing about the ticket
+        await world.intake.run_round()
+        assert itsm in {ref.id for ref in world.desk.reads[reads:]}
+    del pauses[3]  # the one after an answer that was none
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 7 * DAY_S
+    assert len(pauses) < 30
+    assert sum(pauses) < 100 * DAY_S
+    assert len(await world.lines("ticket.gone")) == 1
+    world.desk.restore(itsm)
+    await world.notify(itsm)
+    await world.settle()
+    assert {one.link.phase for one in await world.links()} == {LinkPhase.OPEN}
+
+
+async def test_that_gone_tickets_are_still_not_there_is_no_outage(world: World) -> None:
+    gone, missing = (await world.linked())[0], (await world.linked(title="another"))[0]
+    world.desk.remove(gone)
+    for _ in range(3):
+        world.clock.advance(DAY_S)
+        await world.run(_only, await world.row(world.desk, gone))
+        await world.intake.run_round()
+    await world.run(_only, await world.row(world.desk, missing))
+    await world.intake.run_round()  # found: the desk answers
+    world.desk.remove(missing)
+    for _ in range(3):
+        world.clock.advance(DAY_S)
+        await world.run(_only, await world.row(world.desk, missing))
+        await world.run(_look_now, await world.row(world.desk, gone))
+        await world.intake.run_round()
+    assert (await world.stored(world.desk, missing)).gone_at is not None
+
+
+def _look_now(tx: Tx, row: TicketRow, *, now: datetime) -> None:
+    tx.run(sa.update(t.ticket).where(t.ticket.c.id == row).values(next_poll_at=now))
 
 
 async def test_one_that_is_seen_but_not_found_stays_gone(world: World) -> None:
@@ -324,7 +393,7 @@ async def test_other_failures_in_between_do_not_make_a_ticket_gone(world: World)
 
 def _only(tx: Tx, row: TicketRow, *, now: datetime) -> None:
     """Make one ticket due and no other."""
-    for name in tickets.counts(tx):
+    for name in counting.counts(tx):
         for other in tickets.known_rows(tx, name):
             watching.set_watched(tx, other, False)
     tickets.hasten(tx, [row], now)
@@ -343,7 +412,7 @@ async def test_when_nothing_is_found_it_is_an_outage_and_nothing_is_gone(
     assert {one.link.phase for one in await world.links()} == {LinkPhase.OPEN}
     world.desk.fate = lambda _call: Fate.OK
     await _miss(world, 1)
-    assert (await world.db.read(tickets.counts))[world.rules[0].itsm].failing == 0
+    assert (await world.db.read(counting.counts))[world.rules[0].itsm].failing == 0
 
 
 async def test_an_outage_that_shows_one_ticket_at_a_time_is_an_outage(world: World) -> None:

@@ -11,7 +11,7 @@ from syncd.model.ids import AttachmentId, Side, TicketId
 from syncd.model.operation import OperationState, ParkReason, Receipt
 from syncd.model.outbox import OutcomeKind
 from syncd.model.ticket import MISSING
-from syncd.store import journal, links, operations, outbox, tickets
+from syncd.store import counting, journal, links, operations, outbox, tickets
 from syncd.store.records import LinkPhase
 from tests.store.scene import (
     CARRIER,
@@ -347,7 +347,7 @@ async def test_a_late_answer_settles_what_nobody_settled(scene: Scene) -> None:
     assert await scene.states(link) == ["create applied", "comment ready"]
     # The probe's own result comes too late, and says the same: no second effect.
     assert not await scene.settle(probing, applied(receipt("case1"), what="probe"))
-    assert (await scene.db.read(tickets.counts))[CARRIER].stray == 0
+    assert (await scene.db.read(counting.counts))[CARRIER].stray == 0
 
 
 async def test_a_late_answer_with_another_id_is_a_second_effect(scene: Scene) -> None:

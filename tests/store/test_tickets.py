@@ -9,7 +9,7 @@ from syncd.model.errors import BrokenInvariant
 from syncd.model.ids import TicketId
 from syncd.model.operation import ParkReason
 from syncd.ports.adapter import Sighting, TicketRef
-from syncd.store import journal, links, tickets, watching
+from syncd.store import counting, journal, links, tickets, watching
 from syncd.store.database import Tx
 from syncd.store.records import LinkPhase, SaveResult
 from tests.store.scene import (
@@ -239,7 +239,7 @@ async def test_a_gone_ticket_is_left_alone_until_it_is_seen_again(scene: Scene) 
         tickets.read_failed, row, now=NOW, retry_at=later(1), error="404", gone=True
     )
     assert await scene.db.read(tickets.due_reads, DESK, now=later(99), limit=9) == []
-    assert (await scene.db.read(tickets.counts))[DESK].gone == 1
+    assert (await scene.db.read(counting.counts))[DESK].gone == 1
     assert list(await scene.db.read(tickets.known_rows, DESK)) == []
     await scene.db.write(tickets.sight, DESK, KIND, [sighting("inc1")], now=later(100))
     (due,) = await scene.db.read(tickets.due_reads, DESK, now=later(100), limit=9)
@@ -269,7 +269,7 @@ async def test_the_receipts_id_and_a_sighting_are_one_ticket(scene: Scene) -> No
     await scene.opening()
     await scene.deliver(receipt("case1"))
     await scene.db.write(tickets.sight, CARRIER, KIND, [sighting("case1")], now=NOW)
-    assert (await scene.db.read(tickets.counts))[CARRIER].known == 1
+    assert (await scene.db.read(counting.counts))[CARRIER].known == 1
 
 
 async def test_tickets_are_counted_by_what_is_the_matter_with_them(scene: Scene) -> None:
@@ -280,5 +280,5 @@ async def test_tickets_are_counted_by_what_is_the_matter_with_them(scene: Scene)
     await scene.db.write(tickets.read_failed, failing, **failed)
     await scene.db.write(tickets.mark_stray, due, "a second effect", NOW)
     await scene.db.write(tickets.hasten, [due], NOW)
-    found = (await scene.db.read(tickets.counts))[DESK]
+    found = (await scene.db.read(counting.counts))[DESK]
     assert (found.known, found.due, found.failing, found.gone, found.stray) == (5, 2, 2, 1, 1)

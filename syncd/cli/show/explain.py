@@ -14,6 +14,7 @@ from syncd.cli.show.operations import advised
 from syncd.cli.text import ago, count, time_of, value
 from syncd.core.pacing import Warmth
 from syncd.core.state import ItemPair, PairState, TestResult
+from syncd.intake.candidates import DECLINED
 from syncd.model.features import Reading
 from syncd.model.operation import OperationState, WriteKind
 from syncd.model.ticket import Ticket
@@ -211,7 +212,21 @@ def _not_linked(explained: Explained) -> list[Text]:
         made.append(line(("NOT OPENED  ", "bold"), head, (f"  {each.place}", "dim")))
         made += columns([_condition(test) for test in each.tests], indent=12)
         made += [line(problem, indent=12) for problem in each.problems]
+        made += _as_decided(explained, each)
     return made
+
+
+def _as_decided(explained: Explained, now: NotLinked) -> list[Text]:
+    """Say what was found when it was decided, where that is not what stands there now."""
+    told = [
+        each.line
+        for each in explained.story.lines
+        if each.line.event == DECLINED and each.line.mapping == now.mapping
+    ]
+    if not told or not now.tests or told[-1].detail == "  ".join(map(str, now.tests)):
+        return []
+    at = time_of(told[-1].at, explained.now)
+    return [line((f"as decided {at}:  ", "dim"), told[-1].detail, indent=12)]
 
 
 def _condition(test: TestResult) -> Sequence[str | tuple[str, str]]:
@@ -277,9 +292,8 @@ def _settled(explained: Explained) -> Advice:
     lost = next((each for each in explained.story.links if each.link.phase is LinkPhase.GONE), None)
     if ticket.gone_at is not None or (lost is not None and ticket.is_missing):
         why = f"{ticket.connection} says there is no such ticket any more."
-        return Advice(
-            why=why, next=following if ticket.gone_at is None else "nothing", ways=(again,)
-        )
+        looks = following if ticket.gone_at is None else _next_look(explained)
+        return Advice(why=why, next=looks, ways=(again,))
     if lost is not None and lost.partner is not None:
         return _without_partner(lost.link, lost.partner)
     if ticket.snapshot is None:
@@ -337,6 +351,14 @@ def _next_read(explained: Explained) -> str:
     if explained.warmth is Warmth.AT_REST:
         return "read when something names it: it has been closed for long"
     return f"read when its feed tells of it, {BY_ITSELF}"
+
+
+def _next_look(explained: Explained) -> str:
+    """Say when a ticket that is gone is looked for again."""
+    at, now = explained.ticket.next_poll_at, explained.now
+    if at is None:
+        return "nothing: it is not looked for again before something names it"
+    return f"looked for again {'now' if at <= now else time_of(at, now)}, {BY_ITSELF}"
 
 
 # --- a ticket nobody knows -----------------------------------------------------------------------

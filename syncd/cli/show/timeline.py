@@ -11,6 +11,7 @@ from syncd.cli.facts.explain import Explained, Matching
 from syncd.cli.facts.operations import WholeOperation
 from syncd.cli.show.lines import Part, columns, line
 from syncd.cli.text import cut, span, value
+from syncd.intake.candidates import DECLINED
 from syncd.model.ids import MappingName
 from syncd.model.operation import WriteKind
 from syncd.store.records import AttemptRecord, JournalLine, Line
@@ -24,6 +25,7 @@ FIELDS_MAX = 6
 """Fields of a write shown on its line."""
 VERBS = {
     "link.opening": "decided",
+    DECLINED: "decided",
     "operation.answered_late": "answered",
     "feed.odd_item": "odd",
 }
@@ -104,6 +106,8 @@ def _told(each: JournalLine, explained: Explained) -> Moment:
     place = told.place
     if told.event == "link.opening":
         text, place = _opening(told, explained)
+    if told.event == DECLINED:
+        text = f"no partner by {told.mapping}: {text}"
     if told.operation is not None:
         whole = explained.operations.get(told.operation)
         text = f"op {told.operation} {text}"
