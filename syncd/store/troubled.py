@@ -1,20 +1,22 @@
-"""Tickets that trouble: those whose reading fails, and those that lost their partner."""
+"""Tickets that trouble: unreadable ones, and those that lost their partner or never got one."""
 
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from syncd.model.ids import ConnectionName, LinkRow, TicketRow
+from syncd.model.ids import ConnectionName, LinkRow, MappingName, Side, TicketRow
+from syncd.model.operation import WriteKind
 from syncd.store import tables as t
 from syncd.store import tickets
 from syncd.store.records import LinkPhase, StoredTicket
 from syncd.store.tx import Tx
 
-BEREFT_MAX = 1_000
-"""Newest links without a partner that are looked at."""
+LINKS_MAX = 1_000
+"""Newest links of one trouble that are looked at."""
 
 _c = t.ticket.c
 _k = t.link.c
+_o = t.operation.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,7 @@ def bereft(tx: Tx) -> list[Bereft]:
         sa.select(_k.id, _k.itsm_ticket, _k.vendor_ticket)
         .where(_k.phase == LinkPhase.GONE, _k.tombstone_at.is_(None), _k.paused_at.is_(None))
         .order_by(_k.id.desc())
-        .limit(BEREFT_MAX)
+        .limit(LINKS_MAX)
     )
     rows = [(found.id, (found.itsm_ticket, found.vendor_ticket)) for found in tx.rows(query)]
     wanted = {TicketRow(row) for _, pair in rows for row in pair if row is not None}
@@ -51,6 +53,42 @@ def bereft(tx: Tx) -> list[Bereft]:
         if gone and left:
             found.append(Bereft(link=LinkRow(link), gone=gone[0], left=left[0]))
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unopened:
+    """A link that stands for a ticket for which no creation was ever planned.
+
+    Attributes:
+        mapping: its mapping.
+        origin: the side the ticket is on.
+        ticket: as last read.
+    """
+
+    mapping: MappingName
+    origin: Side
+    ticket: StoredTicket
+
+
+def unopened(tx: Tx) -> list[Unopened]:
+    """List tickets that a mapping chose and could not open a partner for, newest first."""
+    creates = sa.select(_o.id).where(_o.link == _k.id, _o.kind == WriteKind.CREATE)
+    alone = sa.or_(_k.itsm_ticket.is_(None), _k.vendor_ticket.is_(None))
+    query = (
+        sa.select(_k.mapping, _k.origin, _k.itsm_ticket, _k.vendor_ticket)
+        .where(_k.phase == LinkPhase.OPENING, _k.tombstone_at.is_(None), _k.paused_at.is_(None))
+        .where(alone, ~sa.exists(creates))
+        .order_by(_k.id.desc())
+        .limit(LINKS_MAX)
+    )
+    rows = tx.rows(query)
+    wanted = [TicketRow(row.itsm_ticket or row.vendor_ticket) for row in rows]
+    loaded = tickets.load_tickets(tx, wanted)
+    return [
+        Unopened(mapping=MappingName(row.mapping), origin=Side(row.origin), ticket=loaded[ticket])
+        for row, ticket in zip(rows, wanted, strict=True)
+        if ticket in loaded
+    ]
 
 
 def failing(tx: Tx, connection: ConnectionName, most: int) -> list[tuple[str, str]]:

@@ -176,9 +176,12 @@ def test_conditions_that_held_stand_before_the_one_that_failed(office: Office) -
 
 def test_what_a_ticket_lacks_is_named(office: Office) -> None:
     row = office.read(DESK, ticket(site="Elsewhere"))
+    office.delivers(lambda operation: applied(office.now, operation))
     text = explained(office, row)
-    assert "PARTNER  none yet: its creation is not planned" in text
-    assert "identification_number missing" in text
+    assert "PARTNER  none yet: nothing was sent" in text
+    assert "WHY   Not sent: product_category_name missing (telenor-incidents.yaml:" in text
+    assert "; identification_number missing (telenor-incidents.yaml:" in text
+    assert "NEXT  sent when the ticket, or the mapping's table, is corrected; read " in text
 
 
 def test_a_ticket_older_than_its_mapping_says_so(office: Office) -> None:

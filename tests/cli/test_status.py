@@ -206,6 +206,21 @@ def test_an_open_ticket_whose_partner_is_gone_needs_a_person_and_nothing_is_late
     assert standing(office, running(office)).needs == ()
 
 
+def test_a_ticket_that_lacks_what_its_partner_needs_needs_a_person_until_it_has_it(
+    office: Office,
+) -> None:
+    office.read(DESK, ticket(site="Elsewhere"))
+    office.delivers(lambda operation: applied(office.now, operation))
+    polled(office)
+    (need,) = standing(office, running(office)).needs
+    assert need.what.startswith("INC0012399 is not sent: product_category_name missing (telenor-")
+    assert need.command == "syncd explain INC0012399"
+    office.read(DESK, ticket(site="Elsewhere", assigned_group="Network"))
+    assert standing(office, running(office)).needs == ()
+    office.read(DESK, ticket())
+    assert standing(office, running(office)).needs == ()
+
+
 def test_expected_news_that_stays_away_is_late(office: Office) -> None:
     in_step(office)
     office.later(10 * 3600)

@@ -16,11 +16,11 @@ from syncd.core.state import NotOpened, TestResult
 from syncd.intake import IntakeConfig
 from syncd.model.features import Reading
 from syncd.model.ids import ConnectionName, MappingName, OperationId, Side, TicketRow
-from syncd.model.operation import HEAD_STATES, OPEN_STATES, OperationState
+from syncd.model.operation import HEAD_STATES, OPEN_STATES, OperationState, WriteKind
 from syncd.settings.values import Settings
 from syncd.store import connections, feeds, mappings, reports, watching
 from syncd.store.database import Tx, read_holder
-from syncd.store.records import FeedRecord, MappingRecord, Pause, StoredTicket
+from syncd.store.records import FeedRecord, LinkPhase, MappingRecord, Pause, StoredTicket
 from syncd.store.reports import LinkFacts
 
 ATTEMPTS_OF_MAX = 40
@@ -237,7 +237,7 @@ def _not_linked(
     story: reports.Explanation, config: IntakeConfig, known: Mapping[MappingName, MappingRecord]
 ) -> list[NotLinked]:
     ticket = story.ticket
-    linked = {each.link.mapping for each in story.links}
+    linked = {each.link.mapping for each in story.links if not is_unopened(each)}
     is_partner = any(each.link.tombstone_at is None for each in story.links)
     found = []
     for rules, source in config.sides(ticket.connection, ticket.kind):
@@ -245,6 +245,13 @@ def _not_linked(
             continue
         found.append(judge(rules, source, ticket, config, known.get(rules.name)))
     return found
+
+
+def is_unopened(facts: LinkFacts) -> bool:
+    """Say whether a link only stands for a ticket that lacks something: no creation was planned."""
+    is_opening = facts.link.phase is LinkPhase.OPENING and facts.partner is None
+    creates = (each for each in facts.operations if each.kind is WriteKind.CREATE)
+    return is_opening and not facts.follows and next(creates, None) is None
 
 
 def judge(

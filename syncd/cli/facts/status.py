@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.app.news import overdue_since
-from syncd.cli.facts.traits import features_of, traits_of
+from syncd.cli.facts.explain import judge
+from syncd.cli.facts.traits import features_of, intake_config, traits_of
 from syncd.cli.text import ago, count, cut, span
 from syncd.core.evaluate import phase_of
+from syncd.core.rules import MappingMode
 from syncd.core.slots import STATUS
 from syncd.core.status import CLOSING_PHASES
 from syncd.model.features import Reading
@@ -86,6 +88,7 @@ def gather(tx: Tx, settings: Settings, daemon: Mapping[str, Any] | None, now: da
         can_ask=can_ask,
         needs=(
             *_needs(stored, settings, daemon, can_ask=can_ask),
+            *_not_sent(tx, settings),
             *_without_partner(tx, settings),
         ),
         late=(*_late(stored, settings, daemon, now), *_unreadable(tx, stored, settings)),
@@ -157,6 +160,24 @@ def _undecided(stored: reports.Status) -> Iterator[Need]:
     if len(stored.conflicts) > NAMED_MAX:
         what = f"{len(stored.conflicts) - NAMED_MAX} more conflicts"
         yield Need(what=what, command="syncd conflicts list")
+
+
+def _not_sent(tx: Tx, settings: Settings) -> Iterator[Need]:
+    """Name tickets that a mapping chose and that lack what their partner needs."""
+    waiting = troubled.unopened(tx)
+    config = intake_config(settings) if waiting else None
+    found = []
+    for each in waiting:
+        rules = settings.mappings.get(each.mapping)
+        if config is not None and rules is not None and rules.mode is MappingMode.LIVE:
+            judged = judge(rules, each.origin, each.ticket, config, None)
+            found += [(each.ticket, judged.problems)] * bool(judged.problems)
+    for ticket, problems in found[:NAMED_MAX]:
+        what = f"{_called(ticket)} is not sent: {cut('; '.join(problems), DETAIL_CHARS_MAX)}"
+        yield Need(what=what, command=f"syncd explain {_called(ticket)}")
+    if len(found) > NAMED_MAX:
+        what = f"{len(found) - NAMED_MAX} more tickets lack what their partner needs"
+        yield Need(what=what, command="syncd link list")
 
 
 def _without_partner(tx: Tx, settings: Settings) -> Iterator[Need]:

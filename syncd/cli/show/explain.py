@@ -6,7 +6,14 @@ from dataclasses import replace
 
 from rich.text import Text
 
-from syncd.cli.facts.explain import UNSETTLED, Explained, NotLinked, Place, Unknown
+from syncd.cli.facts.explain import (
+    UNSETTLED,
+    Explained,
+    NotLinked,
+    Place,
+    Unknown,
+    is_unopened,
+)
 from syncd.cli.show import timeline
 from syncd.cli.show.advice import BY_ITSELF, Advice, Way, advise
 from syncd.cli.show.lines import columns, line
@@ -132,7 +139,7 @@ _LIVE = (LinkPhase.OPENING, LinkPhase.OPEN, LinkPhase.CLOSED)
 
 def _unborn(create: OperationRecord | None) -> str:
     if create is None:
-        return "none yet: its creation is not planned"
+        return "none yet: nothing was sent"
     if create.state is OperationState.UNKNOWN:
         return "none known: its creation is UNKNOWN (sent, no answer)"
     if create.state is OperationState.PARKED:
@@ -299,7 +306,9 @@ def _settled(explained: Explained) -> Advice:
     if ticket.snapshot is None:
         why = f"It could not be read: {ticket.read_error}" if ticket.read_error else "Not read yet."
         return Advice(why=why, next=following, ways=(again,))
-    if any(each.link.tombstone_at is None for each in explained.story.links):
+    if any(
+        each.link.tombstone_at is None and not is_unopened(each) for each in explained.story.links
+    ):
         why = "Nothing is open: all that was seen has arrived, or is named above."
         return Advice(why=why, next=following, ways=(again,))
     return _unlinked(explained, following, again)
@@ -325,6 +334,13 @@ def _unlinked(explained: Explained, following: str, again: Way) -> Advice:
     if not explained.not_linked:
         why = f"No mapping uses {explained.ticket.kind} tickets of {explained.ticket.connection}."
         return Advice(why=why, next="nothing", ways=())
+    lacking = next((each for each in explained.not_linked if each.problems), None)
+    if lacking is not None:
+        return Advice(
+            why=f"Not sent: {'; '.join(lacking.problems)}",
+            next=f"sent when the ticket, or the mapping's table, is corrected; {following}",
+            ways=(again,),
+        )
     if any(each.would_open for each in explained.not_linked):
         return Advice(why="Its partner is about to be opened.", next=following, ways=(again,))
     name = _nearest(explained.not_linked).mapping
