@@ -1,13 +1,15 @@
-"""What sorts of system there are, what may befall a call, and what a write really did."""
+"""What sorts of system there are, their clocks, what may befall a call, what a write really did."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncd.model.features import Reading
 from syncd.model.ids import OperationKey, TicketId
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Value
+from tests.support.clock import FakeClock
 
 
 class Fate(StrEnum):
@@ -31,6 +33,12 @@ class Fate(StrEnum):
     REFUSED = "refused"
     ODD = "odd"
     MISSING = "missing"
+
+
+WITHOUT_EFFECT = frozenset(
+    {Fate.UNREACHABLE, Fate.RATE_LIMITED, Fate.TOKEN, Fate.CREDENTIALS, Fate.REFUSED}
+)
+"""Answers after which the vendor has done nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +77,24 @@ class Effect:
     ticket_id: TicketId
     made: str = ""
     fields: Mapping[str, Value] = field(default_factory=dict)
+
+
+class OwnClock:
+    """The vendor's: setting ours does not move it.
+
+    Attributes:
+        off_s: what it shows is wrong by so much.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.off_s = 0.0
+        self._clock = clock
+        self._began = clock.now() - timedelta(seconds=clock.monotonic_s())
+
+    def now(self) -> datetime:
+        """What it shows."""
+        return self.true() + timedelta(seconds=self.off_s)
+
+    def true(self) -> datetime:
+        """What it would show if nobody ever set it."""
+        return self._began + timedelta(seconds=self._clock.monotonic_s())

@@ -45,7 +45,7 @@ from syncd.ports.errors import (
     Unreachable,
     Unsupported,
 )
-from tests.simulation.traits import Effect, Fate, Profile
+from tests.simulation.traits import WITHOUT_EFFECT, Effect, Fate, OwnClock, Profile
 from tests.support.clock import FakeClock
 
 KIND = "ticket"
@@ -90,27 +90,6 @@ async def _no_step(_name: str) -> None:
     return
 
 
-class _OwnClock:
-    """The vendor's: setting ours does not move it.
-
-    Attributes:
-        off_s: what it shows is wrong by so much.
-    """
-
-    def __init__(self, clock: FakeClock) -> None:
-        self.off_s = 0.0
-        self._clock = clock
-        self._began = clock.now() - timedelta(seconds=clock.monotonic_s())
-
-    def now(self) -> datetime:
-        """What it shows."""
-        return self.true() + timedelta(seconds=self.off_s)
-
-    def true(self) -> datetime:
-        """What it would show if nobody ever set it."""
-        return self._began + timedelta(seconds=self._clock.monotonic_s())
-
-
 class Vendor:
     """Implements `syncd.ports.adapter.Adapter`.
 
@@ -126,7 +105,7 @@ class Vendor:
     """
 
     def __init__(self, clock: FakeClock, name: str, profile: Profile | None = None) -> None:
-        self.clock = _OwnClock(clock)
+        self.clock = OwnClock(clock)
         self.name = name
         self.profile = profile or Profile()
         self.fate: Callable[[str], Fate] = lambda _call: Fate.OK
@@ -363,7 +342,7 @@ class Vendor:
         self.sends.append(write)
         fate = self.fate("write")
         await self.step("before effect")
-        if fate in _WITHOUT_EFFECT:
+        if fate in WITHOUT_EFFECT:
             self._fail(fate)
         body = b"".join([chunk async for chunk in file.open()]) if file is not None else b""
         if fate is Fate.CUT:
@@ -596,11 +575,6 @@ class Vendor:
             ]
         as_sent = all(case.fields.get(name) == value for name, value in write.fields.items())
         return [receipt] if as_sent and write.kind is not WriteKind.DELETE else []
-
-
-_WITHOUT_EFFECT = frozenset(
-    {Fate.UNREACHABLE, Fate.RATE_LIMITED, Fate.TOKEN, Fate.CREDENTIALS, Fate.REFUSED}
-)
 
 
 async def _whole(body: bytes) -> AsyncIterator[bytes]:
