@@ -192,7 +192,9 @@ class Housekeeping:
     ) -> int:
         db, after_id, forgotten = self._parts.db, 0, 0
         for _ in range(WINDOWS_MAX):
-            some = await db.read(forgetting.window, what, before, after_id=after_id)
+            some = await db.read(
+                forgetting.window, what, before, after_id=after_id, lasting=LASTING
+            )
             if some is None or not some.is_old:
                 return forgotten
             forgotten += await db.write(forget, some, before)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from syncd.settings.values import Settings
     from syncd.store.database import Database
 
+LISTED_MAX = 1_000
+"""Links listed unless more are asked for: a hundred thousand take a minute to print."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -31,6 +34,9 @@ async def list_links(
     mapping: Annotated[
         str | None, typer.Option(help="Of this mapping only.", show_default=False)
     ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="The newest so many.")
+    ] = LISTED_MAX,
 ) -> int:
     """List the links that are not removed, with what is open on each."""
     settings = cli.settings()
@@ -39,8 +45,10 @@ async def list_links(
 
     name = None if mapping is None else finding.need_mapping(settings, mapping)
     async with stores.looking(settings) as db:
-        found = await db.read(links.overview, mapping=name)
+        found = await db.read(links.overview, mapping=name, limit=limit)
     cli.out.show({"links": found}, shown.listed(found, stores.now()))
+    if len(found) == limit:
+        cli.out.say(f"these are the newest {limit}; --limit shows more")
     return FINE
 
 

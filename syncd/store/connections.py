@@ -1,7 +1,6 @@
 """Connections: what is pinned of them, how they are, whether a person or an error paused them."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -26,6 +25,19 @@ _NOTE_NEWS = (
     .values(last_news_at=_P("at", type_=Instant()))
 )
 _PAUSED = sa.select(t.connection).where(_c.paused_at.is_not(None))
+# A maximum per connection, each the end of an index: grouping would walk every row there ever was.
+_LAST_READ = sa.select(sa.func.max(t.ticket.c.read_at)).where(
+    t.ticket.c.connection == _c.name, t.ticket.c.read_at.is_not(None)
+)
+_LAST_WRITE = sa.select(sa.func.max(t.operation.c.settled_at)).where(
+    t.operation.c.connection == _c.name,
+    t.operation.c.state == sa.literal_column(f"'{OperationState.APPLIED}'"),
+)
+_OVERVIEW = sa.select(
+    t.connection,
+    _LAST_READ.scalar_subquery().label("last_read_at"),
+    _LAST_WRITE.scalar_subquery().label("last_write_at"),
+).order_by(_c.name)
 
 
 def pin(tx: Tx, pinned: ConnectionPin) -> None:
@@ -154,28 +166,18 @@ def note_news(
 
 def overview(tx: Tx) -> list[ConnectionRecord]:
     """Return all connections, by name, with their last read and last applied write."""
-    o, k = t.operation.c, t.ticket.c
-    applied = o.state == OperationState.APPLIED
-    read = _newest(tx, sa.select(k.connection, sa.func.max(k.read_at)).group_by(k.connection))
-    written = _newest(
-        tx, sa.select(o.connection, sa.func.max(o.settled_at)).where(applied).group_by(o.connection)
-    )
     return [
         ConnectionRecord(
             pin=_pin_of(row),
             health=row.health,
             health_at=row.health_at,
             last_news_at=row.last_news_at,
-            last_read_at=read.get(row.name),
-            last_write_at=written.get(row.name),
+            last_read_at=row.last_read_at,
+            last_write_at=row.last_write_at,
             pause=pause_of(row),
         )
-        for row in tx.rows(sa.select(t.connection).order_by(_c.name))
+        for row in tx.rows(_OVERVIEW)
     ]
-
-
-def _newest(tx: Tx, query: sa.Select[Any]) -> dict[str, datetime | None]:
-    return dict(map(tuple, tx.rows(query)))
 
 
 def _pin_of(row: Row) -> ConnectionPin:

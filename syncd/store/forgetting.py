@@ -1,8 +1,10 @@
 """Forgetting what nobody needs any more: journal lines, attempts, operations, served tickets.
 
 Tables are walked by id, a window at a time, and a window that holds nothing old ends the walk: ids
-rise with time, so no index is kept for this. Links, tombstones and pairs stay for ever (R13), and
-of an operation its key, for that is how a marker met years later is known as ours (R5).
+rise with time, so no index is kept for this. What stays whatever its age, such as lines that later
+decisions ask for, is stepped over by the database: it fills no window, however much there is.
+Links, tombstones and pairs stay for ever (R13), and of an operation its key, for that is how a
+marker met years later is known as ours (R5).
 """
 
 from collections.abc import Collection
@@ -24,6 +26,7 @@ WINDOW_ROWS = 500
 SETTLED = (OperationState.APPLIED, OperationState.SUPERSEDED, OperationState.DISCARDED)
 
 _o, _a, _t, _l = t.operation.c, t.attempt.c, t.ticket.c, t.link.c
+_s = t.served_ticket.c
 _KEPT_OF_OPERATION = ("key", "link", "target", "target_row", "kind", "state")
 
 
@@ -58,15 +61,44 @@ class Window:
     is_old: bool
 
 
+def _may_go(what: Kept, lasting: Collection[str]) -> sa.ColumnElement[bool]:
+    """Say which rows go once they are old enough."""
+    match what:
+        case Kept.JOURNAL:
+            return t.journal.c.event.not_in(list(lasting))
+        case Kept.ATTEMPTS:
+            return sa.exists().where(_o.id == _a.operation, *_is_over())
+        case Kept.OPERATIONS:
+            return sa.and_(*_is_over())
+        case Kept.SERVED:
+            return sa.or_(_s.closed_by != "", _s.resolved_at.is_not(None))
+
+
 def window(
-    tx: Tx, what: Kept, before: datetime, *, after_id: int = 0, limit: int = WINDOW_ROWS
+    tx: Tx,
+    what: Kept,
+    before: datetime,
+    *,
+    after_id: int = 0,
+    limit: int = WINDOW_ROWS,
+    lasting: Collection[str] = (),
 ) -> Window | None:
-    """Look at the next rows; None behind the last one. The newest of numbered things stays."""
+    """Look at the next rows; None behind the last one. The newest of numbered things stays.
+
+    Args:
+        tx: the transaction.
+        what: the table.
+        before: what is older may be old enough to go.
+        after_id: where the last window ended.
+        limit: rows in it.
+        lasting: events of the journal whose lines stay and are not counted.
+    """
     table, at = _TIME[what]
     rows = sa.select(table.c.id, at.label("at")).where(table.c.id > after_id)
     if what is not Kept.ATTEMPTS:
         # SQLite would give the newest row's number to the next one, and people know these numbers.
         rows = rows.where(table.c.id < sa.select(sa.func.max(table.c.id)).scalar_subquery())
+    rows = rows.where(_may_go(what, lasting))
     some = rows.order_by(table.c.id).limit(limit).subquery()
     ends = sa.select(sa.func.max(some.c.id).label("last"), sa.func.min(some.c.at).label("oldest"))
     found = tx.first(ends)
@@ -86,14 +118,13 @@ def forget_journal(tx: Tx, some: Window, before: datetime, *, lasting: Collectio
     """
     c = t.journal.c
     here = (c.id > some.after_id, c.id <= some.last_id)
-    return tx.run(sa.delete(t.journal).where(*here, c.at < before, c.event.not_in(list(lasting))))
+    return tx.run(sa.delete(t.journal).where(*here, c.at < before, _may_go(Kept.JOURNAL, lasting)))
 
 
 def forget_attempts(tx: Tx, some: Window, before: datetime) -> int:
     """Remove attempts that ended before an instant, of settled operations; return how many."""
     here = (_a.id > some.after_id, _a.id <= some.last_id, _a.ended_at < before)
-    settled = sa.exists().where(_o.id == _a.operation, *_is_over())
-    return tx.run(sa.delete(t.attempt).where(*here, settled))
+    return tx.run(sa.delete(t.attempt).where(*here, _may_go(Kept.ATTEMPTS, ())))
 
 
 def forget_operations(tx: Tx, some: Window, before: datetime) -> int:
@@ -128,15 +159,14 @@ def forget_served(tx: Tx, some: Window, before: datetime, *, now: datetime) -> i
     Their links end and keep what they know (R13). One with an operation that is open or parked on
     any of its links stays, however old.
     """
-    s = t.served_ticket.c
     on_it = sa.or_(_l.itsm_ticket == _t.id, _l.vendor_ticket == _t.id)
     query = (
-        sa.select(s.id, _t.id.label("row"))
-        .outerjoin(t.ticket, sa.and_(_t.connection == s.connection, _t.external_id == s.sys_id))
-        .where(s.id > some.after_id, s.id <= some.last_id, s.changed_at < before)
-        .where(sa.or_(s.closed_by != "", s.resolved_at.is_not(None)))
+        sa.select(_s.id, _t.id.label("row"))
+        .outerjoin(t.ticket, sa.and_(_t.connection == _s.connection, _t.external_id == _s.sys_id))
+        .where(_s.id > some.after_id, _s.id <= some.last_id, _s.changed_at < before)
+        .where(_may_go(Kept.SERVED, ()))
         .where(~sa.exists().where(on_it, _o.link == _l.id, t.state_in(*t.UNSETTLED)))
-        .order_by(s.id)
+        .order_by(_s.id)
     )
     if tx.is_postgres:
         query = query.with_for_update(of=t.served_ticket, skip_locked=True)
@@ -151,7 +181,7 @@ def forget_served(tx: Tx, some: Window, before: datetime, *, now: datetime) -> i
     ids = [each.id for each in found]
     for table in (t.served_note, t.served_file):
         tx.run(sa.delete(table).where(tx.among(table.c.ticket, ids)))
-    return tx.run(sa.delete(t.served_ticket).where(tx.among(s.id, ids)))
+    return tx.run(sa.delete(t.served_ticket).where(tx.among(_s.id, ids)))
 
 
 def _is_over() -> tuple[sa.ColumnElement[bool], ...]:

@@ -541,8 +541,16 @@ def live(tx: Tx, *, mapping: MappingName | None = None) -> list[LinkRecord]:
     return [_record(found) for found in tx.each(query)]
 
 
-def overview(tx: Tx, *, mapping: MappingName | None = None) -> list[LinkOverview]:
-    """List the links that are not removed, with their numbers and what is open."""
+def overview(
+    tx: Tx, *, mapping: MappingName | None = None, limit: int | None = None
+) -> list[LinkOverview]:
+    """List the links that are not removed, with their numbers and what is open, oldest first.
+
+    Args:
+        tx: the transaction.
+        mapping: of this one only.
+        limit: the newest so many; None: all.
+    """
     itsm, vendor, o, k = t.ticket.alias(), t.ticket.alias(), t.operation.c, t.conflict.c
     parked = sa.func.count(sa.case((o.state == OperationState.PARKED, 1)))
     operations = (
@@ -574,11 +582,12 @@ def overview(tx: Tx, *, mapping: MappingName | None = None) -> list[LinkOverview
         .outerjoin(operations, operations.c.link == _c.id)
         .outerjoin(conflicts, conflicts.c.link == _c.id)
         .where(_c.tombstone_at.is_(None))
-        .order_by(_c.id)
+        .order_by(_c.id.desc())
+        .limit(limit)
     )
     if mapping is not None:
         query = query.where(_c.mapping == mapping)
-    return [_overview(found) for found in tx.each(query)]
+    return [_overview(found) for found in tx.each(query)][::-1]
 
 
 def _overview(found: Row) -> LinkOverview:

@@ -95,8 +95,12 @@ def list_operations(
     tx: Tx, *, states: Collection[OperationState] | None = None, limit: int = 200
 ) -> list[OperationRecord]:
     """Return operations, oldest first; those that are open or parked unless states are named."""
-    query = _QUERY.where(t.state_in(*(states or t.UNSETTLED))).order_by(_o.id).limit(limit)
-    return [record_of(row) for row in tx.rows(query)]
+    asked = tuple(states or t.UNSETTLED)
+    query = _QUERY.where(t.state_in(*asked)).order_by(_o.id)
+    if set(asked) <= {*t.UNSETTLED}:
+        # By an expression, or SQLite walks the table in the order of its ids.
+        query = _QUERY.where(*t.among_unsettled(*asked)).order_by(_o.id + 0)
+    return [record_of(row) for row in tx.rows(query.limit(limit))]
 
 
 def of_link(tx: Tx, link_id: LinkRow, *, limit: int = 200) -> list[OperationRecord]:

@@ -215,12 +215,14 @@ def _by_connection(tx: Tx) -> tuple[dict[tuple[str, str], int], dict[tuple[str, 
 
 
 def _oldest(tx: Tx) -> datetime | None:
-    at: datetime | None = tx.scalar(sa.select(sa.func.min(_o.seen_at)).where(t.state_in(*t.OPEN)))
+    at: datetime | None = tx.scalar(
+        sa.select(sa.func.min(_o.seen_at)).where(*t.among_unsettled(*t.OPEN))
+    )
     return at
 
 
-def _count(tx: Tx, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
-    return int(tx.scalar(sa.select(sa.func.count()).select_from(table).where(condition)) or 0)
+def _count(tx: Tx, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> int:
+    return int(tx.scalar(sa.select(sa.func.count()).select_from(table).where(*conditions)) or 0)
 
 
 def latency(tx: Tx) -> Latency:
@@ -256,7 +258,7 @@ def status(tx: Tx, now: datetime, *, late_after: timedelta = timedelta(minutes=1
     paused = sa.select(_k.id).where(_k.paused_at.is_not(None), _k.tombstone_at.is_(None))
     return Status(
         parked=tuple(parked),
-        parked_count=_count(tx, t.operation, t.state_in(OperationState.PARKED)),
+        parked_count=_count(tx, t.operation, *t.among_unsettled(OperationState.PARKED)),
         conflicts=tuple(list_open(tx)),
         paused_links=tuple(links.get(tx, LinkRow(found)) for found in tx.scalars(paused)),
         connections=_connections(tx),
@@ -280,7 +282,7 @@ def _connections(tx: Tx) -> tuple[ConnectionStatus, ...]:
         row.connection: row.at
         for row in tx.rows(
             sa.select(_o.connection, sa.func.min(_o.seen_at).label("at"))
-            .where(t.state_in(*t.OPEN))
+            .where(*t.among_unsettled(*t.OPEN))
             .group_by(_o.connection)
         )
     }

@@ -144,6 +144,7 @@ class TicketTable(Base, table=True):
             **_where("next_poll_at IS NOT NULL AND gone_at IS NOT NULL"),
         ),
         Index("ix_ticket_decide_due", "decide_due_at", **_where("decide_due_at IS NOT NULL")),
+        Index("ix_ticket_newest", "connection", "read_at", **_where("read_at IS NOT NULL")),
         # All that is counted of tickets, so that counting them reads no ticket.
         # The connection last, or SQLite takes it for the way to the tickets of a connection.
         Index("ix_ticket_counted", "read_failures", "stray", "gone_at", "watched", "connection"),
@@ -261,6 +262,7 @@ class Operation(Base, table=True):
         ),
         Index("ix_operation_recheck", "recheck_at", **_where("recheck_at IS NOT NULL")),
         Index("ix_operation_link", "link"),
+        Index("ix_operation_newest", "connection", "settled_at", **_where("state = 'applied'")),
         Index("uq_operation_key", "key", unique=True),
     )
     id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
@@ -529,3 +531,8 @@ lease = _core["lease"]
 def state_in(*states: OperationState) -> ColumnElement[bool]:
     """Ask for operations in some states, in constants, so that partial indexes serve."""
     return operation.c.state.in_([literal_column(f"'{state}'") for state in states])
+
+
+def among_unsettled(*states: OperationState) -> tuple[ColumnElement[bool], ...]:
+    """Ask for some of the unsettled states by the index of all, or every operation is walked."""
+    return state_in(*UNSETTLED), state_in(*states)

@@ -156,6 +156,22 @@ async def test_many_old_lines_go_window_by_window_and_lasting_ones_stay(scene: S
     assert left == ["stays", "25", "26", "27", "28", "29"]
 
 
+async def test_lines_that_stay_fill_no_window_in_front_of_those_that_go(scene: Scene) -> None:
+    lasting = [Line(at=later(n), event="opening.held", detail=str(n)) for n in range(20)]
+    old = Line(at=later(21), event="read.changed", detail="old")
+    new = Line(at=later(90), event="read.changed", detail="new")
+    await scene.db.write(journal.append, *lasting, old, new, new)
+    # The scene has a line of its own in front.
+    found = await scene.db.read(
+        forgetting.window, Kept.JOURNAL, later(50), limit=2, lasting=["opening.held"]
+    )
+    assert found is not None
+    assert found.is_old
+    await scene.db.write(FORGET[Kept.JOURNAL], found, later(50))
+    left = [one.line.detail for one in await scene.db.read(journal.tail)]
+    assert left == [*(line.detail for line in lasting), "new", "new"]
+
+
 async def test_two_that_forget_at_once_forget_each_thing_once(scene: Scene) -> None:
     await scene.linked(comment("c1"))
     op = await scene.deliver(receipt(comment_id="v1"))

@@ -136,6 +136,7 @@ async def test_the_overview_counts_what_is_open(scene: Scene) -> None:
     assert first.numbers == {Side.ITSM: "INC1", Side.VENDOR: "CASE1"}
     assert first.connections == {Side.ITSM: DESK, Side.VENDOR: CARRIER}
     assert second.numbers == {Side.ITSM: "INC2", Side.VENDOR: ""}
+    assert await scene.db.read(links.overview, limit=1) == [second]
     assert await scene.db.read(links.overview, mapping="other") == []
 
 

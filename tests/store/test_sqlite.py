@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from syncd.store import fuses, journal, merging, outbox, sqlite, tickets
+from syncd.store import connections, fuses, journal, merging, outbox, sqlite, tickets
 from syncd.store import tables as t
 from syncd.store.database import Database, Tx, read_holder, sqlite_path
 from syncd.store.errors import StoreHeld, StoreUnavailable
@@ -269,6 +269,8 @@ async def test_the_hot_queries_use_their_partial_indexes(sqlite_url: str) -> Non
         (tickets._finding("number", "kind"), "ix_ticket_number (number=?)"),
         (tickets._COUNTS, "USING COVERING INDEX ix_ticket_counted"),
         (journal._ever_told(False), "ix_journal_ticket (ticket=?)"),
+        (connections._OVERVIEW, "SEARCH ticket USING COVERING INDEX ix_ticket_newest"),
+        (connections._OVERVIEW, "SEARCH operation USING INDEX ix_operation_newest"),
     ],
 )
 async def test_tickets_are_found_without_walking_all_of_a_connection(
