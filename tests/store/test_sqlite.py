@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from syncd.store import connections, fuses, journal, merging, outbox, sqlite, tickets
+from syncd.store import connections, counting, fuses, journal, merging, outbox, sqlite, tickets
 from syncd.store import tables as t
 from syncd.store.database import Database, Tx, read_holder, sqlite_path
 from syncd.store.errors import StoreHeld, StoreUnavailable
@@ -267,7 +267,7 @@ async def test_the_hot_queries_use_their_partial_indexes(sqlite_url: str) -> Non
         (tickets._finding("number"), "ix_ticket_number (number=?)"),
         (tickets._finding("external_id", "kind"), "(connection=? AND kind=? AND external_id=?)"),
         (tickets._finding("number", "kind"), "ix_ticket_number (number=?)"),
-        (tickets._COUNTS, "USING COVERING INDEX ix_ticket_counted"),
+        (counting._COUNTS, "USING COVERING INDEX ix_ticket_counted"),
         (journal._ever_told(False), "ix_journal_ticket (ticket=?)"),
         (connections._OVERVIEW, "SEARCH ticket USING COVERING INDEX ix_ticket_newest"),
         (connections._OVERVIEW, "SEARCH operation USING INDEX ix_operation_newest"),
