@@ -7,18 +7,18 @@ Links, tombstones and pairs stay for ever (R13), and of an operation its key, fo
 marker met years later is known as ours (R5).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
 
-from syncd.model.ids import LinkRow
+from syncd.model.ids import LinkRow, TicketRow
 from syncd.model.operation import OperationState
 from syncd.store import links
 from syncd.store import tables as t
-from syncd.store.tx import Tx
+from syncd.store.tx import Row, Tx
 
 WINDOW_ROWS = 500
 """Rows looked at in one transaction; bounds how long other writers wait for it."""
@@ -170,18 +170,51 @@ def forget_served(tx: Tx, some: Window, before: datetime, *, now: datetime) -> i
     )
     if tx.is_postgres:
         query = query.with_for_update(of=t.served_ticket, skip_locked=True)
-    found = tx.rows(query)
+    found = _unwritten(tx, tx.rows(query))
     rows = [each.row for each in found if each.row is not None]
-    linked = sa.or_(tx.among(_l.itsm_ticket, rows), tx.among(_l.vendor_ticket, rows))
-    live = sa.select(_l.id).where(linked, _l.tombstone_at.is_(None)).order_by(_l.id)
-    for link in tx.scalars(live):
-        links.tombstone(tx, LinkRow(link), by="retention", now=now)
+    live = _on(tx, rows).where(_l.tombstone_at.is_(None))
+    for link in tx.rows(live):
+        links.tombstone(tx, LinkRow(link.id), by="retention", now=now)
     gone = {"gone_at": now, "read_due_at": None, "next_poll_at": None, "decide_due_at": None}
     tx.run(sa.update(t.ticket).where(tx.among(_t.id, rows)).values(gone))
     ids = [each.id for each in found]
     for table in (t.served_note, t.served_file):
         tx.run(sa.delete(table).where(tx.among(table.c.ticket, ids)))
     return tx.run(sa.delete(t.served_ticket).where(tx.among(_s.id, ids)))
+
+
+def _on(tx: Tx, rows: Sequence[int]) -> sa.Select[tuple[int, int | None, int | None]]:
+    """Ask for the links of some tickets, in order."""
+    linked = sa.or_(tx.among(_l.itsm_ticket, rows), tx.among(_l.vendor_ticket, rows))
+    return sa.select(_l.id, _l.itsm_ticket, _l.vendor_ticket).where(linked).order_by(_l.id)
+
+
+def _unwritten(tx: Tx, found: Sequence[Row]) -> Sequence[Row]:
+    """Leave out tickets on whose links something was planned, or a link ended, just now.
+
+    Others write links without the lock on the served ticket: what was looked at may have changed
+    until all that belongs to it is locked. What is left out waits for the next clearing.
+    """
+    rows = [each.row for each in found if each.row is not None]
+    if not tx.is_postgres or not rows:
+        return found
+    sides = {
+        row for link in tx.rows(_on(tx, rows)) for row in (link.itsm_ticket, link.vendor_ticket)
+    }
+    links.lock_tickets(tx, {TicketRow(row) for row in sides.union(rows) if row is not None})
+    on_them = tx.rows(_on(tx, rows))
+    links.lock_links(tx, [LinkRow(link.id) for link in on_them])
+    busy = sa.select(_o.link).where(
+        tx.among(_o.link, [link.id for link in on_them]), t.state_in(*t.UNSETTLED)
+    )
+    unsettled = set(tx.scalars(busy))
+    kept = {
+        row
+        for link in on_them
+        if link.id in unsettled
+        for row in (link.itsm_ticket, link.vendor_ticket)
+    }
+    return [each for each in found if each.row is None or each.row not in kept]
 
 
 def _is_over() -> tuple[sa.ColumnElement[bool], ...]:

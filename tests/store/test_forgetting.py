@@ -1,6 +1,7 @@
 """What is over is forgotten; links, pairs, keys and everything open stay (DESIGN R13)."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -8,15 +9,15 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
-from syncd.core.state import PlannedOperation
+from syncd.core.state import Plan, PlannedOperation
 from syncd.model.errors import CommandRefused
 from syncd.model.ids import LinkRow, OperationKey, Side, TicketId
-from syncd.model.operation import ParkReason
+from syncd.model.operation import OperationState, ParkReason
 from syncd.model.ticket import CommentKind
 from syncd.ports.served import FileDraft, NoteDraft, ServedChange, ServedRequest, ServedRules
 from syncd.store import forgetting, journal, links, operations, served, spool, tickets
 from syncd.store import tables as t
-from syncd.store.database import Tx
+from syncd.store.database import Database, Tx
 from syncd.store.forgetting import Kept, Window
 from syncd.store.records import Line
 from tests.store.scene import (
@@ -28,6 +29,7 @@ from tests.store.scene import (
     applied,
     comment,
     later,
+    pair_of,
     receipt,
     ticket,
 )
@@ -220,6 +222,50 @@ async def served_link(scene: Scene, name: TicketId, *planned: PlannedOperation) 
     )
     await scene.plan(link, *planned)
     return link
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("state", [OperationState.READY, OperationState.CLAIMED])
+async def test_a_served_ticket_on_which_something_is_planned_meanwhile_stays(
+    postgres_store_url: str, state: OperationState
+) -> None:
+    reached, go = threading.Event(), threading.Event()
+    async with (
+        await Database.open(postgres_store_url) as db,
+        await Database.open(postgres_store_url) as beside,
+    ):
+        scene = Scene(db=db)
+        await scene.set_up()
+        name = await served_ticket(scene, "closed", "Closed")
+        link = await served_link(scene, name)
+        await served_ticket(scene, "newest", "New")
+
+        def plan_slowly(tx: Tx) -> None:
+            links.lock_links(tx, [link])
+            planned = comment("c1")
+            plan = Plan(operations=(planned,), pairs=(pair_of(planned),))
+            assert links.apply_plan(tx, link, plan, scene.context())
+            tx.run(sa.update(t.operation).values(state=state))
+            reached.set()
+            assert go.wait(60)
+
+        async def elsewhere() -> None:
+            async with await Database.open(postgres_store_url) as other:
+                await other.write(plan_slowly)
+
+        waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        planning = asyncio.create_task(asyncio.to_thread(lambda: asyncio.run(elsewhere())))
+        await asyncio.to_thread(reached.wait, 60)
+        clearing = asyncio.create_task(forget(scene, Kept.SERVED))
+        try:
+            while not clearing.done() and not await beside.read(lambda tx: tx.scalar(waiting)):
+                await asyncio.to_thread(lambda: None)
+        finally:
+            go.set()
+        await planning
+        assert await clearing == 0
+        assert (await db.read(links.get, link)).tombstone_at is None
+        assert await db.read(served.find, DESK, sys_id=name) is not None
 
 
 async def test_a_served_ticket_that_is_over_goes_with_its_items_and_its_link_ends(
