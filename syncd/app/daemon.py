@@ -100,6 +100,8 @@ async def run_daemon(
             prefix=options.ids.token(stored.PREFIX_CHARS),
             now=options.clock.now(),
         )
+        mark = options.ids.token(stored.MARK_CHARS)
+        await stored.settle_spool(db, settings.store.spool, mark=mark)
         pool = await stack.enter_async_context(_closing_in_time(ClientPool()))
         spool, offers = Spool(settings.store.spool, clock=options.clock), Offers(settings)
         served = served_tickets(db, spool, offers, clock=options.clock, ids=options.ids)

@@ -1,7 +1,9 @@
 """What app itself asks of the store: who we are, pushed numbers, commands, tokens, figures."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import orjson
@@ -15,7 +17,7 @@ from syncd.model.ids import ConnectionName, Side
 from syncd.model.secret import Secret
 from syncd.ports.clock import Clock
 from syncd.settings.values import ConnectionSettings, Settings
-from syncd.store import connections, credentials, inbox, leases, mappings, meta, reports
+from syncd.store import connections, credentials, inbox, leases, mappings, marking, meta, reports
 from syncd.store.commands import COMMANDS
 from syncd.store.database import Database
 from syncd.store.records import ConnectionPin, Instance
@@ -23,6 +25,9 @@ from syncd.store.tx import Tx
 
 PREFIX_CHARS = 6
 """Random characters that make this store's operation keys its own."""
+
+MARK_CHARS = 16
+"""Random characters that make this store's spool its own."""
 
 
 async def settle(db: Database, settings: Settings, *, prefix: str, now: datetime) -> Instance:
@@ -62,6 +67,26 @@ def _settle(tx: Tx, settings: Settings, *, prefix: str, now: datetime) -> Instan
     if lost:
         raise SettingsError(lost)
     return instance
+
+
+async def settle_spool(db: Database, folder: Path, *, mark: str) -> None:
+    """See to it that a folder is the spool of this store (`store.marking`).
+
+    Args:
+        db: the store.
+        folder: from the settings.
+        mark: random, used only when the store has none.
+
+    Raises:
+        CommandRefused: it is another folder.
+        StoreUnavailable: it cannot be used.
+    """
+    known = await db.read(marking.known)
+    if known.is_made and await asyncio.to_thread(marking.read, folder) == known.mark:
+        return
+    if not known.mark:
+        await db.write(marking.choose, mark)
+    await db.write(marking.settle, folder)
 
 
 def pin_of(connection: ConnectionSettings) -> ConnectionPin:

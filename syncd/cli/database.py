@@ -19,6 +19,7 @@ def add_to(app: typer.Typer) -> None:
     command(made, "upgrade")(upgrade)
     command(made, "copy")(copy)
     command(made, "restored")(restored)
+    command(made, "spool")(spool)
     app.add_typer(made, rich_help_panel="Administer")
 
 
@@ -91,4 +92,29 @@ async def restored(cli: Cli) -> int:
     prefix = SystemIds().token(PREFIX_CHARS)
     told = await writing.carry_out(cli.settings(), "db.restored", {"prefix": prefix})
     cli.out.show(told, [line("noted: what was not settled is probed before it is sent")])
+    return FINE
+
+
+async def spool(cli: Cli) -> int:
+    """Say that the folder named as `store.spool` is the store's spool from now on.
+
+    For one that was lost, or moved without its mark. The next daemon to start takes it; others of
+    the same store need the same folder. Files that the folder lacks are counted.
+    """
+    from syncd.app.stored import MARK_CHARS
+    from syncd.ports.clock import SystemIds
+    from syncd.store.marking import read
+    from syncd.store.spool import Spool
+
+    settings = cli.settings()
+    folder = settings.store.spool
+    mark = read(folder) or SystemIds().token(MARK_CHARS)
+    told = await writing.carry_out(settings, "db.spool", {"mark": mark})
+    sizes = {digest: await Spool(folder).size(digest) for digest in told["in_use"]}
+    missing = [digest for digest, size in sizes.items() if size is None]
+    lines = [line(f"noted: the next daemon to start takes {folder} for the spool")]
+    if missing:
+        what = "those on their way are fetched again, those of served tickets need a backup"
+        lines.append(line(f"{len(missing)} of {len(sizes)} files are not in it: {what}"))
+    cli.out.show({"ok": True, "folder": str(folder), "missing": missing}, lines)
     return FINE

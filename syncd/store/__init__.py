@@ -41,6 +41,7 @@ One module per subject; records.py has the values returned, errors.py the errors
     operations   list_operations, of_link, show, retry, discard, adopt
     conflicts    list_open, resolve
     journal      append, of_ticket, was_told, was_ever_told, last_told, tail, last_id
+    marking      known, choose, settle, move: which folder is the spool
     copying      copy: the whole store to another database
     forgetting   window, forget_journal, forget_attempts, forget_operations: what is old goes
     inbox        put, take, lock, done, forget_before

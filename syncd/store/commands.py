@@ -21,8 +21,10 @@ from syncd.store import (
     journal,
     links,
     mappings,
+    marking,
     meta,
     operations,
+    spool,
     tickets,
     watching,
 )
@@ -345,6 +347,12 @@ def db_restored(tx: Tx, arguments: Arguments, actor: str, now: datetime) -> obje
     return {"epoch": instance.epoch, "prefix": instance.prefix}
 
 
+def db_spool(tx: Tx, arguments: Arguments, actor: str, now: datetime) -> object:
+    """`db.spool`: mark (of the folder, or new); tells the digests of all files in use."""
+    marking.move(tx, _text(arguments, "mark"), by=actor, now=now)
+    return {"in_use": sorted(spool.in_use(tx))}
+
+
 COMMANDS: Mapping[str, Command] = {
     "ops.retry": retry,
     "ops.discard": discard,
@@ -362,5 +370,6 @@ COMMANDS: Mapping[str, Command] = {
     "reconcile.repair": repair,
     "credential.forget": credential_forget,
     "db.restored": db_restored,
+    "db.spool": db_spool,
 }
 """Name -> command, as `syncd` and the daemon's socket know them."""

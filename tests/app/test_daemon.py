@@ -169,7 +169,8 @@ async def test_a_port_in_use_is_named(between: World) -> None:
     async with between.daemon() as running:
         text = between.config.read_text()
         text = text.replace("127.0.0.1:0", f"127.0.0.1:{running.started.port}")
-        between.config.write_text(text.replace("syncd.db", "other.db"))
+        other = f'other.db", spool: {between.folder}/other'
+        between.config.write_text(text.replace('syncd.db"', other))
         with pytest.raises(CommandRefused, match=f"http.listen 127.0.0.1:{running.started.port}"):
             async with between.start():
                 pass
@@ -395,7 +396,9 @@ def use(between: World, postgres_url: str) -> None:
     """Keep the store on PostgreSQL."""
     url = postgres_url.replace("postgresql+asyncpg:", "postgresql:")
     text = between.config.read_text()
-    between.config.write_text(text.replace(f"sqlite:///{between.folder}/syncd.db", url))
+    place = f'"sqlite:///{between.folder}/syncd.db"'
+    assert place in text
+    between.config.write_text(text.replace(place, f'"{url}", spool: {between.folder}/spool'))
 
 
 @pytest.mark.postgres

@@ -6,10 +6,22 @@ from datetime import timedelta
 
 import pytest
 
-from syncd.model.ids import AttachmentId, CommentId, Side, TicketRow
+from syncd.model.ids import AttachmentId, CommentId, Side, TicketId, TicketRow
 from syncd.model.operation import OperationState, ParkReason
 from syncd.model.ticket import Attachment, Comment, Visibility
-from syncd.store import conflicts, connections, journal, links, mappings, meta, operations, tickets
+from syncd.ports.served import FileDraft, ServedChange, ServedRequest, ServedRules
+from syncd.store import (
+    conflicts,
+    connections,
+    journal,
+    links,
+    mappings,
+    marking,
+    meta,
+    operations,
+    served,
+    tickets,
+)
 from syncd.store.records import JournalFilter
 from tests.cli.office import DESK, TELENOR, Office, incident, ticket
 from tests.cli.outcomes import applied, parked
@@ -462,6 +474,18 @@ def test_the_store_is_made_and_a_restored_one_probes_first(office: Office) -> No
     assert (told.status, told.json["epoch"]) == (0, 2)
     assert state(office, 1) is OperationState.UNKNOWN
     assert office.writes(meta.instance).prefix == told.json["prefix"] != "e98c49"
+
+
+def test_a_lost_spool_is_given_up_with_its_missing_files_told(office: Office) -> None:
+    note = FileDraft(name="a", content_type="", size_bytes=1, digest="ab" * 32, author="Kari")
+    request = ServedRequest(connection=DESK, caller="robot", fingerprint="f")
+    change = ServedChange(by="robot", files=[note])
+    made = {"sys_id": TicketId("served"), "rules": ServedRules(), "now": office.now}
+    office.writes(served.create, request, change, **made)
+    told = office.says("db", "spool", "--json")
+    assert (told.status, told.json["missing"]) == (0, ["ab" * 32])
+    assert "1 of 1 files are not in it" in office.says("db", "spool").out
+    assert not office.writes(marking.known).is_made, "the next daemon to start makes the mark"
 
 
 def test_attachments_of_a_hostile_name_stay_text(office: Office, pair: TicketRow) -> None:
