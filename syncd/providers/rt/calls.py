@@ -1,6 +1,6 @@
 """RT's calls that syncing does not need, offered by name; and the live check."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from syncd.ports import calls
@@ -15,6 +15,7 @@ from syncd.providers.rt.wire import QueueDoc, Row
 
 _NEWEST = [("orderby", "LastUpdated"), ("order", "DESC"), ("orderby", "id"), ("order", "DESC")]
 _SAMPLE = "100"
+_DELETED = "deleted"
 
 
 class RtCalls:
@@ -128,7 +129,31 @@ class RtCalls:
     async def _statuses(
         self, queues: Sequence[QueueDoc], expectation: Expectation
     ) -> Sequence[CheckFinding]:
-        """Compare statuses with the lifecycles, as far as tickets show them."""
+        """Compare statuses with the lifecycles of the queues."""
+        met, findings = await self._met(queues)
+        try:
+            told = await self._client.lifecycles()
+        except RemoteError as err:
+            what = f"lifecycles: REST2 lists none, and RT's search form could not be read ({err})"
+            findings.append(CheckFinding(ok=True, what=f"{what}: tickets alone tell"))
+            told = {}
+        named = {one.lifecycle: told.get(one.lifecycle, told.get("", ())) for one in queues}
+        for name, statuses in sorted(named.items()):
+            if statuses:
+                what = f"lifecycle {name!r}: {', '.join(statuses)}"
+                findings.append(CheckFinding(ok=True, what=what))
+        listed = {one for statuses in named.values() for one in statuses}
+        lacking = sorted(one for one in listed if not _is_among(one, self._settings.statuses))
+        if lacking:
+            what = f"`statuses` of the connection lacks {', '.join(lacking)}, which RT may show"
+            findings.append(CheckFinding(ok=False, what=what))
+        is_whole = bool(named) and all(named.values())
+        wanted = sorted(expectation.statuses)
+        findings += [self._status(one, met | listed, is_whole=is_whole) for one in wanted]
+        return findings
+
+    async def _met(self, queues: Sequence[QueueDoc]) -> tuple[set[str], list[CheckFinding]]:
+        """Give the statuses that tickets show, and those they may go to as far as RT offers it."""
         known: dict[str, set[str]] = {}
         for queue in queues:
             query = [*_NEWEST, ("per_page", _SAMPLE), ("fields", "Status,_hyperlinks")]
@@ -138,25 +163,24 @@ class RtCalls:
                     one.after for one in row.transitions if one.before == row.status
                 )
         met = {*known, *(after for targets in known.values() for after in targets)} - {""}
-        findings = [
+        return met, [
             CheckFinding(ok=True, what=f"lifecycle: from {status} to {', '.join(sorted(targets))}")
             for status, targets in sorted(known.items())
             if targets
         ]
-        findings += [self._status(one, met) for one in sorted(expectation.statuses)]
-        return findings
 
-    def _status(self, status: str, met: set[str]) -> CheckFinding:
-        if any(same_value("status", status, one) for one in met):
+    def _status(self, status: str, known: set[str], *, is_whole: bool) -> CheckFinding:
+        if _is_among(status, known):
             return CheckFinding(ok=True, what=f"status {status!r} is in the lifecycle")
-        listed = any(same_value("status", status, one) for one in self._settings.statuses)
-        if listed:
+        # The search form leaves `deleted` out: no search shows such tickets.
+        is_open = not is_whole or same_value("status", status, _DELETED)
+        if is_open and _is_among(status, self._settings.statuses):
             what = (
                 f"status {status!r}: no ticket of ours shows it or leads to it, so it is not sure"
             )
             return CheckFinding(ok=True, what=what)
-        known = ", ".join(sorted({*met, *self._settings.statuses}))
-        return CheckFinding(ok=False, what=f"status {status!r} is not in the lifecycle: {known}")
+        names = ", ".join(sorted(known if is_whole else {*known, *self._settings.statuses}))
+        return CheckFinding(ok=False, what=f"status {status!r} is not in the lifecycle: {names}")
 
     async def _zone(self) -> CheckFinding:
         """Find out whether the user's time zone is UTC: a ticket must match its own date."""
@@ -174,6 +198,10 @@ class RtCalls:
             f'{self._settings.user} {{"Timezone": "UTC"}}'
         )
         return CheckFinding(ok=False, what=what)
+
+
+def _is_among(status: str, others: Iterable[str]) -> bool:
+    return any(same_value("status", status, one) for one in others)
 
 
 def _exactly(row: Row) -> str:

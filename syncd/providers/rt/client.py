@@ -18,6 +18,7 @@ import orjson
 from syncd.ports.clock import Clock
 from syncd.ports.errors import OddAnswer, OutcomeUnknown
 from syncd.providers.rt import wire
+from syncd.providers.rt.html import statuses_in
 from syncd.providers.rt.wire import Entry, JsonObject, Page, Part, QueueDoc, Row, TicketDoc
 from syncd.transport.interface import Transport
 from syncd.transport.request import Answer, FilePart, Request, StreamedAnswer
@@ -130,6 +131,18 @@ class RtClient:
         if not isinstance(version, str):
             raise OddAnswer("version: RT does not tell its version")
         return version
+
+    async def lifecycles(self) -> Mapping[str, tuple[str, ...]]:
+        """Read lifecycle -> statuses from RT's search form; REST2 does not tell them.
+
+        Raises:
+            OddAnswer: another page came. Spec: NOTES.md, Lifecycles.
+        """
+        answer = await self._get("lifecycles", "/Search/Build.html")
+        told = statuses_in(answer.body.decode(errors="replace"))
+        if not told:
+            raise OddAnswer("lifecycles: the page is not RT's search form", answer.context)
+        return told
 
     async def plain(self, operation: str, path: str, query: Query = ()) -> object:
         """Make a read whose answer is shown as it is."""

@@ -1,6 +1,10 @@
-"""HTML as plain text: what people write in RT's editor, and the mail they send; pure."""
+"""HTML as plain text: what people write in RT's editor, and the mail they send; pure.
+
+And the one page of RT's own that is read: the search form, which lists what REST2 does not.
+"""
 
 import re
+from collections.abc import Mapping
 from html.parser import HTMLParser
 
 _BLOCKS = frozenset(
@@ -21,6 +25,45 @@ def text_of(source: str) -> str:
     reader.close()
     text = _BEFORE_LINES.sub("\n", "".join(reader.pieces))
     return _GAPS.sub("\n\n", text).strip()
+
+
+def statuses_in(page: str) -> Mapping[str, tuple[str, ...]]:
+    """Read the statuses of each lifecycle from RT's search form, `deleted` always apart.
+
+    Returns:
+        Lifecycle -> statuses; under "" where RT does not group them, for all its lifecycles have
+        the same. Empty: it is not that form.
+    """
+    reader = _Statuses()
+    reader.feed(page)
+    reader.close()
+    return {name: tuple(found) for name, found in reader.found.items() if found}
+
+
+class _Statuses(HTMLParser):
+    """Lifecycles with the same statuses share a group: its label names them all."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: dict[str, list[str]] = {}
+        self._is_inside = False
+        self._names = [""]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        if tag == "select":
+            self._is_inside = told.get("name") == "ValueOfStatus"
+            self._names = [""]
+        elif self._is_inside and tag == "optgroup":
+            self._names = (told.get("label") or "").split(", ")
+        elif self._is_inside and tag == "option":
+            value = told.get("value") or ""
+            if value and not value.startswith("__"):
+                for name in self._names:
+                    self.found.setdefault(name, []).append(value)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._is_inside = self._is_inside and tag != "select"
 
 
 class _Reader(HTMLParser):

@@ -93,6 +93,7 @@ class RtCalls:
             ("add_comment", "POST", f"{one}/comment", self.say, {"streams": True}),
             ("download", "GET", "/Ticket/Attachment/{entry}/{part}/{name}", self.download,
              {"reads": True}),
+            ("lifecycles", "GET", "/Search/Build.html", self.search_form, {"reads": True}),
         ]  # fmt: skip
         return [
             Operation(name=name, method=method, path=path, handler=guard(handler), **options)
@@ -110,6 +111,10 @@ class RtCalls:
 
     async def queue(self, call: Call) -> Answer:
         return json_answer(self._views.queue(self._queue(call.params["queue"])))
+
+    async def search_form(self, call: Call) -> Answer:
+        del call
+        return web.Response(text=self._views.search_form(), content_type="text/html")
 
     async def search(self, call: Call) -> Answer:
         asked = call.request.query.get("query", "")

@@ -67,6 +67,8 @@ class RtSandboxSettings(SandboxSettings):
         opens_on_reply: a reply opens a new or closed ticket, as RT's own scrip does.
         attachment_max_bytes: beyond it a file is kept, cut or dropped.
         long_attachments: keep, truncate or drop.
+        lifecycle: of all queues: status -> those it may become.
+        other_lifecycles: of queues nobody here sees: name -> statuses.
         list_lag_s: how old a state searches show, in seconds.
     """
 
@@ -92,6 +94,7 @@ class RtSandboxSettings(SandboxSettings):
     long_attachments: str = "keep"
     list_lag_s: float = 0.0
     lifecycle: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(LIFECYCLE))
+    other_lifecycles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.long_attachments not in ("keep", "truncate", "drop"):

@@ -4,6 +4,7 @@ Ids are numbers in single objects and texts in lists; other numbers are texts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import Any
 
 from syncd.sandbox.rt.model import UNSET, Entry, Part, Ticket, rt_date
@@ -36,6 +37,19 @@ class Views:
             "Type": "ticket",
             "_hyperlinks": self._links(ticket),
         }
+
+    def search_form(self) -> str:
+        """`GET /Search/Build.html`, as far as somebody reads it."""
+        shared = ", ".join(sorted({one.lifecycle for one in self._settings.queues}))
+        groups = {shared: tuple(self._settings.lifecycle), **self._settings.other_lifecycles}
+        told = "".join(_group(name, statuses) for name, statuses in groups.items())
+        if len(groups) == 1:
+            told = _options(tuple(self._settings.lifecycle))
+        return (
+            "<!DOCTYPE html><html><head><title>Query Builder</title></head><body>"
+            '<select name="ValueOfStatus" class="selectpicker"><option value="">-</option>'
+            f'<option value="__Active__">Active</option>{told}</select></body></html>'
+        )
 
     def ticket_item(self, ticket: Ticket, fields: Sequence[str]) -> Json:
         """One ticket of a search, with the fields asked for."""
@@ -180,3 +194,16 @@ def _chosen(told: Json, fields: Sequence[str]) -> Json:
         if name not in told:
             raise UnknownField(name)
     return {name: told[name] for name in fields}
+
+
+def _group(name: str, statuses: Sequence[str]) -> str:
+    return f'<optgroup label="{escape(name)}">{_options(statuses)}</optgroup>'
+
+
+def _options(statuses: Sequence[str]) -> str:
+    """Give a search's choice of statuses: deleted tickets are never found."""
+    return "".join(
+        f'<option value="{escape(one)}" >{escape(one)}</option>'
+        for one in statuses
+        if one != "deleted"
+    )

@@ -1,6 +1,7 @@
 """What only RT does: successes that are none, zones, merges, replies that open, files it alters."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -331,7 +332,40 @@ async def test_a_check_reads_lifecycles_and_names_what_is_missing() -> None:
     assert "'Nowhere' is not there" in wrong
     assert "no custom field 'Sync Origin' of transactions" in wrong
     assert "status 'waiting' is not in the lifecycle" in wrong
-    assert any(one.ok and "from new to open" in one.what for one in findings)
+    right = " ".join(one.what for one in findings if one.ok)
+    assert "from new to open" in right
+    assert "lifecycle 'default': new, open, stalled, resolved, rejected" in right
+
+
+async def test_a_check_tells_a_lifecycle_from_another_and_statuses_the_settings_lack() -> None:
+    more = {"approvals": ("new", "asked")}
+    lifecycle = {"new": ("at work",), "at work": ("new",)}
+    async with desk({"other_lifecycles": more, "lifecycle": lifecycle}, queue="Support") as world:
+        wanted = Expectation(statuses=frozenset({"At work", "asked", "resolved", "deleted"}))
+        findings = await world.adapter.check(wanted)
+    wrong = " ".join(one.what for one in findings if not one.ok)
+    assert "lacks at work, which" in wrong
+    assert "status 'asked' is not in the lifecycle: at work, new" in wrong
+    assert "status 'resolved' is not in the lifecycle" in wrong
+    assert "status 'deleted'" not in wrong
+
+
+@pytest.mark.parametrize("fault", [{"kind": "garbage"}, {"kind": "error_before", "status": 403}])
+async def test_a_search_form_that_cannot_be_read_leaves_what_tickets_show(
+    fault: dict[str, Any],
+) -> None:
+    async with desk() as world:
+        world.person_opens()
+        world.sandbox.faults.next(**fault, operation="lifecycles", count=9)
+        findings = await world.adapter.check(
+            Expectation(statuses=frozenset({"open", "stalled", "waiting"}))
+        )
+    told = " ".join(one.what for one in findings if one.ok)
+    assert "search form could not be read" in told
+    assert "status 'open' is in the lifecycle" in told
+    assert "status 'stalled': no ticket of ours shows it" in told
+    (wrong,) = [one.what for one in findings if not one.ok]
+    assert "status 'waiting' is not in the lifecycle" in wrong
 
 
 async def test_a_reply_in_a_foreign_transaction_is_never_taken_for_ours(world: World) -> None:
