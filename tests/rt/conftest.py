@@ -1,7 +1,8 @@
 """A real Request Tracker for this folder; without one its tests are skipped and say so."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -60,10 +61,25 @@ def provider(rt: Rt) -> Fixture:
     return replace(TICKETS, settings=settings, sandbox=sandbox)
 
 
+Desk = Callable[..., AbstractAsyncContextManager[World]]
+
+
 @pytest.fixture
-async def world(rt: Rt, provider: Fixture, start: datetime) -> AsyncIterator[World]:
+def desk(rt: Rt, provider: Fixture, start: datetime) -> Desk:
+    """Opens the kit's world around the real RT, with more keys of the connection."""
+
+    @asynccontextmanager
+    async def opened(**kit: object) -> AsyncIterator[World]:
+        fixture = replace(provider, kit={**provider.kit, **kit})
+        async with ClientPool() as pool, RtProxy(rt, HeldClock(rt, start)) as proxy:
+            clock = FakeClock(at=start, auto_advance=True)
+            yield World(fixture, proxy, pool, as_it_is, clock=clock, timeouts=PATIENT)
+
+    return opened
+
+
+@pytest.fixture
+async def world(desk: Desk) -> AsyncIterator[World]:
     """The kit's world around the real RT."""
-    proxy = RtProxy(rt, HeldClock(rt, start))
-    async with ClientPool() as pool, proxy:
-        clock = FakeClock(at=start, auto_advance=True)
-        yield World(provider, proxy, pool, as_it_is, clock=clock, timeouts=PATIENT)
+    async with desk() as one:
+        yield one

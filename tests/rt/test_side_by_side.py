@@ -25,6 +25,8 @@ ENTRIES = "Type,Field,OldValue,NewValue,Created,Creator,CustomFields,_hyperlinks
 PARTS = "Filename,ContentType,ContentLength,TransactionId,Created"
 IGNORED = frozenset(("_url", "_hyperlinks", "next_page", "prev_page"))
 """Addresses, and links of which the provider reads two kinds; those are compared by themselves."""
+CHOICE, STATUSES = 'name="ValueOfStatus"', re.compile(r'<option value="(\w*)"')
+"""What is compared of the search form."""
 SET_APART = frozenset(("TimeWorked", "TimeLeft", "EffectiveId"))
 """What the sandbox leaves out, for nobody asks."""
 
@@ -55,7 +57,7 @@ class Side:
         sent = raw if raw is not None else (None if body is None else orjson.dumps(body))
         if sent is not None:
             headers.setdefault("Content-Type", "application/json")
-        root = "" if path.startswith("/Ticket") else "/REST/2.0"
+        root = "" if path.startswith(("/Ticket", "/Search")) else "/REST/2.0"
         async with self.http.request(
             method, f"{self.base_url}{root}{path}", data=sent, headers=headers, **more
         ) as got:
@@ -69,6 +71,10 @@ class Side:
             }
             if root == "" and got.status == 200 and got.content_type != "text/html":
                 told = whole.hex()
+            if path.startswith("/Search"):
+                told = STATUSES.findall(
+                    whole.decode().partition(CHOICE)[2].partition("</select")[0]
+                )
             asked = re.sub(r"\d+", "N", f"{method} {path}")
             self.answers.append((asked, Answer(got.status, self._shape(told), shown)))
             return got.status, told, got.headers
@@ -115,6 +121,8 @@ async def story(side: Side) -> None:
     await ask("GET", "/rt")
     await ask("GET", "/queue/Support")
     await ask("GET", "/queue/Nowhere")
+    _, told, _ = await ask("GET", "/Search/Build.html")
+    assert "resolved" in told
     body = {
         "Queue": "Support", "Subject": "Link down", "Content": "Dark\r\nsince noon",
         "ContentType": "text/plain", "Owner": "agent", "Priority": "20",
@@ -209,7 +217,11 @@ async def simulated(at: datetime) -> AsyncIterator[RtSandbox]:
     )
     queues = (Queue(id=3, name="Support"), Queue(id=4, name="Network"))
     options = RtSandboxSettings(
-        clock=SandboxClock(at), custom_fields=fields, queues=queues, shows_mail=False
+        clock=SandboxClock(at),
+        custom_fields=fields,
+        queues=queues,
+        shows_mail=False,
+        other_lifecycles={"orders": ("draft", "placed", "done")},
     )
     async with RtSandbox(options) as sandbox:
         yield sandbox
