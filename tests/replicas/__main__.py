@@ -26,6 +26,7 @@ from syncd.demo.show import Stage
 from syncd.demo.world import world
 from tests.replicas.fleet import Fleet, fleet_of
 from tests.replicas.throughput import measure
+from tests.support.nursery import nursery
 from tests.support.postgres import running_server
 
 LEASE_S = 120.0
@@ -98,8 +99,8 @@ async def play(options: DemoOptions, asked: Asked, store_url: str) -> dict[str, 
     """
     seed = options.seed if options.seed is not None else secrets.randbelow(100_000)
     console = Console(stderr=True, highlight=False)
-    async with world(options, seed) as made:
-        fleet = fleet_of(made.daemon, asked.processes, store_url)
+    async with nursery() as cradle, world(options, seed) as made:
+        fleet = fleet_of(made.daemon, asked.processes, store_url, cradle)
         made.daemon = fleet
         console.print(f"seed {seed}; the daemons' logs: {fleet.log}", soft_wrap=True)
         with Stage(console, made, is_live=False) as stage:

@@ -9,8 +9,11 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from syncd.demo.daemon import Daemon, DemoFailed, Pulse
+from tests.support.nursed import Nursed
+from tests.support.nursery import Nursery
 
 
 @dataclass(slots=True)
@@ -57,10 +60,7 @@ class Fleet(Daemon):
     # --- what is done to them ----------------------------------------------------------------
 
     def kill_one(self, chance: random.Random, *, spared: int | None) -> bool:
-        """End one that runs and start it again behind our back; False when too few run.
-
-        One at least keeps running beside a paused one, or nothing would ever be carried over.
-        """
+        """End one that runs and start it again behind our back; False when only one runs."""
         running = [n for n in range(len(self.members)) if n not in self.starting and n != spared]
         if len(running) < 2:
             return False
@@ -75,6 +75,9 @@ class Fleet(Daemon):
             await member.start()
         finally:
             del self.starting[number]
+
+    async def command(self, *arguments: str) -> tuple[int, Any]:
+        return await self.members[0].command(*arguments)
 
     async def all_started(self) -> None:
         """Wait until every one that was killed is back.
@@ -98,7 +101,7 @@ class Fleet(Daemon):
                 process.send_signal(signal.SIGCONT)
 
 
-def fleet_of(daemon: Daemon, processes: int, store_url: str) -> Fleet:
+def fleet_of(daemon: Daemon, processes: int, store_url: str, nursery: Nursery) -> Fleet:
     """Make a fleet of the demo's daemon: its configuration, once per process, on another store."""
     members = []
     for number in range(processes):
@@ -106,7 +109,9 @@ def fleet_of(daemon: Daemon, processes: int, store_url: str) -> Fleet:
         config = daemon.config.with_name(f"syncd-{number}.yaml")
         config.write_text(_configured(daemon.config, port, store_url), encoding="utf-8")
         log = daemon.log.with_name(f"daemon-{number}.log")
-        members.append(Daemon(config=config, port=port, secrets=daemon.secrets, log=log))
+        members.append(
+            Nursed(config=config, port=port, secrets=daemon.secrets, log=log, nursery=nursery)
+        )
     return Fleet(
         config=members[0].config,
         port=daemon.port,
