@@ -186,7 +186,8 @@ async def take_poll(
     if not db.is_shared:
         return True
     until = now + timedelta(seconds=for_s)
-    return await db.write(leases.take, f"poll/{connection}", owner, now=now, until=until)
+    name, held_as = f"poll/{connection}", db.held_as
+    return await db.write(leases.take, name, owner, now=now, until=until, held_as=held_as)
 
 
 async def give_back_poll(db: Database, connection: ConnectionName, *, owner: str) -> None:

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from syncd.model.ids import ConnectionName
+from syncd.store import leases
+from syncd.store.database import Database
 
 T = TypeVar("T")
 
@@ -62,3 +65,11 @@ class Readers(Generic[T]):
     def _over(self, task: asyncio.Task[T]) -> None:
         if not task.cancelled() and task.exception() is not None:
             self._rung.set()
+
+
+async def may_read(
+    db: Database, connection: ConnectionName, owner: str, *, now: datetime, until: datetime
+) -> bool:
+    """Take or prolong the right to read what is due of a connection; of several, one has it."""
+    name, held_as = f"read/{connection}", db.held_as
+    return await db.write(leases.take, name, owner, now=now, until=until, held_as=held_as)

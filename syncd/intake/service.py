@@ -12,7 +12,7 @@ from syncd.intake.config import IntakeConfig, IntakeOptions
 from syncd.intake.decide import decide_ticket, ingest, keep_undecided
 from syncd.intake.fuses import Fusebox
 from syncd.intake.pushed import notified, numbers_of
-from syncd.intake.readers import Readers
+from syncd.intake.readers import Readers, may_read
 from syncd.intake.reading import (
     Missing,
     Reading,
@@ -372,7 +372,7 @@ class Intake:
         if not db.is_shared:
             return True
         until = self._reads_until[connection] = now + timedelta(seconds=READ_LEASE_S)
-        return await db.write(leases.take, f"read/{connection}", self._owner, now=now, until=until)
+        return await may_read(db, connection, self._owner, now=now, until=until)
 
     async def _keep_reading(self, connection: ConnectionName) -> None:
         """Renew the right to read while a round goes on."""

@@ -145,6 +145,11 @@ class Database(ABC):
         """Whether others see that the owner lives; what is not held may not claim."""
         return True
 
+    @property
+    def held_as(self) -> str:
+        """The owner's name, while others see that it lives; empty: they cannot."""
+        return ""
+
     def ring_with(self, bell: Callable[[str], None]) -> None:  # noqa: B027 - nobody else is there
         """Call this when another process says `delivery` or `intake` (see `Tx.ring`)."""
 

@@ -5,23 +5,46 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from syncd.store import tables as t
+from syncd.store.sessions import is_gone
 from syncd.store.tx import Tx
 
 _c = t.lease.c
 
 
-def take(tx: Tx, name: str, owner: str, *, now: datetime, until: datetime) -> bool:
-    """Take or prolong a lease; False when another holds it still."""
-    insert = tx.insert(t.lease).values(name=name, owner=owner, until=until)
+def take(
+    tx: Tx, name: str, owner: str, *, now: datetime, until: datetime, held_as: str = ""
+) -> bool:
+    """Take or prolong a lease; False when another holds it still.
+
+    Who was killed holds nothing any more: where a process showed that it lives, its lease ends with
+    it, however long it was good for.
+
+    Args:
+        tx: the transaction.
+        name: of what one process at a time does.
+        owner: who wants it.
+        now: leases up to this instant have expired.
+        until: how long it is good.
+        held_as: the name the owner's process shows that it lives by (`Database.held_as`); empty:
+            the lease ends by its time alone.
+    """
+    if _taken(tx, name, owner, now=now, until=until, held_as=held_as):
+        return True
+    if not tx.is_postgres:
+        return False
+    holder = tx.first(sa.select(t.lease).where(_c.name == name).with_for_update(skip_locked=True))
+    if holder is None or not holder.held_as or not is_gone(tx, holder.held_as):
+        return False
+    tx.run(sa.delete(t.lease).where(_c.name == name))
+    return _taken(tx, name, owner, now=now, until=until, held_as=held_as)
+
+
+def _taken(tx: Tx, name: str, owner: str, *, now: datetime, until: datetime, held_as: str) -> bool:
+    values = {"owner": owner, "until": until, "held_as": held_as}
+    insert = tx.insert(t.lease).values(name=name, **values)
     free = sa.or_(_c.owner == owner, _c.until <= now)
-    return (
-        tx.run(
-            insert.on_conflict_do_update(
-                index_elements=["name"], set_={"owner": owner, "until": until}, where=free
-            )
-        )
-        > 0
-    )
+    written = insert.on_conflict_do_update(index_elements=["name"], set_=values, where=free)
+    return tx.run(written) > 0
 
 
 def give_back(tx: Tx, name: str, owner: str) -> None:

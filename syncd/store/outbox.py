@@ -34,6 +34,7 @@ from syncd.store.bulk import Bulk, Writes
 from syncd.store.database import Call, together
 from syncd.store.effects import RELEASED, Effects, Told, load_rows, note, record_others
 from syncd.store.records import Claim, Line, Recovered, UnsettledCreate
+from syncd.store.sessions import is_gone
 from syncd.store.settling import settle, settle_seen
 from syncd.store.tx import Row, Tx, among, locking
 
@@ -422,16 +423,12 @@ def _give_back(tx: Tx, which: Sequence[sa.ColumnElement[bool]], now: datetime) -
 
 
 def _gone_owners(tx: Tx, owner: str) -> list[str]:
-    # An owner holds a session lock for life; who lives keeps it even when its lease ran out.
     owners = tx.scalars(
         sa.select(_o.lease_owner)
         .where(t.state_in(*t.IN_FLIGHT), _o.lease_owner != owner)
         .distinct()
     )
-    lock = sa.func.pg_try_advisory_xact_lock(
-        sa.func.hashtextextended(sa.bindparam("name", type_=sa.Text()), 0)
-    )
-    return [name for name in owners if tx.scalar(sa.select(lock), {"name": name})]
+    return [name for name in owners if is_gone(tx, name)]
 
 
 # --- looking again ---------------------------------------------------------------------------

@@ -239,6 +239,10 @@ class PostgresDatabase(Database):
     def is_owner_held(self) -> bool:
         return self._owner is not None and not self._owner_lost
 
+    @property
+    def held_as(self) -> str:
+        return self._owner_name if self.is_owner_held else ""
+
     def ring_with(self, bell: Callable[[str], None]) -> None:
         self._bell = bell
 

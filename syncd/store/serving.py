@@ -183,7 +183,10 @@ class StoredCredentials:
         while True:
             now = self._clock.now()
             until = now + timedelta(seconds=ALONE_S)
-            if await self._db.write(leases.take, name, owner, now=now, until=until):
+            held_as = self._db.held_as
+            if await self._db.write(
+                leases.take, name, owner, now=now, until=until, held_as=held_as
+            ):
                 break
             await self._clock.sleep(LOOK_S)
         try:

@@ -501,6 +501,7 @@ class Lease(Base, table=True):
     name: str = Field(primary_key=True, sa_type=Text)
     owner: str = Field(sa_type=Text)
     until: datetime = Field(sa_type=Instant)
+    held_as: str = Field(sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
 metadata = Base.metadata

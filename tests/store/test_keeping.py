@@ -212,3 +212,22 @@ async def test_a_lease_has_one_owner_until_it_expires(database: Database) -> Non
     assert not await take("a", 91)
     await database.write(leases.give_back, "poll/desk", "b")
     assert await take("a", 92)
+
+
+@pytest.mark.postgres
+async def test_a_lease_ends_with_the_process_that_holds_it_and_not_before(
+    postgres_url: str,
+) -> None:
+    async with await Database.open(postgres_url, upgrade=True) as living:
+
+        async def may(owner: str, db: Database, held_as: str) -> bool:
+            given = {"now": NOW, "until": later(60)}
+            return await db.write(leases.take, "poll/desk", owner, **given, held_as=held_as)
+
+        async with await Database.open(postgres_url) as dying:
+            await dying.hold_owner("daemon-1")
+            assert dying.held_as == "daemon-1"
+            assert await may("a", dying, dying.held_as)
+            assert not await may("b", living, living.held_as)
+        assert await may("b", living, living.held_as)
+        assert not await may("c", living, living.held_as)
