@@ -19,7 +19,7 @@ from pathlib import Path
 import orjson
 
 from syncd.demo.verdict import BAD
-from tests.crash.chain import AtCommit, AtRequest, Chain, Death
+from tests.crash.chain import AtCommit, AtRequest, Chain, Death, Tally
 from tests.crash.disk import Full, small_disk
 from tests.crash.place import Place, place
 from tests.crash.proxy import AtServerCommit, proxied
@@ -68,7 +68,16 @@ async def _on_sqlite(death: Death, run: Run) -> Told:
         async with place(run.nursery) as here:
             yield here, death
 
-    return await _chained(Chain(makes), run)
+    return await _chained(Chain(makes, _told_of(death.name)), run)
+
+
+def _told_of(name: str) -> Callable[[int, Tally], None]:
+    def told(n: int, tally: Tally) -> None:
+        passed = ", ".join(f"passed {when} at {at}" for when, at in tally.passed.items())
+        sys.stderr.write(f"{name}: n={n} {passed} {tally.findings or ''}\n")
+        sys.stderr.flush()
+
+    return told
 
 
 async def _on_postgres(is_before: bool, run: Run) -> Told:
@@ -88,7 +97,8 @@ async def _on_postgres(is_before: bool, run: Run) -> Told:
         finally:
             await server.drop_database(name)
 
-    return await _chained(Chain(makes), run)
+    name = f"postgres commit {'before' if is_before else 'after'} effect"
+    return await _chained(Chain(makes, _told_of(name)), run)
 
 
 async def _chained(chain: Chain, run: Run) -> Told:

@@ -154,10 +154,12 @@ class Chain:
 
     Attributes:
         makes: gives a world and the way of dying in it.
+        tells: hears of each n that was judged.
         tally: what it came to.
     """
 
     makes: Callable[[], AbstractAsyncContextManager[tuple[Place, Death]]]
+    tells: Callable[[int, "Tally"], None] = lambda _n, _tally: None
     tally: Tally = field(default_factory=Tally)
 
     async def run(self, numbers: Iterable[int], *, until_s: float | None = None) -> None:
@@ -196,6 +198,7 @@ class Chain:
                     await self._start(here)
                     await self._lived(here, When.FROM_START, n)
             await self._at_rest(here)
+            self.tells(n, self.tally)
             if self.tally.is_over or self.tally.findings:
                 break
         status = await here.process.stop()
