@@ -88,12 +88,11 @@ async def run_daemon(
     async with contextlib.AsyncExitStack() as stack:
         if options.signals:
             stack.enter_context(handled(options.stop, options.hurry, options.reload))
+        url, spool = store_url(settings.store), Spool(settings.store.spool, clock=options.clock)
+        await stored.refuse_emptied(url, settings.store.spool)
         db = await stack.enter_async_context(
-            await Database.open(
-                store_url(settings.store), upgrade=True, what="syncd run",
-                clock=options.clock,
-            )
-        )  # fmt: skip
+            await Database.open(url, upgrade=True, what="syncd run", clock=options.clock)
+        )
         instance = await stored.settle(
             db,
             settings,
@@ -102,8 +101,9 @@ async def run_daemon(
         )
         mark = options.ids.token(stored.MARK_CHARS)
         await stored.settle_spool(db, settings.store.spool, mark=mark)
+        db.belongs_to(instance.prefix)
         pool = await stack.enter_async_context(_closing_in_time(ClientPool()))
-        spool, offers = Spool(settings.store.spool, clock=options.clock), Offers(settings)
+        offers = Offers(settings)
         served = served_tickets(db, spool, offers, clock=options.clock, ids=options.ids)
         ground = _Ground(db, instance, pool, config_path, spool, offers, served)
         daemon = await _assembled(settings, options, ground)

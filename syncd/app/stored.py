@@ -12,14 +12,15 @@ from pydantic import BaseModel
 from syncd.app.assembly import Plant, TokenStore
 from syncd.gateway.metrics import StoreSample
 from syncd.gateway.operators import UnknownCommand
-from syncd.model.errors import SettingsError
+from syncd.model.errors import CommandRefused, SettingsError
 from syncd.model.ids import ConnectionName, Side
 from syncd.model.secret import Secret
 from syncd.ports.clock import Clock
 from syncd.settings.values import ConnectionSettings, Settings
 from syncd.store import connections, credentials, inbox, leases, mappings, marking, meta, reports
 from syncd.store.commands import COMMANDS
-from syncd.store.database import Database
+from syncd.store.database import Database, is_sqlite
+from syncd.store.errors import SchemaMismatch, SchemaMissing
 from syncd.store.records import ConnectionPin, Instance
 from syncd.store.tx import Tx
 
@@ -44,6 +45,38 @@ async def settle(db: Database, settings: Settings, *, prefix: str, now: datetime
         SettingsError: it would orphan live links.
     """
     return await db.write(_settle, settings, prefix=prefix, now=now)
+
+
+async def refuse_emptied(url: str, folder: Path) -> None:
+    """See that a server's database that had our data is not a new one all at once.
+
+    A standby that got none of it, another address: begun anew, nothing would be known any more of
+    what is paired and what was sent.
+
+    Args:
+        url: the store's address.
+        folder: its spool.
+
+    Raises:
+        CommandRefused: it has nothing of ours, and the spool shows that it had.
+        StoreUnavailable: it cannot be reached.
+    """
+    if is_sqlite(url) or not await asyncio.to_thread(marking.read, folder):
+        return
+    try:
+        async with await Database.open(url, read_only=True) as db:
+            is_new = not await db.read(meta.is_initialised)
+    except SchemaMissing:
+        is_new = True
+    except SchemaMismatch:
+        # An older one is brought up to date.
+        return
+    if is_new:
+        raise CommandRefused(
+            f"the database is empty, but {folder} is the spool of a store: a standby that has not "
+            f"got its data, or another address? Bring the data back, then `syncd db restored`; to "
+            f"begin anew with nothing, name an empty folder as store.spool"
+        )
 
 
 def _settle(tx: Tx, settings: Settings, *, prefix: str, now: datetime) -> Instance:

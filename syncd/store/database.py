@@ -145,6 +145,13 @@ class Database(ABC):
         """Whether others see that the owner lives; what is not held may not claim."""
         return True
 
+    def belongs_to(self, prefix: str) -> None:  # noqa: B027 - a file is opened once
+        """Use no database but the one with this prefix from now on.
+
+        Where a server's name leads to another one all at once, to a standby without the data, every
+        unit fails with StoreUnavailable until the right one is back.
+        """
+
     @property
     def held_as(self) -> str:
         """The owner's name, while others see that it lives; empty: they cannot."""

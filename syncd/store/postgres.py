@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -32,6 +32,8 @@ LOST_MAX = 2
 
 AGAIN = frozenset({"40001", "40P01"})
 """serialization_failure, deadlock_detected: the transaction is undone and may be repeated."""
+AWAY = ("08", "25006", "28", "3D", "53", "55", "57", "58")
+"""What a server says that cannot serve us now."""
 ENDED = frozenset({"57P01", "57P02", "57P03"})
 """admin_shutdown, crash_shutdown, cannot_connect_now: the server ends the session."""
 NOT_EVEN_ASKED = ("connection is closed", "cannot switch to state")
@@ -43,6 +45,7 @@ _OWNERS = sa.text(
     " (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 """Owners' locks that others hold on this database (`hold_owner`)."""
+_WHO = "SELECT value FROM meta WHERE key = 'prefix'"
 UPGRADE_LOCK = 0x73796E6364
 """Advisory lock of schema upgrades: the letters of syncd."""
 
@@ -90,6 +93,8 @@ class PostgresDatabase(Database):
         self._owner_lost = False
         self._owning = asyncio.Lock()
         self._bell: Callable[[str], None] = _nobody
+        self._prefix = ""
+        sa.event.listen(engine.sync_engine, "connect", self._look_who_answers)
 
     @classmethod
     async def start(cls, url: str, *, read_only: bool, upgrade: bool) -> "PostgresDatabase":
@@ -238,6 +243,29 @@ class PostgresDatabase(Database):
     @property
     def is_owner_held(self) -> bool:
         return self._owner is not None and not self._owner_lost
+
+    def belongs_to(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def _look_who_answers(self, raw: Any, _record: object) -> None:
+        """See that a new session is one of the database this process began with."""
+        if not self._prefix:
+            return
+        try:
+            with closing(raw.cursor()) as cursor:
+                cursor.execute(_WHO)
+                row = cursor.fetchone()
+            raw.rollback()
+        except raw.dbapi.ProgrammingError:
+            # It has no tables of ours at all.
+            row = None
+        if row is None or row[0] != self._prefix:
+            raw.terminate()
+            found = "one without our data" if row is None else f"another one ({row[0]})"
+            raise StoreUnavailable(
+                f"PostgreSQL: where the store {self._prefix} was, {found} answers: "
+                "bring the data back, then `syncd db restored`"
+            )
 
     @property
     def held_as(self) -> str:
@@ -402,10 +430,11 @@ def _state_of(error: sa.exc.DBAPIError) -> str:
 
 
 def _translated(error: sa.exc.DBAPIError) -> Exception:
-    # Classes of SQLSTATE: 08 connection, 53 resources (disk full), 55 locks, 57 operator
-    # (shutdown, time-out), 58 system (I/O); without one the connection was lost.
+    # Classes of SQLSTATE: 08 connection, 25006 a standby that only reads, 28 login, 3D no such
+    # database, 53 resources (disk full), 55 locks, 57 operator (shutdown, time-out), 58 system
+    # (I/O); without one the connection was lost.
     state = _state_of(error)
-    if error.connection_invalidated or not state or state[:2] in ("08", "53", "55", "57", "58"):
+    if error.connection_invalidated or not state or state.startswith(AWAY):
         return StoreUnavailable(f"PostgreSQL: {error.orig}")
     if state in AGAIN:
         return StoreUnavailable(

@@ -171,7 +171,8 @@ class Place:
         bad = [str(each) for each in verdict.findings if each.fate not in _FINE]
         assert verdict.is_good, (bad, self.left)
         assert sum(verdict.arrived.values()) >= len(self.lives), "hardly anything crossed"
-        assert not self.world.daemon.crashes()
+        crashes = self.world.daemon.crashes()
+        assert not crashes, crashes
         assert (self.world.desk.violations, self.carrier.violations) == ([], [])
 
 

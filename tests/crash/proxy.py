@@ -39,12 +39,16 @@ class Proxy:
             return
         up_reader, up_writer = await asyncio.open_unix_connection(str(self.server))
         self._open |= {writer, up_writer}
+        ways = [
+            asyncio.ensure_future(self._pass_on(reader, up_writer, is_asking=True)),
+            asyncio.ensure_future(self._pass_on(up_reader, writer, is_asking=False)),
+        ]
         try:
-            await asyncio.gather(
-                self._pass_on(reader, up_writer, is_asking=True),
-                self._pass_on(up_reader, writer, is_asking=False),
-            )
+            # Who is dead holds no session open, nor what it had locked.
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for way in ways:
+                way.cancel()
             self._open -= {writer, up_writer}
             for each in (writer, up_writer):
                 each.transport.abort()
