@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from syncd.store.errors import SchemaMismatch, SchemaMissing
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """All revisions this version knows, oldest first; the last is the one it works with."""
 REVISION = REVISIONS[-1]
 MIGRATIONS = Path(__file__).with_name("migrations")
