@@ -203,11 +203,14 @@ def _is_storable(text: str) -> bool:
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
-_OFFSET = re.compile(r"(?:UTC|GMT)?\s*(?:([+-])(\d{1,2})(?::?(\d{2}))?)?", re.IGNORECASE)
+_WEST = ("-", "\N{MINUS SIGN}")
+_OFFSET = re.compile(r"(?:UTC|GMT)?\s*(?:([+\u2212-])?(\d{1,2})(?::?(\d{2}))?)?", re.IGNORECASE)
 
 
 def parse_offset(text: str) -> timezone | None:
     """Read itsmTimeZoneOffset in its many spellings; empty is UTC; None: not understood.
+
+    Without a sign it is east of UTC: in a query string a `+` that was not quoted is a blank.
 
     Spec: §5 O10.
     """
@@ -221,7 +224,7 @@ def parse_offset(text: str) -> timezone | None:
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     if offset >= timedelta(hours=24) or int(minutes or 0) >= 60:
         return None
-    return timezone(-offset if sign == "-" else offset)
+    return timezone(-offset if sign in _WEST else offset)
 
 
 _INSTANT = re.compile(

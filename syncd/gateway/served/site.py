@@ -40,6 +40,8 @@ OPENAPI_PATH = "/openapi.json"
 """Where the description of a connection's calls lies, below its prefix."""
 QUIET_S = 60.0
 """Refusals of strangers are logged once in so many seconds for each status."""
+OFFSET = 0
+"""Stands among those statuses for an offset that nobody understands."""
 
 _log = structlog.get_logger()
 
@@ -234,7 +236,21 @@ class Site:
         if (body or query is None) and not _is_json(request):
             raise Refused("415", "the body is application/json", http=415)
         told = contract.parse_body(body) if body or not query else {}
-        return contract.asked(contract.joined(told, query or {}), limits)
+        asked = contract.asked(contract.joined(told, query or {}), limits)
+        if asked.offset is None and self._is_news(OFFSET):
+            _log.info(
+                "gateway.offset_ignored", connection=self._connection,
+                detail="an itsmTimeZoneOffset is none; times without a zone are refused with it",
+            )  # fmt: skip
+        return asked
+
+    def _is_news(self, what: int) -> bool:
+        """Whether something is logged again: not before a while has passed."""
+        now_s = self._parts.clock.monotonic_s()
+        is_news = now_s - self._logged_s.get(what, -QUIET_S) >= QUIET_S
+        if is_news:
+            self._logged_s[what] = now_s
+        return is_news
 
     def _request(self, request: web.Request, caller: Caller, fingerprint: str) -> ServedRequest:
         return ServedRequest(
@@ -287,9 +303,7 @@ class Site:
 
     def _denied(self, err: Denied, request: web.Request) -> web.Response:
         self._parts.metrics.served(self._connection, "denied", str(err.status))
-        now_s = self._parts.clock.monotonic_s()
-        if now_s - self._logged_s.get(err.status, -QUIET_S) >= QUIET_S:
-            self._logged_s[err.status] = now_s
+        if self._is_news(err.status):
             _log.warning(
                 "gateway.caller_denied", connection=self._connection, status=err.status,
                 reason=err.reason, remote=request.remote,
