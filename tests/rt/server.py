@@ -236,6 +236,16 @@ class Rt:
         what = f"Tickets=query,id = {int(ticket)}"
         self._run(["rt-shredder-5", "--force", "--no-sqldump", "--plugin", what])
 
+    def lets(self, login: str, right: str, queue: str) -> None:
+        """Grant somebody a right on a queue."""
+        script = (
+            "my ($login, $right, $name) = @ARGV; my $user = RT::User->new(RT->SystemUser); "
+            "$user->Load($login); my $queue = RT::Queue->new(RT->SystemUser); $queue->Load($name); "
+            "my ($ok, $msg) = $user->PrincipalObj->GrantRight(Right => $right, Object => $queue); "
+            "die $msg unless $ok"
+        )
+        self._run(["perl", f"-I{LIB}", "-MRT=-init", "-e", script, login, right, queue])
+
     # --- pieces ----------------------------------------------------------------------------------
 
     def _run(self, command: list[str]) -> str:

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from syncd.demo.daemon import Daemon, Pulse
+from syncd.demo.daemon import Pulse
 from tests.conformance.world import EFFECTS
 from tests.crash.process import Process
 from tests.rt.server import _free_port
+from tests.support.nursed import Nursed
+from tests.support.nursery import nursery
 
 LOOK_S = 0.5
 LATE_POLLS = 5
@@ -223,28 +225,30 @@ async def running(
     (folder / "syncd.yaml").write_text(filled, encoding="utf-8")
     for name, text in mappings.items():
         (folder / "mappings" / f"{name}.yaml").write_text(text, encoding="utf-8")
-    daemon = Daemon(
-        config=folder / "syncd.yaml",
-        port=port,
-        secrets={"STORE_KEY": secrets.token_urlsafe(32), **SECRETS},
-        log=folder / "daemon.log",
-    )
-    process = Process(daemon=daemon)
-    await process.start()
-    try:
-        await process.ready()
-        name = "".join(one.name[0] for one in systems) + str(seed) + "s"
-        story = Story(
-            name=name,
-            systems={one.name: one for one in systems},
-            process=process,
-            chance=random.Random(name),
+    async with nursery() as born:
+        daemon = Nursed(
+            config=folder / "syncd.yaml",
+            port=port,
+            secrets={"STORE_KEY": secrets.token_urlsafe(32), **SECRETS},
+            log=folder / "daemon.log",
+            nursery=born,
         )
-        yield story
-        assert not daemon.crashes()
-    finally:
-        await process.kill()
-        await daemon.stop()
+        process = Process(daemon=daemon)
+        await process.start()
+        try:
+            await process.ready()
+            name = "".join(one.name[0] for one in systems) + str(seed) + "s"
+            story = Story(
+                name=name,
+                systems={one.name: one for one in systems},
+                process=process,
+                chance=random.Random(name),
+            )
+            yield story
+            assert not daemon.crashes()
+        finally:
+            await process.kill()
+            await daemon.stop()
 
 
 SECRETS = {

@@ -101,6 +101,35 @@ async def test_the_key_of_a_create_in_a_custom_field_is_found_again(desk: Desk) 
         assert (await world.read(world.ref(found.receipt.ticket_id))).keys == (write.key,)
 
 
+# --- whose it is ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [WriteKind.COMMENT, WriteKind.ATTACHMENT])
+async def test_without_a_field_for_keys_ours_is_known_by_creator_and_content(
+    desk: Desk, kind: WriteKind
+) -> None:
+    async with desk(transaction_field="") as world:
+        ref = await world.opened()
+        world.person("comments", str(ref.id), "Any news? Æøå")
+        world.person("attaches", str(ref.id), "status.txt", b"hello\x00\xff")
+        write = world.write_of(kind, ref)
+        sent_at = await world.lost(write, "error_before")
+        assert (await world.adapter.probe(write, sent_at)).finding is Finding.ABSENT
+        sent_at = await world.lost(write, "lost_answer")
+        found = await world.adapter.probe(write, sent_at)
+        assert (found.finding, found.others) == (Finding.FOUND, ())
+
+
+async def test_mail_that_rt_shows_in_the_history_is_no_comment(rt: Rt, world: World) -> None:
+    rt.lets("syncd", "ShowOutgoingEmail", "Support")
+    ref = world.person_opens(Requestor="kari@acme.example")
+    world.person("comments", str(ref.id), "We look")
+    path = f"/ticket/{ref.id}/history?fields=Type&per_page=100"
+    shown = [one["Type"] for one in rt.call("GET", path, login="syncd")[1]["items"]]
+    assert "EmailRecord" in shown, "there is mail to be left out"
+    assert [one.body for one in (await world.read(ref)).comments] == ["We look"]
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 
