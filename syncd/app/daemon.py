@@ -198,7 +198,7 @@ class Daemon:
         self._intake = Intake(
             IntakePorts(
                 db=ground.db, clock=options.clock, ids=options.ids,
-                prefix=ground.instance.prefix, metrics=metrics,
+                prefix=ground.instance.prefix, root=ground.instance.root, metrics=metrics,
             ),
             plant.intake_config(),
             wake=self._bells.intake,

@@ -1,12 +1,13 @@
 """Comments and attachments: each crosses once (DESIGN R5, R6, R9, R10)."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from syncd.core.cutting import parts
 from syncd.core.evaluate import View
 from syncd.core.file_names import NAMELESS, clean
+from syncd.core.keys import is_of_lost_time
 from syncd.core.marker import MARKER_CHARS_MAX
 from syncd.core.rules import AttachmentRules, CommentRules, CommentTest
 from syncd.core.slots import Slots, may_have_left
@@ -19,7 +20,7 @@ from syncd.core.state import (
     PlannedOperation,
     Reason,
 )
-from syncd.model.ids import OperationKey, Side
+from syncd.model.ids import AttachmentId, OperationKey, Side
 from syncd.model.operation import (
     AttachmentDraft,
     CommentDraft,
@@ -59,6 +60,9 @@ class ItemDraft:
 def plan_items(slots: Slots) -> ItemDraft:
     """Decide about every comment and attachment not known yet, on both sides."""
     items = ItemDraft(pairs=[], operations=[], applied=[])
+    if slots.state.restored_at is not None:
+        _pair_lost_files(slots, items)
+    paired = {end for pair in items.pairs for end in (pair.source_id, pair.target_id)}
     for side in Side:
         view = slots.views.get(side)
         if view is None:
@@ -66,7 +70,8 @@ def plan_items(slots: Slots) -> ItemDraft:
         for comment in _unknown(slots, side, ItemKind.COMMENT, view.ticket.comments):
             _plan_comment(slots, items, (side, view, comment))
         for attachment in _unknown(slots, side, ItemKind.ATTACHMENT, view.ticket.attachments):
-            _plan_attachment(slots, items, (side, attachment))
+            if attachment.id not in paired:
+                _plan_attachment(slots, items, (side, attachment))
     return items
 
 
@@ -144,7 +149,10 @@ def _claim_own(slots: Slots, items: ItemDraft, side: Side, comment: Comment) -> 
     for key in comment.keys:
         owner = slots.state.own_keys.get(key)
         if owner is None:
-            _account(items, side, comment, (PairState.STRAY, f"marker {key} is not of this store"))
+            first = _first_with(slots, side, comment, key)
+            if first.id != comment.id and first.body != comment.body:
+                continue  # A person quotes a stranger's: the earliest with the marker is theirs.
+            _account(items, side, comment, (PairState.STRAY, strange(key)))
             return True
         if key in slots.state.quoted:
             continue  # A person quotes what we wrote on another ticket.
@@ -165,6 +173,11 @@ def _claim_own(slots: Slots, items: ItemDraft, side: Side, comment: Comment) -> 
             _own_effect(slots, items, side, comment, key)
             return True
     return False
+
+
+def strange(key: OperationKey) -> str:
+    """Say why what carries a marker is set aside: no operation of this store has its key."""
+    return f"marker {key} is not of this store"
 
 
 def _first_with(slots: Slots, side: Side, comment: Comment, key: OperationKey) -> Comment:
@@ -253,6 +266,7 @@ def carry_comment(
                 comment=CommentDraft(body=part, author=comment.author, kind=rules.kind),
                 item=item if at == 0 else None,
                 place=str(rules.place),
+                made_at=comment.created_at,
             )
         )
 
@@ -260,10 +274,74 @@ def carry_comment(
 # --- attachments -----------------------------------------------------------------------------
 
 
+def _pair_lost_files(slots: Slots, items: ItemDraft) -> None:
+    """Pair files that look alike and were there when the store was restored from a backup.
+
+    Files carry no key: a copy made in the time that was lost is known by its name and size.
+    """
+    left = {side: _lost_files(slots, side) for side in Side}
+    for origin, target in ((Side.ITSM, Side.VENDOR), (Side.VENDOR, Side.ITSM)):
+        for file in list(left[origin]):
+            copies = [each for each in left[target] if _is_copy(file, each)]
+            if not copies:
+                continue
+            left[origin].remove(file)
+            left[target].remove(copies[0])
+            items.pairs.append(
+                ItemPair(
+                    kind=ItemKind.ATTACHMENT,
+                    origin=origin,
+                    source_id=file.id,
+                    target_id=copies[0].id,
+                    state=PairState.PAIRED,
+                    reason="alike, and there when the store was restored",
+                )
+            )
+
+
+def _lost_files(slots: Slots, side: Side) -> list[Attachment]:
+    """List the files of a side that may be of the time a restored store lost."""
+    view, state = slots.views.get(side), slots.state
+    if view is None:
+        return []
+    return [
+        file
+        for file in _unknown(slots, side, ItemKind.ATTACHMENT, view.ticket.attachments)
+        if is_of_lost_time(file.created_at, restored_at=state.restored_at, now=state.now)
+    ]
+
+
+def _is_copy(file: Attachment, other: Attachment) -> bool:
+    """Whether a file may be the copy of one on the other side: the same name, the same size."""
+    names = {clean(each.name).casefold() for each in (file, other)}
+    return len(names) == 1 and file.size_bytes is not None and file.size_bytes == other.size_bytes
+
+
 def _plan_attachment(slots: Slots, items: ItemDraft, seen: tuple[Side, Attachment]) -> None:
     side, attachment = seen
-    if not _is_held(slots, items, side, _alike(attachment)):
+    if (given_up := _given_up(slots, items, side, attachment)) is not None:
+        # Whoever gave the upload up could not know that it had happened.
+        items.pairs.append(replace(given_up, target_id=attachment.id, state=PairState.PAIRED))
+    elif not _is_held(slots, items, side, _alike(attachment)):
         carry_attachment(slots, items, side, attachment)
+
+
+def _given_up(
+    slots: Slots, items: ItemDraft, side: Side, attachment: Attachment
+) -> ItemPair | None:
+    """Find the upload that may have made a file and was given up before anybody knew."""
+    view = slots.views.get(side.other)
+    files = {} if view is None else {file.id: file for file in view.ticket.attachments}
+    claimed = {pair.source_id for pair in items.pairs}
+    for pair in slots.state.pairs:
+        may_have_left = pair.state is PairState.GIVEN_UP and pair.key is not None
+        if not may_have_left or pair.kind is not ItemKind.ATTACHMENT or pair.origin is side:
+            continue
+        source = files.get(AttachmentId(pair.source_id))
+        is_free = pair.source_id not in claimed
+        if is_free and source is not None and _is_copy(source, attachment):
+            return pair
+    return None
 
 
 def _is_held(
@@ -325,6 +403,7 @@ def carry_attachment(slots: Slots, items: ItemDraft, side: Side, attachment: Att
                 attachment=draft,
                 item=item,
                 place=str(rules.place) if rules else "",
+                made_at=attachment.created_at,
             )
         )
     elif rules is not None and rules.otherwise is not None:
@@ -338,6 +417,7 @@ def carry_attachment(slots: Slots, items: ItemDraft, side: Side, attachment: Att
                 attachment=draft,
                 item=item,
                 place=str(rules.place),
+                made_at=attachment.created_at,
             )
         )
     else:

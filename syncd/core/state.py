@@ -201,6 +201,7 @@ class LinkState:
         origin: the side the link was opened from; None when people paired existing tickets.
         now: aware UTC instant of the decision.
         read_at: when the read of each snapshot began; absent: now.
+        restored_at: when the store was last restored from a backup; None: never.
     """
 
     link_id: LinkRow
@@ -219,6 +220,7 @@ class LinkState:
     quoted: frozenset[OperationKey] = frozenset()
     others: tuple[OpenOperation, ...] = ()
     siblings: tuple[str, ...] = ()
+    restored_at: datetime | None = None
 
     @property
     def follows(self) -> str:
@@ -276,6 +278,7 @@ class PlannedOperation:
         rank: its order within the target's queue.
         only_from: the target's status must be one of these when it is sent; None: any.
         place: the rule behind it.
+        made_at: when the comment or file it carries was made, by its provider's time.
     """
 
     target: Side
@@ -289,6 +292,7 @@ class PlannedOperation:
     rank: Rank = Rank.NORMAL
     only_from: tuple[str, ...] | None = None
     place: str = ""
+    made_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ link. Where a person quotes a marker in a ticket of their own, it is a ticket li
 
 from enum import Enum, auto
 
+from syncd.core.items import strange
 from syncd.intake.records import Decider
 from syncd.model.operation import OperationState, Receipt, WriteKind
 from syncd.model.ticket import Ticket
@@ -34,7 +35,7 @@ def claim_created(tx: Tx, stored: StoredTicket, decider: Decider) -> Standing:
     key = ticket.keys[0]
     owner = links.own_keys(tx, [key]).get(key)
     if owner is None:
-        return _set_aside(tx, stored, decider, f"marker {key} is not of this store")
+        return _set_aside(tx, stored, decider, strange(key))
     if owner.kind is not WriteKind.CREATE or not _is_made_here(tx, stored, owner, decider):
         return Standing.PLAIN
     if owner.state in (OperationState.CLAIMED, OperationState.SENDING):

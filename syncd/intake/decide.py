@@ -186,6 +186,8 @@ def decide_link(tx: Tx, link_id: LinkRow, decider: Decider) -> Decision:
     rules = decider.config.link_rules(parts.link)
     if rules is None:
         raise ConfigurationMoved(parts.link.mapping)
+    if parts.gone and parts.gone <= parts.unread:
+        return Decision(held=1)  # The read that is due wakes it.
     if parts.gone:
         return _rest(tx, parts, decider)
     if parts.link.phase is LinkPhase.GONE:

@@ -29,6 +29,7 @@ def link_state(
         read_at=parts.read_at,
         quoted=parts.quoted,
         others=parts.others,
+        restored_at=parts.restored_at,
         siblings=tuple(
             phase_of(each.status, config.traits[each.vendor])
             for each in parts.siblings

@@ -130,6 +130,7 @@ def plan_context(rules: MappingRules, decider: Decider, ask_after_s: float | Non
         now=decider.now,
         revision=rules.revision or decider.config.revision,
         ask_after_s=ask_after_s,
+        root=decider.root,
     )
 
 

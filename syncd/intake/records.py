@@ -47,6 +47,7 @@ class Decider:
         correlation_id: follows this change.
         seen_at: when the change was read.
         now: the instant of the decision.
+        root: the instance's first prefix, from which keys are derived; empty: all are fresh.
     """
 
     config: IntakeConfig
@@ -54,6 +55,7 @@ class Decider:
     correlation_id: CorrelationId
     seen_at: datetime
     now: datetime
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
+from syncd.core.keys import KEY_CHARS
 from syncd.intake.config import IntakeConfig, IntakeOptions
 from syncd.intake.decide import decide_ticket, ingest, keep_undecided
 from syncd.intake.fuses import Fusebox
@@ -37,9 +38,6 @@ from syncd.store.records import ITS_TURN, DueRead, InboxItem, SaveResult
 from syncd.store.tx import Tx
 from syncd.store.watching import Turn
 
-KEY_CHARS = 12
-"""Random characters of an operation key, after the instance's prefix."""
-
 CORRELATION_CHARS = 8
 """Characters of a correlation id."""
 
@@ -47,8 +45,7 @@ OWNER_CHARS = 16
 """Characters of the name under which one process of several reads."""
 
 READ_LEASE_S = 30.0
-"""Longest time, in seconds, that a process which died keeps the others from reading; one that goes
-on reading for longer renews it when less than half is left."""
+"""Longest time, in seconds, that a dead process keeps others from reading; renewed at half."""
 
 MOVED_RETRY_S = 5.0
 """How soon is tried again what a configuration being exchanged came between."""
@@ -116,7 +113,8 @@ class IntakePorts:
     Attributes:
         db: the store.
         clock, ids: time and randomness.
-        prefix: the instance's, first part of every operation key.
+        prefix: the instance's, first part of every fresh operation key.
+        root: its first prefix, from which keys are derived; empty: all keys are fresh.
         metrics: told about polls and reads; None: nobody.
     """
 
@@ -124,6 +122,7 @@ class IntakePorts:
     clock: Clock
     ids: IdSource
     prefix: str
+    root: str = ""
     metrics: IntakeMetrics | None = None
 
 
@@ -560,6 +559,7 @@ class Intake:
             correlation_id=CorrelationId(ids.token(CORRELATION_CHARS)),
             seen_at=now,
             now=now,
+            root=self._ports.root,
         )
 
 

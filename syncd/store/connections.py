@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from syncd.model.errors import CommandRefused
 from syncd.model.ids import ConnectionName
 from syncd.model.operation import OperationState
-from syncd.store import journal
+from syncd.store import journal, meta
 from syncd.store import tables as t
 from syncd.store.links import pause_of
 from syncd.store.records import ConnectionPin, ConnectionRecord, Line, Pause
@@ -75,6 +75,7 @@ def rename(tx: Tx, old: ConnectionName, new: ConnectionName) -> bool:
         return False
     if tx.scalar(sa.select(_c.name).where(_c.name == new)) is not None:
         raise CommandRefused(f"connection {old} cannot become {new}: the store has both")
+    meta.note_renamed(tx, "connection", old, new)
     columns = (
         _c.name,
         t.feed.c.connection,

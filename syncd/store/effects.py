@@ -287,6 +287,8 @@ def _adopt_ticket(tx: Tx, row: Row, receipt: Receipt, now: datetime) -> TicketRo
     tx.run(
         sa.update(t.link).where(c.id == row.link).values({column: created, c.phase: LinkPhase.OPEN})
     )
+    # After a restored backup it may have been met before anybody knew whose it is.
+    tx.run(sa.update(t.ticket).where(_k.id == created, _k.stray.is_(True)).values(stray=False))
     tx.run(
         sa.update(t.operation)
         .where(

@@ -1,7 +1,6 @@
 """Links: the pairing of two tickets, what a decision about it needs, making and ending it."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -20,8 +19,7 @@ from syncd.model.ids import (
     TicketRow,
 )
 from syncd.model.operation import OperationState, WriteKind
-from syncd.model.ticket import Ticket
-from syncd.store import codec, journal, lanes, sharing
+from syncd.store import codec, journal, lanes, meta, sharing
 from syncd.store import tables as t
 from syncd.store.plans import apply_plan
 from syncd.store.records import (
@@ -34,6 +32,7 @@ from syncd.store.records import (
     Pause,
 )
 from syncd.store.sharing import open_operation
+from syncd.store.sides import load_sides
 from syncd.store.tx import Row, Tx, among, locking
 from syncd.store.types import sooner
 
@@ -55,13 +54,6 @@ _LINKS_OF = (
     sa.select(t.link, _VENDOR)
     .where(sa.or_(_c.itsm_ticket == _P("row"), _c.vendor_ticket == _P("row")))
     .order_by(_c.id)
-)
-# A gone ticket has lost its digest, and gets it back with the first read after that.
-_IS_GONE = sa.or_(
-    _t.gone_at.is_not(None), sa.and_(_t.snapshot.is_not(None), _t.digest.is_(None))
-).label("is_gone")
-_SIDES = sa.select(_t.id, _t.number, _t.snapshot, _t.read_at, _IS_GONE).where(
-    sa.or_(_t.id == _P("one"), _t.id == _P("other"))
 )
 _BASELINES = sa.select(t.baseline).where(t.baseline.c.link == _P("link"))
 _PAIRS = sa.select(t.item_pair).where(t.item_pair.c.link == _P("link")).order_by(t.item_pair.c.id)
@@ -159,7 +151,7 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         lookup_keys: keys to be looked up beside those met in the snapshots.
     """
     record = get(tx, link_id)
-    sides = _load_sides(tx, record)
+    sides = load_sides(tx, record)
     tickets = sides.tickets
     keys = set(lookup_keys)
     for ticket in tickets.values():
@@ -174,6 +166,7 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         numbers=sides.numbers,
         read_at=sides.read_at,
         gone=frozenset(sides.gone),
+        unread=frozenset(sides.unread),
         baselines=_load_baselines(tx, link_id),
         pairs=pairs_of(tx, link_id),
         operations=_load_operations(tx, link_id),
@@ -182,6 +175,7 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         quoted=_quoted(tx, record, owners),
         others=shared.others,
         siblings=shared.siblings,
+        restored_at=meta.restored_at(tx),
     )
 
 
@@ -200,30 +194,6 @@ def _quoted(
     return frozenset(
         key for key, owner in owners.items() if owner.link_id in others - related - said_here
     )
-
-
-@dataclass(slots=True)
-class _Sides:
-    tickets: dict[Side, Ticket] = field(default_factory=dict)
-    numbers: dict[Side, str] = field(default_factory=lambda: dict.fromkeys(Side, ""))
-    read_at: dict[Side, datetime] = field(default_factory=dict)
-    gone: set[Side] = field(default_factory=set)
-
-
-def _load_sides(tx: Tx, record: LinkRecord) -> _Sides:
-    both = {"one": record.rows.get(Side.ITSM), "other": record.rows.get(Side.VENDOR)}
-    found = {row.id: row for row in tx.rows(_SIDES, both)}
-    sides = _Sides()
-    for side, row in record.rows.items():
-        ticket = found[row]
-        sides.numbers[side] = ticket.number
-        if ticket.snapshot is not None:
-            sides.tickets[side] = codec.decode_ticket(ticket.snapshot)
-        if ticket.read_at is not None:
-            sides.read_at[side] = ticket.read_at
-        if ticket.is_gone:
-            sides.gone.add(side)
-    return sides
 
 
 def _load_baselines(tx: Tx, link_id: LinkRow) -> dict[tuple[Side, str], Baseline]:

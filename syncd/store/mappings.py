@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from syncd.model.errors import CommandRefused
 from syncd.model.ids import ConnectionName, MappingName
-from syncd.store import journal
+from syncd.store import journal, meta
 from syncd.store import tables as t
 from syncd.store.links import pause_of
 from syncd.store.records import Line, MappingRecord, Pause
@@ -91,6 +91,7 @@ def _rename(tx: Tx, old: MappingName, new: MappingName) -> None:
         return
     if tx.scalar(sa.select(_c.name).where(_c.name == new)) is not None:
         raise CommandRefused(f"mapping {old} cannot become {new}: the store has links of both")
+    meta.note_renamed(tx, "mapping", old, new)
     for column in (_c.name, t.link.c.mapping, t.operation.c.mapping):
         tx.run(sa.update(column.table).where(column == old).values({column: new}))
     # What was told of a ticket is asked for again when it is decided about, by the mapping's name.

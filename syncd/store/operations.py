@@ -383,7 +383,12 @@ def _give_up_pair(tx: Tx, row: Row, by: str) -> None:
                 c.origin == row.item_origin,
                 c.source_id == row.item_source_id,
             )
-            .values(state=PairState.GIVEN_UP, reason=f"discarded by {by}")
+            .values(
+                state=PairState.GIVEN_UP,
+                reason=f"discarded by {by}",
+                # With its key it is known again, should it turn out to have happened.
+                key=row.key if row.sends > 0 else None,
+            )
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,7 +27,7 @@ from syncd.model.ids import (
     TicketRow,
 )
 from syncd.model.operation import OperationState, Receipt
-from syncd.store import codec, journal, lanes
+from syncd.store import codec, journal, lanes, naming
 from syncd.store import tables as t
 from syncd.store.bulk import Writes
 from syncd.store.effects import ACCOUNT, save_pairs
@@ -45,6 +45,7 @@ class _Home:
     rows: dict[Side, TicketRow]
     connections: dict[Side, ConnectionName]
     kinds: dict[Side, str]
+    tickets: dict[Side, tuple[str | None, datetime | None]]
 
 
 def apply_plan(tx: Tx, link_id: LinkRow, plan: Plan, context: PlanContext) -> list[OperationId]:
@@ -96,6 +97,9 @@ _HOME = (
         t.link.c.partner_connection, t.link.c.partner_kind,
         _itsm.c.connection.label("itsm_connection"), _itsm.c.kind.label("itsm_kind"),
         _vendor.c.connection.label("vendor_connection"), _vendor.c.kind.label("vendor_kind"),
+        _itsm.c.external_id.label("itsm_id"), _itsm.c.provider_created_at.label("itsm_made_at"),
+        _vendor.c.external_id.label("vendor_id"),
+        _vendor.c.provider_created_at.label("vendor_made_at"),
     )
     .outerjoin_from(t.link, _itsm, _itsm.c.id == t.link.c.itsm_ticket)
     .outerjoin(_vendor, _vendor.c.id == t.link.c.vendor_ticket)
@@ -120,7 +124,14 @@ def _home(tx: Tx, link_id: LinkRow) -> _Home:
             connections[side] = ConnectionName(found.partner_connection)
             kinds[side] = found.partner_kind
     return _Home(
-        link_id=link_id, mapping=found.mapping, rows=rows, connections=connections, kinds=kinds
+        link_id=link_id,
+        mapping=found.mapping,
+        rows=rows,
+        connections=connections,
+        kinds=kinds,
+        tickets={
+            side: (getattr(found, f"{side}_id"), getattr(found, f"{side}_made_at")) for side in Side
+        },
     )
 
 
@@ -174,6 +185,15 @@ def _add_operations(
     lines: list[Line] = []
     for operation in planned:
         values = _values(home, operation, context)
+        named = naming.name(
+            tx,
+            operation,
+            _origin(home, operation),
+            root=context.root,
+            fresh=context.new_key(),
+            now=context.now,
+        )
+        values |= {"key": named.key, **named.columns}
         added.append(OperationId(tx.insert_id(t.operation, values)))
         lines.append(
             _line(
@@ -187,8 +207,25 @@ def _add_operations(
                 place=operation.place,
             )
         )
+        if named.columns:
+            where = {"connection": values["connection"], "kind": values["ticket_kind"]}
+            naming.recognise(tx, named.key, link=home.link_id, now=context.now, **where)
     journal.append(tx, *lines)
     return added
+
+
+def _origin(home: _Home, planned: PlannedOperation) -> naming.Origin | None:
+    """Say what tells an operation's link from others; None: its ticket was never read."""
+    source, target = planned.target.other, planned.target
+    ticket_id, made_at = home.tickets[source]
+    if source not in home.rows or ticket_id is None:
+        return None
+    return naming.Origin(
+        mapping=home.mapping,
+        connections=(home.connections[source], home.connections[target]),
+        ticket=(home.kinds[source], ticket_id, home.kinds[target]),
+        made_at=made_at,
+    )
 
 
 def _values(home: _Home, planned: PlannedOperation, context: PlanContext) -> dict[str, Any]:
@@ -217,7 +254,6 @@ def _values(home: _Home, planned: PlannedOperation, context: PlanContext) -> dic
         "rank": lanes.RANKS[planned.rank],
         "blocks": 1 if planned.rank is Rank.CREATE else 0,
         "kind": planned.kind,
-        "key": context.new_key(),
         "ticket_kind": home.kinds[side],
         "payload": codec.dump_payload(planned.fields, planned.comment, planned.attachment),
         "slots": codec.dump_slots(planned.slots),

@@ -49,11 +49,13 @@ class Instance:
         prefix: random hexadecimal, the first part of every operation key.
         environment: pinned; another one in the settings refuses to start.
         epoch: 1, and one more after each `db restored`.
+        root: the first prefix it ever had: what makes something has a key derived from it.
     """
 
     prefix: str
     environment: str
     epoch: int
+    root: str
 
 
 # --- connections and mappings ----------------------------------------------------------------
@@ -292,6 +294,7 @@ class LinkParts:
         numbers: by side; empty text while unknown.
         read_at: when the read of each snapshot began.
         gone: sides whose ticket is not there any more, or was not read since it came back.
+        unread: those of them that are only to be read anew: back, or the store was restored.
         quoted: keys met of which the operation belongs to links that share no ticket with this one.
         baselines: by (side, slot).
         pairs: comments and attachments known.
@@ -300,6 +303,7 @@ class LinkParts:
         own_keys: keys met in both snapshots (and those asked for) that this store wrote.
         others: open and parked operations of links that share a ticket with this one.
         siblings: the ITSM ticket's other partners.
+        restored_at: when the store was last restored from a backup; None: never.
     """
 
     link: LinkRecord
@@ -313,8 +317,10 @@ class LinkParts:
     read_at: Mapping[Side, datetime] = field(default_factory=dict)
     gone: frozenset[Side] = frozenset()
     quoted: frozenset[OperationKey] = frozenset()
+    unread: frozenset[Side] = frozenset()
     others: tuple[OpenOperation, ...] = ()
     siblings: tuple[Sibling, ...] = ()
+    restored_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,6 +334,7 @@ class PlanContext:
         now: when it is stored.
         revision: of the configuration that decided.
         ask_after_s: a create not sent this many seconds after now waits for a person; None: never.
+        root: the instance's first prefix, from which keys are derived; empty: all are fresh.
     """
 
     new_key: Callable[[], OperationKey]
@@ -336,6 +343,7 @@ class PlanContext:
     now: datetime
     revision: str = ""
     ask_after_s: float | None = None
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from syncd.core.plan import plan_link
 from syncd.core.state import PairState
 from syncd.model.ids import Side
 from syncd.model.operation import OperationState, ParkReason, WriteKind
@@ -89,3 +90,36 @@ def test_where_comments_carry_no_marker_the_same_words_of_a_person_arrive_after_
     world.settle_seen(head.key, ours)
     assert only(world).target is Side.ITSM
     assert {pair.state for pair in world.pairs.values()} == {PairState.PAIRED, PairState.PLANNED}
+
+
+def test_a_person_who_quotes_a_marker_nobody_here_knows_is_heard() -> None:
+    world = linked()
+    world.says(Side.VENDOR, "from a lost time\n[ref:abcd-0123456789ab]")
+    world.says(Side.VENDOR, "thanks for: from a lost time\n[ref:abcd-0123456789ab]")
+    plan = world.plans()
+    assert [pair.state for pair in plan.pairs] == [PairState.STRAY, PairState.PLANNED]
+    assert len(plan.operations) == 1
+
+
+@pytest.mark.parametrize("is_known_to_have_left", [True, False])
+def test_a_file_that_an_upload_made_which_was_given_up_does_not_come_back(
+    is_known_to_have_left: bool,
+) -> None:
+    world = _uploading("log.txt")
+    upload = next(each for each in world.queue if each.planned.kind is WriteKind.ATTACHMENT)
+    world.queue.remove(upload)
+    (place, pair), *_ = [each for each in world.pairs.items() if each[1].kind == "attachment"]
+    key = upload.key if is_known_to_have_left else None
+    world.pairs[place] = replace(pair, state=PairState.GIVEN_UP, key=key)
+    assert len(world.plans().operations) == (0 if is_known_to_have_left else 1)
+    assert world.plans().operations == ()
+
+
+def test_files_alike_on_both_sides_are_one_where_a_backup_was_restored() -> None:
+    world = linked()
+    world.attaches(Side.ITSM, "log.txt")
+    world.attaches(Side.VENDOR, "log.txt")
+    state = replace(world.state(), restored_at=world.now)
+    plan = plan_link(state)
+    assert [pair.state for pair in plan.pairs] == [PairState.PAIRED]
+    assert plan.operations == ()

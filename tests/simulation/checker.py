@@ -75,12 +75,14 @@ class Shown:
             is history, and stays where it was said.
         frozen: slots in conflict, by the ITSM's ticket.
         given_up: what an operator discarded.
+        lost: from when to when a restored backup knew nothing.
     """
 
     parked: frozenset[TicketId] = frozenset()
     parted: frozenset[TicketId] = frozenset()
     frozen: frozenset[tuple[TicketId, str]] = frozenset()
     given_up: tuple[GivenUp, ...] = ()
+    lost: tuple[tuple[float, float], ...] = ()
 
     def unborn(self) -> set[TicketId]:
         """Tickets whose partner's creation was given up, and with it all that was to follow."""
@@ -325,9 +327,22 @@ class Checker:
                     if one.ticket_id in (itsm_id, vendor_id)
                 )
                 is_judged = (itsm_id, paired.slot) not in self.shown.frozen and not was_given_up
+                # A store that knows nothing of our write takes it for a person's.
+                names = {Side.ITSM: paired.itsm, Side.VENDOR: paired.vendor}
+                tickets = {Side.ITSM: itsm_id, Side.VENDOR: vendor_id}
+                if any(self._was_forgotten(side, tickets[side], names[side]) for side in Side):
+                    continue
                 if is_judged and itsm_id not in self.shown.parted and shown not in wished:
                     told = f"{paired.slot} of {vendor_id} is {shown!r} again, not one of {wished}"
                     self._wrong(Wrong.UNCAUSED, told)
+
+    def _was_forgotten(self, side: Side, ticket_id: TicketId, name: str) -> bool:
+        """Whether the store forgot that we wrote a field: it was restored from before that."""
+        return any(
+            effect.ticket_id == ticket_id and name in effect.fields and begin <= effect.at_s <= end
+            for effect in self.vendors[side].effects
+            for begin, end in self.shown.lost
+        )
 
     def _pairs(self) -> list[tuple[TicketId, TicketId]]:
         there = {ticket.id for vendor in self.vendors.values() for ticket in vendor.tickets()}

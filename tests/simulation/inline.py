@@ -46,17 +46,32 @@ class Memory:
         # One that was used before has its statements prepared: only its rows were forgotten.
         self._used = _used[template]
         self.raw, self._full = self._used.pop() if self._used else _opened(template)
+        self.has_backup = False
         quick: Any = QuickConnection(self.raw, self._full)
         self.tx = Tx(quick)
 
     def close(self) -> None:
         """Forget everything that was not in the file."""
         self.replace("template")
+        if self.has_backup:
+            self.raw.execute("DETACH backup")
         self._used.append((self.raw, self._full))
 
     def end(self) -> None:
         """Give up the store, where nobody begins with the same file again."""
         self._full.close()
+
+    def save(self) -> None:
+        """Copy everything aside, as a backup does."""
+        if not self.has_backup:
+            self.raw.execute("ATTACH ':memory:' AS backup")
+        for (table,) in self.raw.execute(_TABLES).fetchall():
+            if not self.has_backup:
+                self.raw.execute(f"CREATE TABLE backup.{table} AS SELECT * FROM main.{table}")
+            else:
+                self.raw.execute(f"DELETE FROM backup.{table}")
+                self.raw.execute(f"INSERT INTO backup.{table} SELECT * FROM main.{table}")
+        self.has_backup = True
 
     def replace(self, schema: str) -> None:
         """Put the rows of an attached store in the place of those that are here."""

@@ -168,10 +168,17 @@ class Operator:
             await self._load(replace(self._world.rules, mode=MappingMode.LIVE))
         await self._join()
 
+    def look_around(self) -> None:
+        """See which pairs are apart after a backup was restored."""
+        self._parted = [(row.itsm, row.vendor) for row in self._world.store.tx.rows(_APART)]
+
     async def _load(self, rules: MappingRules) -> None:
         """Reload: the store is told first, then those who work with it."""
         self._serial += 1
         world = self._world
+        if rules.name != world.rules.name:
+            # Whoever renames a mapping keeps no backup that knows it by its old name.
+            world.backed_up_at = None
         world.was, world.rules, world.revision = world.rules.name, rules, f"r{self._serial}"
         await world.tell_store()
         world.intake.reload(world.intake_config())
@@ -229,6 +236,15 @@ _DISCARDABLE = (
     t.operation.select()
     .where(t.state_in(*t.DUE, OperationState.WAITING, OperationState.PARKED))
     .order_by(t.operation.c.id)
+)
+_APART = (
+    t.link.select()
+    .with_only_columns(t.link.c.itsm_ticket.label("itsm"), t.link.c.vendor_ticket.label("vendor"))
+    .where(
+        t.link.c.tombstone_at.is_not(None),
+        t.link.c.itsm_ticket.is_not(None),
+        t.link.c.vendor_ticket.is_not(None),
+    )
 )
 _EXTERNAL_ID = (
     t.ticket.select()

@@ -70,12 +70,13 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """Something that one of our writes really did."""
+    """Something that one of our writes really did, and when, in the world's own seconds."""
 
     key: OperationKey
     kind: WriteKind
     ticket_id: TicketId
     made: str = ""
+    at_s: float = 0.0
     fields: Mapping[str, Value] = field(default_factory=dict)
 
 
@@ -94,6 +95,10 @@ class OwnClock:
     def now(self) -> datetime:
         """What it shows."""
         return self.true() + timedelta(seconds=self.off_s)
+
+    def world_s(self) -> float:
+        """Seconds nobody can set."""
+        return self._clock.monotonic_s()
 
     def true(self) -> datetime:
         """What it would show if nobody ever set it."""

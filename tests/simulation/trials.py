@@ -18,6 +18,7 @@ class Trial(StrEnum):
     readers, one for each connection, in the place of rounds. OUTAGE: a system is away for hours.
     CLOCKS: the vendors' clocks are set. FEED: feeds tell in another order, and old things again.
     TOKENS: tokens are rejected whatever is asked. SEARCH: probes do not see what is there yet.
+    RESTORE: the store is lost, and a backup put in its place.
     """
 
     DISCARD = "discard"
@@ -27,6 +28,7 @@ class Trial(StrEnum):
     FEED = "feed"
     TOKENS = "tokens"
     SEARCH = "search"
+    RESTORE = "restore"
 
 
 _NAME = "luck23"

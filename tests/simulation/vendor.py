@@ -516,6 +516,7 @@ class Vendor:
                 ticket_id=receipt.ticket_id,
                 made=str(made),
                 fields=dict(write.fields),
+                at_s=self.clock.world_s(),
             )
         )
         self._touch(receipt.ticket_id, f"written {write.kind}")

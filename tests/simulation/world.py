@@ -27,7 +27,18 @@ from syncd.intake.readers import Readers
 from syncd.intake.service import Intake, IntakePorts, Round
 from syncd.model.features import Reading
 from syncd.model.ids import MappingName, Side, TicketId
-from syncd.store import conflicts, connections, inbox, journal, links, mappings, operations, tickets
+from syncd.store import (
+    commands,
+    conflicts,
+    connections,
+    inbox,
+    journal,
+    links,
+    mappings,
+    meta,
+    operations,
+    tickets,
+)
 from syncd.store import tables as t
 from syncd.store.records import ConnectionPin
 from syncd.store.tx import Tx
@@ -59,6 +70,10 @@ CLOCKS_SET = 0.3
 """Part of the rounds after which a vendor's clock is set, in stories of such."""
 VENDORS_OFF_S = 15.0
 """So far vendors' clocks are off at most."""
+BACKUPS = 0.4
+"""Part of the rounds in which a backup is made, in stories of such."""
+RESTORES = 0.15
+"""Part of the rounds after which it is put back."""
 OUTAGES = 0.12
 """Part of the rounds after which a system goes away, in stories of such."""
 IDLE_READS = 3
@@ -131,6 +146,10 @@ class World:
             if Trial.FEED in self.trials:
                 vendor.mix = self._mix
         self.away: Side | None = None
+        self.prefix = PREFIX
+        self.backed_up_at: float | None = None
+        self.lost: list[tuple[float, float]] = []
+        self.parked: frozenset[TicketId] = frozenset()
         self.operator = Operator(self)
         self._trouble = self.random.choice((0.0, 0.05, 0.15, 0.3))
 
@@ -213,7 +232,9 @@ class World:
         self.stopping = asyncio.Event()
         self.db = InlineDatabase(self.store, self.step)
         config = self.intake_config()
-        ports = IntakePorts(db=self.db, clock=self.clock, ids=self.ids, prefix=PREFIX)
+        ports = IntakePorts(
+            db=self.db, clock=self.clock, ids=self.ids, prefix=self.prefix, root=PREFIX
+        )
         self.intake = Intake(ports, config, options=IntakeOptions(rounds_max=3))
         self.delivery = Delivery(
             self.db,
@@ -273,6 +294,8 @@ class World:
             self._be_told(),
         ]
         self.random.shuffle(work)
+        if Trial.RESTORE in self.trials and self._is_bad_luck(BACKUPS):
+            work.append(self._back_up())
         if self.reforms and not self.is_calm and self.luck.random() < 0.4:
             work.append(self.operator.reform(self.luck))
         if Trial.DISCARD in self.trials and self._is_bad_luck(DISCARDS):
@@ -293,7 +316,8 @@ class World:
         try:
             while idle < IDLE_READS:
                 idle = idle + 1 if (await self.intake._go_on(readers)).is_idle else 0
-                await asyncio.wait(readers._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+                if readers._tasks:  # All connections may be paused.
+                    await asyncio.wait(readers._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
             await readers.finish()
         finally:
             await readers.cut_off()
@@ -361,6 +385,7 @@ class World:
     async def play(self) -> None:
         """Faults, then none."""
         self.begin_life()
+        meta.initialise(self.store.tx, environment="test", prefix=PREFIX)
         await self.tell_store()
         for _ in range(self.random.randint(4, 18)):
             for _ in range(self.random.choice((0, 1, 2, 3, 4))):
@@ -378,6 +403,8 @@ class World:
                 await self.operator.meddle()
             if Trial.CLOCKS in self.trials and self._is_bad_luck(CLOCKS_SET):
                 self._set_vendors_clock()
+            if self.backed_up_at is not None and self._is_bad_luck(RESTORES):
+                await self._restore()
             if Trial.OUTAGE in self.trials and self._is_bad_luck(OUTAGES):
                 await self._be_away()
         await self._come_to_rest()
@@ -391,6 +418,32 @@ class World:
             await self.live_a_round()
             self.clock.advance(hours * 3600.0)
         self.away = None
+
+    async def _back_up(self) -> None:
+        """Copy the store at any moment."""
+        for _ in range(self.fortune.randint(0, 40)):
+            await self.step("a backup is about to be made")
+        self.store.save()
+        self.backed_up_at = self.clock.monotonic_s()
+        self.played["a backup is made"] += 1
+
+    async def _restore(self) -> None:
+        """Lose the store, put the backup in its place and say so, as the handbook has it."""
+        self.played["a backup is restored"] += 1
+        self.parked |= (await self.db.read(_shown)).parked
+        assert self.backed_up_at is not None
+        self.lost.append((self.backed_up_at, self.clock.monotonic_s()))
+        self.life = -1
+        await self.db.close()
+        self.store.replace("backup")
+        self.begin_life()
+        given = {"prefix": f"again{self.lives}"}
+        await self.db.write(commands.db_restored, given, "op", self.clock.now())
+        self.prefix = given["prefix"]
+        self.begin_life()
+        self.operator.look_around()
+        await self._together([self.tell_store()])
+        await self._together([self.delivery.recover()])
 
     async def _come_to_rest(self) -> None:
         self.is_calm, self.kill_at = True, None
@@ -412,7 +465,13 @@ class World:
         else:
             raise AssertionError(f"not at rest; {await self._open()}")
         await self._be_quiet()
-        self.shown = replace(await self.db.read(_shown), given_up=tuple(self.operator.given_up))
+        shown = await self.db.read(_shown)
+        self.shown = replace(
+            shown,
+            parked=shown.parked | self.parked,
+            given_up=tuple(self.operator.given_up),
+            lost=tuple(self.lost),
+        )
         await self.db.close()
 
     async def _be_quiet(self) -> None:

@@ -1,12 +1,25 @@
 """The small tables: who we are, connections, mappings, journal, inbox, credentials, leases."""
 
 import pytest
+import sqlalchemy as sa
 
+from syncd.core.state import Plan
 from syncd.model.errors import BrokenInvariant, CommandRefused
-from syncd.model.ids import ConnectionName, MappingName
+from syncd.model.ids import ConnectionName, MappingName, Side
 from syncd.model.outbox import OutcomeKind
 from syncd.model.secret import Secret
-from syncd.store import connections, credentials, inbox, journal, leases, links, mappings, meta
+from syncd.store import (
+    connections,
+    credentials,
+    inbox,
+    journal,
+    leases,
+    links,
+    mappings,
+    meta,
+    tickets,
+)
+from syncd.store import tables as t
 from syncd.store.database import Database, Tx
 from syncd.store.records import ConnectionPin, JournalFilter, Line
 from tests.store.scene import (
@@ -17,9 +30,11 @@ from tests.store.scene import (
     Scene,
     applied,
     comment,
+    create,
     later,
     outcome,
     receipt,
+    ticket,
 )
 
 # --- who we are -----------------------------------------------------------------------------
@@ -49,6 +64,44 @@ async def test_a_restored_store_probes_everything_before_it_sends(scene: Scene) 
     probed = {op.link_id: op for op in await scene.claim(now=later(5))}
     await scene.settle(probed[never_sent], applied(receipt(comment_id="v1"), what="probe"))
     assert await scene.states(never_sent) == ["comment applied", "comment unknown"]
+
+
+async def test_what_a_restored_store_plans_again_has_its_old_key_and_is_probed_first(
+    scene: Scene,
+) -> None:
+    """As if the backup were from before the first planning: the plan is made twice."""
+    link = await scene.opening(root="ab12cd")
+    (lost,) = await scene.claim()
+    forget = sa.delete(t.operation).where(t.operation.c.id == lost.id)
+    await scene.db.write(lambda tx: tx.run(forget))
+    await scene.db.write(meta.begin_epoch, by="kari", now=later(5), prefix="ffffff")
+    context = scene.context(now=later(6), root="ab12cd")
+    await scene.db.write(links.apply_plan, link, Plan(operations=(create(),)), context)
+    assert await scene.states(link) == ["create unknown"]
+    (again,) = await scene.claim(now=later(6))
+    assert again.write.key == lost.write.key
+    assert again.sends == 1
+
+
+async def test_a_restored_store_decides_about_no_link_before_both_tickets_were_read_anew(
+    scene: Scene,
+) -> None:
+    link = await scene.linked()
+    await scene.db.write(meta.begin_epoch, by="kari", now=later(5))
+    parts = await scene.db.read(links.load_link, link)
+    assert parts.unread == set(Side)
+    rows = parts.link.rows
+    due = await scene.db.read(tickets.due_reads, DESK, now=later(6), limit=9)
+    assert [each.row for each in due] == [rows[Side.ITSM]]
+    await scene.read(ticket("inc1", title="Link down"), now=later(6))
+    assert (await scene.db.read(links.load_link, link)).unread == {Side.VENDOR}
+
+
+async def test_keys_are_derived_from_the_name_a_mapping_had_first(scene: Scene) -> None:
+    for old, new in (("m", "m2"), ("m2", "m3")):
+        await scene.db.write(meta.note_renamed, "mapping", old, new)
+    asked = (("mapping", "m3"), ("mapping", "m"), ("connection", "m3"))
+    assert await scene.db.read(meta.first_names, *asked) == ["m", "m", "m3"]
 
 
 # --- connections ----------------------------------------------------------------------------
