@@ -197,6 +197,8 @@ CANARIES = [
            read=broken.read_one_for_all),
     canary(Z.test_no_log_error_or_answer_shows_a_secret, "shown:",
            read=broken.read_tells_secrets),
+    canary(Z.test_an_error_that_quotes_our_login_shows_no_secret, "shown:", {"status": 400},
+           read=broken.read_tells_secrets),
     canary(E.test_what_is_not_declared_is_unsupported, "delete",
            write=broken.write_never_fails),
     canary(E.test_another_kind_of_ticket_is_unsupported, "Unsupported",
