@@ -449,9 +449,14 @@ def _not_carried(
     if WriteKind.ATTACHMENT not in features.writes:
         return "the other side takes no attachments"
     size, extension = attachment.size_bytes, extension_of(attachment.name)
-    limit = min(features.limits.attachment_bytes, rules.max_bytes or 2**62)
+    limits = features.limits
+    limit = min(limits.attachment_bytes, rules.max_bytes or 2**62)
     if size is not None and size > limit:
         return f"{size} bytes are more than the {limit} allowed"
+    if size is not None and size < limits.attachment_bytes_min:
+        return "it is empty, and the other side takes no empty files"
+    if extension in limits.refused_types:
+        return f"the other side takes no files of type {extension!r}"
     if rules.allow and extension not in rules.allow:
         return f"files of type {extension or 'none'!r} are not allowed"
     if extension in rules.deny:

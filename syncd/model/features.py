@@ -56,6 +56,8 @@ class Limits:
         pages_max: pages read in one poll before the rest is left as a gap for the next.
         body_bytes: largest answer read into memory.
         attachment_bytes: largest attachment accepted.
+        attachment_bytes_min: smallest one accepted: 1 where empty files are refused.
+        refused_types: file name extensions never accepted, in lower case, without dot.
         comment_bytes: longest comment in UTF-8 bytes, marker included; None where unknown.
     """
 
@@ -65,6 +67,8 @@ class Limits:
     pages_max: int = 50
     body_bytes: int = 16 * 1024 * 1024
     attachment_bytes: int = 25 * 1024 * 1024
+    attachment_bytes_min: int = 0
+    refused_types: frozenset[str] = frozenset()
     comment_bytes: int | None = None
 
 

@@ -58,6 +58,8 @@ def _rows() -> Iterator[tuple[str, Callable[[Features], str]]]:
     yield "comments it keeps apart", lambda one: ", ".join(sorted(one.comment_kinds)) or "–"
     yield "attachments are read", lambda one: _yes(one.attachments)
     yield "largest attachment", _largest
+    yield "empty attachments", _empty
+    yield "file types refused", lambda one: ", ".join(sorted(one.limits.refused_types)) or "–"
     yield "longest comment", _longest
     yield "statuses", lambda one: ", ".join(one.statuses) or "as configured"
     yield "cancelling", lambda one: one.cancelled_status or "–"
@@ -83,6 +85,12 @@ def _largest(one: Features) -> str:
     if WriteKind.ATTACHMENT not in one.writes:
         return "–"
     return f"{one.limits.attachment_bytes / MB:g} MB"
+
+
+def _empty(one: Features) -> str:
+    if WriteKind.ATTACHMENT not in one.writes:
+        return "–"
+    return "refused" if one.limits.attachment_bytes_min else "taken"
 
 
 def _longest(one: Features) -> str:

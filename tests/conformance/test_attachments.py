@@ -99,11 +99,28 @@ class TestAttachments:
         since = world.mark
         write = world.write_of(WriteKind.ATTACHMENT, ref, attachment=draft_of("a.txt", b""))
         told = await error_of(world.send(write))
-        if isinstance(told, Refused):
+        takes_it = world.features.limits.attachment_bytes_min == 0
+        assert isinstance(told, Refused) is not takes_it, told
+        if not takes_it:
             assert not world.sends(since)
             return
         (file,) = (await world.read(ref)).attachments
         assert (await downloaded(world, ref, file.id))[1] == 0
+
+    async def test_a_file_of_a_type_that_is_never_taken_is_refused_unsent(
+        self, world: World
+    ) -> None:
+        needs(world, WriteKind.ATTACHMENT)
+        if not world.features.limits.refused_types:
+            pytest.skip("the vendor refuses no type of file")
+        ref = await world.opened()
+        since = world.mark
+        for extension in sorted(world.features.limits.refused_types):
+            draft = draft_of(f"a.{extension.upper()}", b"x")
+            write = world.write_of(WriteKind.ATTACHMENT, ref, attachment=draft)
+            told = await error_of(world.send(write, b"x"))
+            assert isinstance(told, Refused), told
+        assert not world.sends(since)
 
     async def test_a_file_above_the_limit_is_refused_unsent(self, world: World) -> None:
         needs(world, WriteKind.ATTACHMENT)

@@ -488,6 +488,26 @@ def test_an_attachment_the_rules_refuse_is_shown_as_not_carried(
     assert [(pair.state, pair.reason) for pair in plan.pairs] == [(PairState.NOT_CARRIED, why)]
 
 
+def test_what_the_other_system_never_takes_is_not_sent_and_said_as_the_mapping_says() -> None:
+    other = traits()
+    limits = Limits(attachment_bytes_min=1, refused_types=frozenset({"exe"}))
+    other = replace(other, features=replace(other.features, limits=limits))
+    said = AttachmentRules(otherwise=CommentKind.COMMENT)
+    for rules in (AttachmentRules(), said):
+        world = linked(
+            mapping(attachments={Side.VENDOR: rules}), {Side.ITSM: traits(), Side.VENDOR: other}
+        )
+        world.attaches(Side.ITSM, "empty.txt", 0)
+        world.attaches(Side.ITSM, "run.EXE", 7)
+        plan = world.plans()
+        told = [each.comment.body for each in plan.operations if each.comment]
+        whys = told or [pair.reason for pair in plan.pairs]
+        assert not any(each.kind is WriteKind.ATTACHMENT for each in plan.operations)
+        assert "it is empty, and the other side takes no empty files" in whys[0]
+        assert "the other side takes no files of type 'exe'" in whys[1]
+        assert len(plan.operations) == (2 if rules is said else 0)
+
+
 def test_an_attachment_that_may_be_ours_is_held_until_our_write_is_settled() -> None:
     world = linked()
     world.attaches(Side.ITSM, "log.txt", 10)

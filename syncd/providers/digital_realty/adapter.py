@@ -214,6 +214,7 @@ def declare(settings: DigitalRealtySettings) -> Features:
             page_size=settings.scan.page_size,
             pages_max=settings.scan.pages_max,
             attachment_bytes=settings.limits.attachment_bytes,
+            attachment_bytes_min=1,
             comment_bytes=settings.limits.comment_chars,
         ),
         statuses=mapping.STATUSES,

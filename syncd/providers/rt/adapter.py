@@ -206,6 +206,7 @@ def declare(settings: RtSettings) -> Features:
             pages_max=settings.feed.pages_max,
             body_bytes=settings.limits.body_bytes,
             attachment_bytes=settings.limits.attachment_bytes,
+            attachment_bytes_min=1,
             comment_bytes=settings.limits.text_bytes,
         ),
         statuses=settings.statuses,

@@ -225,6 +225,8 @@ def declare(settings: TelenorSettings) -> Features:
             page_size=settings.feed.page_size,
             pages_max=settings.feed.pages_max,
             attachment_bytes=settings.limits.attachment_bytes,
+            attachment_bytes_min=1,
+            refused_types=frozenset(one.casefold() for one in settings.denied_extensions),
             comment_bytes=settings.limits.comment_bytes,
         ),
         statuses=settings.statuses,
