@@ -80,7 +80,10 @@ class Scope:
                 self._no_field(side, name, path, self.derived if derived else ())
             return False
         if not info.readable:
-            self.add(path, f"{shown(name)} of {facts.name} can be written, never read")
+            how = "can be written, never read"
+            if not info.writable:
+                how = "is not read as the connection is set up"
+            self.add(path, f"{shown(name)} of {facts.name} {how}")
             return False
         return True
 

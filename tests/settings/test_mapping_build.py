@@ -185,6 +185,12 @@ def test_a_table_is_checked_row_by_row_against_what_the_vendor_accepts(folder: F
         ),
         (
             LOCATION,
+            "location: {from: business_time_left}",
+            "27:22: fields.to_vendor.location.from: 'business_time_left' of servicedesk is not"
+            " read as the connection is set up",
+        ),
+        (
+            LOCATION,
             "location: {first: []}",
             "27:23: fields.to_vendor.location.first: an empty list gives nothing",
         ),

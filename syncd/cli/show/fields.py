@@ -28,7 +28,7 @@ def _row(each: KnownField) -> Sequence[Part]:
     info = each.info
     written = ", ".join(sorted(info.writable)) if info.writable else "never"
     if not info.readable:
-        written += " (never read back)"
+        written += " (never read back)" if info.writable else " (not read, as set up)"
     known = ""
     if info.values:
         known = f"accepts {', '.join(info.values)}"
