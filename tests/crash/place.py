@@ -22,7 +22,7 @@ from tests.support.nursed import nursed
 from tests.support.nursery import Nursery
 
 LOOK_S = 0.3
-QUIET_LOOKS = 8
+QUIET_LOOKS = 5
 """So many looks in a row must find everything there and nothing open."""
 SETTLE_MAX_S = 180.0
 SITES = ("Fornebu", "Bergen")
@@ -57,7 +57,7 @@ class Place:
     # --- people ----------------------------------------------------------------------------------
 
     def goes_on(self) -> None:
-        """Let people open another ticket, and work on the two before it."""
+        """Let people open another ticket, and work on the one before it."""
         number = len(self.lives)
         life = Life(
             place=number % 100,
@@ -70,7 +70,7 @@ class Place:
             self._opens_at_carrier(life, title)
         else:
             self._opens_at_desk(life, title)
-        for earlier in self.lives[-3:-1]:
+        for earlier in self.lives[-2:-1]:
             self.look(earlier)
             self.people.carrier_comments(earlier)
             self.people.desk_comments_twice(earlier)
