@@ -279,7 +279,7 @@ def _pair_lost_files(slots: Slots, items: ItemDraft) -> None:
 
     Files carry no key: a copy made in the time that was lost is known by its name and size.
     """
-    left = {side: _lost_files(slots, side) for side in Side}
+    left = {side: _lost_files(slots, items, side) for side in Side}
     for origin, target in ((Side.ITSM, Side.VENDOR), (Side.VENDOR, Side.ITSM)):
         for file in list(left[origin]):
             copies = [each for each in left[target] if _is_copy(file, each)]
@@ -299,8 +299,11 @@ def _pair_lost_files(slots: Slots, items: ItemDraft) -> None:
             )
 
 
-def _lost_files(slots: Slots, side: Side) -> list[Attachment]:
-    """List the files of a side that may be of the time a restored store lost."""
+def _lost_files(slots: Slots, items: ItemDraft, side: Side) -> list[Attachment]:
+    """List the files of a side that may be of the time a restored store lost.
+
+    One that an upload known here may have made is left to that upload's probe.
+    """
     view, state = slots.views.get(side), slots.state
     if view is None:
         return []
@@ -308,6 +311,7 @@ def _lost_files(slots: Slots, side: Side) -> list[Attachment]:
         file
         for file in _unknown(slots, side, ItemKind.ATTACHMENT, view.ticket.attachments)
         if is_of_lost_time(file.created_at, restored_at=state.restored_at, now=state.now)
+        and not _is_held(slots, items, side, _alike(file))
     ]
 
 

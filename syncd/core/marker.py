@@ -1,7 +1,8 @@
 """The short marker that carries an operation's key inside text (DESIGN R4).
 
 A marker is `[ref:KEY]`. Renderers append it as the last line; normalisers strip it. A key is
-`<prefix>-<random>`: the prefix names the syncd instance that wrote it.
+`<prefix>-<rest>`: the prefix names the syncd instance that wrote it, the rest is derived from what
+is carried (`keys`) or random.
 """
 
 import re

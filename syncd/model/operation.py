@@ -24,6 +24,10 @@ class WriteKind(StrEnum):
     DELETE = "delete"
 
 
+MAKING = (WriteKind.CREATE, WriteKind.COMMENT, WriteKind.ATTACHMENT)
+"""Writes that happen twice when they are sent twice."""
+
+
 class OperationState(StrEnum):
     """States of an operation in the outbox (DESIGN section 7)."""
 

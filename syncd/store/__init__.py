@@ -20,7 +20,9 @@ One module per subject; records.py has the values returned, errors.py the errors
                  read_holder(url)
     sqlite, postgres, lock, tx, bulk, schema, tables, types, codec    what it is built from
     upgrading    upgrade(url)
-    meta         initialise, instance, begin_epoch (after `db restored`)
+    meta         initialise, instance, begin_epoch (after `db restored`), restored_at,
+                 note_renamed, first_names
+    naming       name, recognise: an operation's key, and what a restored store has to look for
     connections  pin, rename, pause, pause_once, resume, paused, set_health, note_news, overview
     mappings     sync, first_live, live_since, pause, resume, paused, orphans, overview
     feeds        load_cursor, save_poll, poll_failed, rewind, known_ids, overview
@@ -32,6 +34,7 @@ One module per subject; records.py has the values returned, errors.py the errors
     links        links_of, get, lock_links, lock_tickets, load_link, own_keys, pairs_of,
                  create_link, apply_plan, set_phase, add_link, tombstone, revive, pause, resume,
                  count_opened_since, note_opened, overview
+    sides        load_sides: both tickets of a link
     plans        apply_plan
     fuses        count_links, moves_since, awaiting_decision
     outbox       claim, mark_sending, attach_file, settle, settle_seen, extend_lease, release_owner,

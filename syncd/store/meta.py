@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from syncd.model.errors import CommandRefused, ensure
-from syncd.model.operation import OperationState
+from syncd.model.operation import MAKING, OperationState, ParkReason
 from syncd.store import journal
 from syncd.store import tables as t
 from syncd.store.records import Instance, Line
@@ -68,7 +68,7 @@ def begin_epoch(tx: Tx, *, by: str, now: datetime, prefix: str | None = None) ->
     """Take note that this store was restored from a backup (DESIGN R13).
 
     Every operation that was not settled becomes unknown, so that it is probed before it is sent;
-    one that is parked is probed first when somebody retries it. What is planned from now on may
+    one that is parked is in doubt. What is planned from now on may
     have been written in the lost time: `naming` sees to that.
 
     Args:
@@ -92,8 +92,12 @@ def begin_epoch(tx: Tx, *, by: str, now: datetime, prefix: str | None = None) ->
     waiting = sa.update(t.operation).where(t.state_in(OperationState.WAITING))
     count = tx.run(heads.values(state=OperationState.UNKNOWN, claimed_from=None, **maybe_sent))
     count += tx.run(waiting.values(claimed_from=OperationState.UNKNOWN, **maybe_sent))
-    parked = sa.update(t.operation).where(t.state_in(OperationState.PARKED))
-    tx.run(parked.values({name: maybe_sent[name] for name in ("sent_at", "sends", "closed_at")}))
+    # What was refused may have been put right and sent in the lost time.
+    parked = sa.update(t.operation).where(
+        t.state_in(OperationState.PARKED), o.kind.in_([str(kind) for kind in MAKING])
+    )
+    columns = {name: maybe_sent[name] for name in ("sent_at", "sends", "closed_at")}
+    tx.run(parked.values(park_reason=ParkReason.IN_DOUBT, **columns))
     _read_again(tx, now)
     before = instance(tx)
     epoch = before.epoch + 1

@@ -17,13 +17,10 @@ from syncd.core.items import strange
 from syncd.core.keys import derived, is_of_lost_time
 from syncd.core.state import PairState, PlannedOperation
 from syncd.model.ids import OperationKey
-from syncd.model.operation import OperationState, WriteKind
+from syncd.model.operation import MAKING, OperationState, WriteKind
 from syncd.store import meta
 from syncd.store import tables as t
 from syncd.store.tx import Tx, among
-
-MAKING = (WriteKind.CREATE, WriteKind.COMMENT, WriteKind.ATTACHMENT)
-"""Writes that happen twice when they are sent twice."""
 
 _o, _k, _p = t.operation.c, t.ticket.c, t.item_pair.c
 

@@ -65,14 +65,33 @@ class GivenUp:
     slots: Mapping[str, Value] = field(default_factory=dict)
 
 
+@dataclass(slots=True, kw_only=True)
+class Apart:
+    """A pair that was taken apart, and perhaps put together again.
+
+    Attributes:
+        tickets: both.
+        copied: what of one side's had been carried when the pair was parted, by that side.
+        said, filed: how much people of a side had said and attached when it was decided about anew;
+            empty: it was not yet.
+        fields: what stood in the fields then.
+    """
+
+    tickets: Mapping[Side, TicketId]
+    copied: Mapping[Side, Counter[str | bytes]]
+    said: dict[Side, int] = field(default_factory=dict)
+    filed: dict[Side, int] = field(default_factory=dict)
+    fields: dict[Side, Mapping[str, Value]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """What the daemon shows of itself.
 
     Attributes:
         parked: tickets of links that ever had something parked.
-        parted: tickets of links that were removed and put together again: what was said meanwhile
-            is history, and stays where it was said.
+        parted: tickets of links that were removed and put together again.
+        apart: when that was: what was said meanwhile is history, and stays where it was said.
         frozen: slots in conflict, by the ITSM's ticket.
         given_up: what an operator discarded.
         lost: from when to when a restored backup knew nothing.
@@ -82,7 +101,25 @@ class Shown:
     parted: frozenset[TicketId] = frozenset()
     frozen: frozenset[tuple[TicketId, str]] = frozenset()
     given_up: tuple[GivenUp, ...] = ()
+    apart: tuple[Apart, ...] = ()
     lost: tuple[tuple[float, float], ...] = ()
+
+    def is_history(self, side: Side, ticket_id: TicketId, carried: str | bytes, index: int) -> bool:
+        """Whether something was said or attached on a side while the pair was apart.
+
+        Args:
+            side, ticket_id: where it was said.
+            carried: the words as they are carried, or the file.
+            index: how much people of that side had said, or attached, before.
+        """
+        for apart in self.apart:
+            if apart.tickets[side] != ticket_id:
+                continue
+            ends = apart.said if isinstance(carried, str) else apart.filed
+            if carried not in apart.copied[side] and index < ends.get(side, index + 1):
+                return True
+        # A restored store does not know of every parting.
+        return bool(self.lost) and ticket_id in self.parted
 
     def unborn(self) -> set[TicketId]:
         """Tickets whose partner's creation was given up, and with it all that was to follow."""
@@ -168,15 +205,20 @@ class Checker:
     def _judge_words(self, side: Side) -> None:
         """Public words arrive once each, private ones never."""
         wanted: dict[TicketId, Counter[str]] = {}
-        for ticket_id, author, text in self.people[side].deeds.said:
+        history: dict[TicketId, Counter[str]] = {}
+        for index, (ticket_id, author, text) in enumerate(self.people[side].deeds.said):
             partner = self.partners[side].get(ticket_id)
             if partner is not None:
-                wanted.setdefault(partner, Counter())[_copied(side, author, text)] += 1
+                words = _copied(side, author, text)
+                wanted.setdefault(partner, Counter())[words] += 1
+                if self.shown.is_history(side, ticket_id, words, index):
+                    history.setdefault(partner, Counter())[words] += 1
         for ticket in self.vendors[side.other].tickets():
             found = Counter(self._copies(side.other, ticket.id))
             expected = wanted.get(ticket.id, Counter())
             given_up = Counter(one.text for one in self._given_up(side, ticket.id))
-            for text in self._missing(ticket.id, expected - found - given_up):
+            excused = given_up + history.get(ticket.id, Counter())
+            for text in self._missing(ticket.id, expected - found - excused):
                 self._wrong(Wrong.LOST, f"on {ticket.id}: {text!r}")
             for text in (found - expected).elements():
                 what = Wrong.DOUBLED if text in expected else Wrong.ECHOED
@@ -185,8 +227,7 @@ class Checker:
                 self._wrong(Wrong.LEAKED, f"private words on {ticket.id}")
 
     def _missing(self, ticket_id: TicketId, missing: Counter[T]) -> Iterable[T]:
-        is_excused = ticket_id in self.shown.parted or self._is_unborn(ticket_id)
-        return missing.elements() if not is_excused else ()
+        return missing.elements() if not self._is_unborn(ticket_id) else ()
 
     def _is_unborn(self, ticket_id: TicketId) -> bool:
         """Whether the pair of a ticket was given up with its creation."""
@@ -210,7 +251,9 @@ class Checker:
         for ticket_id, partner in self.partners[side].items():
             if {ticket_id, partner} & self.shown.parked:
                 continue
-            copies = self._copies(side.other, partner)
+            # A restored store forgets what was given up, and says it behind what came later.
+            given_up = {one.text for one in self._given_up(side, partner)}
+            copies = [each for each in self._copies(side.other, partner) if each not in given_up]
             said = [
                 copied
                 for where, author, text in self.people[side].deeds.said
@@ -221,10 +264,13 @@ class Checker:
 
     def _judge_files(self, side: Side) -> None:
         wanted: dict[TicketId, Counter[bytes]] = {}
-        for ticket_id, _, body in self.people[side].deeds.files:
+        history: dict[TicketId, Counter[bytes]] = {}
+        for index, (ticket_id, _, body) in enumerate(self.people[side].deeds.files):
             partner = self.partners[side].get(ticket_id)
             if partner is not None:
                 wanted.setdefault(partner, Counter())[body] += 1
+                if self.shown.is_history(side, ticket_id, body, index):
+                    history.setdefault(partner, Counter())[body] += 1
         if not self.vendors[side.other].profile.takes_files:
             return
         for ticket in self.vendors[side.other].tickets():
@@ -232,7 +278,8 @@ class Checker:
             found = Counter(body for author, _, body in files if author == US)
             expected = wanted.get(ticket.id, Counter())
             given_up = Counter(one.body for one in self._given_up(side, ticket.id) if one.body)
-            for body in self._missing(ticket.id, expected - found - given_up):
+            excused = given_up + history.get(ticket.id, Counter())
+            for body in self._missing(ticket.id, expected - found - excused):
                 self._wrong(Wrong.LOST, f"file on {ticket.id}: {body!r}")
             for body in (found - expected).elements():
                 what = Wrong.DOUBLED if body in expected else Wrong.ECHOED
@@ -287,10 +334,11 @@ class Checker:
                     self._wrong(Wrong.DIFFERENT, f"{paired.slot}: {told}")
             for rule in self.rules.fields:
                 # What changed while a pair was apart is no news to a rule of one direction.
-                parted = itsm_id in self.shown.parted
                 source = rule.target_side.other
                 values = {source: (itsm if source is Side.ITSM else vendor).get(rule.target)}
-                stopped = parted or self._is_stopped(itsm_id, rule.slot, values)
+                stopped = self._was_apart(
+                    itsm_id, source, rule.target, values[source]
+                ) or self._is_stopped(itsm_id, rule.slot, values)
                 if itsm.get(rule.target) != vendor.get(rule.target) and not stopped:
                     self._wrong(Wrong.DIFFERENT, f"{rule.target}: {told}")
             was_given_up = any(
@@ -298,6 +346,16 @@ class Checker:
             )
             if itsm.get(_REFERENCE) != vendor.number and not was_given_up:
                 self._wrong(Wrong.DIFFERENT, f"{_REFERENCE}: {told}")
+
+    def _was_apart(self, itsm_id: TicketId, source: Side, name: str, value: Value) -> bool:
+        """Whether a field stands as it stood when its pair was put together again."""
+        if self.shown.lost and itsm_id in self.shown.parted:
+            return True
+        return any(
+            apart.tickets[Side.ITSM] == itsm_id
+            and apart.fields.get(source, {name: value}).get(name) == value
+            for apart in self.shown.apart
+        )
 
     def _is_stopped(self, itsm_id: TicketId, slot: str, values: Mapping[Side, Value]) -> bool:
         """Whether a person has to settle a field, or chose that what stands there stays there."""

@@ -1,6 +1,8 @@
 """A person who runs the daemon: settles what waits, pauses, reloads, takes pairs apart."""
 
 import contextlib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -8,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from syncd.core.rules import ConflictPolicy, MappingMode, MappingRules
+from syncd.core.state import MET
 from syncd.model.ids import MappingName, OperationId, Side, TicketId, TicketRow
 from syncd.model.operation import OperationState, ParkReason, WriteKind
 from syncd.store import codec, commands, conflicts, connections, links, mappings, operations
 from syncd.store import tables as t
 from syncd.store.records import OperationRecord
 from syncd.store.tx import Row, Tx
-from tests.simulation.checker import GivenUp
+from tests.simulation.checker import Apart, GivenUp
 from tests.simulation.life import NAMES, Killed
 from tests.simulation.scenarios import with_policy
+from tests.simulation.vendor import US
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -35,6 +39,7 @@ class Operator:
         self._serial = 1
         self._parted: list[tuple[TicketRow, TicketRow]] = []
         self.given_up: list[GivenUp] = []
+        self.apart: list[Apart] = []
 
     def _count(self, what: str) -> None:
         self._world.played[f"operator: {what}"] += 1
@@ -195,8 +200,38 @@ class Operator:
                 links.tombstone(tx, link.id, by="op", now=self._clock.now())
                 # Within the unit: whoever dies right after its commit has parted them all the same.
                 self._parted.append((link.rows[Side.ITSM], link.rows[Side.VENDOR]))
+                self.apart.append(self._parting(tx, link.rows))
 
         await self._world.db.write(unit)
+
+    def _parting(self, tx: Tx, rows: Mapping[Side, TicketRow]) -> Apart:
+        tickets = {
+            side: TicketId(tx.scalar(_EXTERNAL_ID, {"row": row})) for side, row in rows.items()
+        }
+        copied: dict[Side, Counter[str | bytes]] = {}
+        for side in Side:
+            there = self._vendors[side.other]
+            made: list[str | bytes] = [
+                words for by, words in there.said(tickets[side.other]) if by == US
+            ]
+            made += [body for by, _, body in there.files(tickets[side.other]) if by == US]
+            copied[side] = Counter(made)
+        return Apart(tickets=tickets, copied=copied)
+
+    def note_met(self) -> None:
+        """Note of pairs that were put together whether they have been decided about anew."""
+        pending = [apart for apart in self.apart if not apart.said]
+        if not pending:
+            return
+        met = {(row.itsm, row.vendor) for row in self._world.store.tx.rows(_MET)}
+        for apart in pending:
+            if (apart.tickets[Side.ITSM], apart.tickets[Side.VENDOR]) in met:
+                for side, people in self._world.people.items():
+                    apart.said[side] = len(people.deeds.said)
+                    apart.filed[side] = len(people.deeds.files)
+                    apart.fields[side] = dict(
+                        self._vendors[side].ticket(apart.tickets[side]).fields
+                    )
 
     async def _join(self) -> None:
         while self._parted:
@@ -245,6 +280,14 @@ _APART = (
         t.link.c.itsm_ticket.is_not(None),
         t.link.c.vendor_ticket.is_not(None),
     )
+)
+_itsm, _vendor = t.ticket.alias(), t.ticket.alias()
+_MET = (
+    sa.select(_itsm.c.external_id.label("itsm"), _vendor.c.external_id.label("vendor"))
+    .join_from(t.link, _itsm, _itsm.c.id == t.link.c.itsm_ticket)
+    .join(_vendor, _vendor.c.id == t.link.c.vendor_ticket)
+    .join(t.baseline, t.baseline.c.link == t.link.c.id)
+    .where(t.baseline.c.slot == MET, t.link.c.tombstone_at.is_(None))
 )
 _EXTERNAL_ID = (
     t.ticket.select()

@@ -301,6 +301,7 @@ class World:
         if Trial.DISCARD in self.trials and self._is_bad_luck(DISCARDS):
             work.append(self.operator.discard(self.fortune))
         died = await self._together(work)
+        self.operator.note_met()
         if died:
             await self._die()
             self.begin_life()
@@ -470,6 +471,7 @@ class World:
             shown,
             parked=shown.parked | self.parked,
             given_up=tuple(self.operator.given_up),
+            apart=tuple(self.operator.apart),
             lost=tuple(self.lost),
         )
         await self.db.close()
