@@ -1,8 +1,9 @@
 """A ticket seen through a mapping: normalised fields, derived names, expressions, conditions."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 from syncd.core.rules import (
     AllOf,
@@ -117,6 +118,26 @@ def _template_context(
     return fields
 
 
+class _Context(Mapping[str, object]):
+    """What templates read, put together when the first one reads: most decisions need none."""
+
+    def __init__(self, build: Callable[[], Mapping[str, object]]) -> None:
+        self._build = build
+
+    @cached_property
+    def _built(self) -> Mapping[str, object]:
+        return self._build()
+
+    def __getitem__(self, name: str) -> object:
+        return self._built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._built)
+
+    def __len__(self) -> int:
+        return len(self._built)
+
+
 def view_of(
     ticket: Ticket,
     traits: SideTraits,
@@ -129,14 +150,18 @@ def view_of(
 
     Templates read as `follows` the vendor ticket that the link's one is the follow-up of.
     """
-    context = _template_context(ticket, traits, numbers or {}, follows)
+    of_ticket = _Context(partial(_template_context, ticket, traits, numbers or {}, follows))
     derived: dict[str, Value] = {}
+
+    def view() -> View:
+        context = _Context(lambda: {**of_ticket, **derived})
+        return View(ticket=ticket, traits=traits, derived=derived, context=context)
+
     for name, expression in (derive or {}).items():
-        so_far = View(ticket=ticket, traits=traits, derived=derived, context=context | derived)
-        value = evaluate(expression, so_far)
+        value = evaluate(expression, view())
         if not isinstance(value, Missing):
             derived[name] = value
-    return View(ticket=ticket, traits=traits, derived=derived, context=context | derived)
+    return view()
 
 
 def with_derived(view: View, derived: Mapping[str, Value]) -> View:

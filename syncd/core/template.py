@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import jinja2
 from jinja2 import meta, nodes
@@ -9,6 +10,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 OUTPUT_CHARS_MAX = 64 * 1024
 """Longest text a template may make; longer output is cut there."""
+COMPILED_MAX = 4096
+"""Templates kept compiled: compiling one costs as much as rendering it a hundred times."""
 
 _LOOPS = (nodes.For, nodes.Macro, nodes.CallBlock, nodes.Include, nodes.Import, nodes.FromImport)
 
@@ -37,8 +40,12 @@ class Template:
 
     def render(self, context: Mapping[str, object]) -> str:
         """Give the text; a name without a value reads as empty."""
-        rendered = _ENVIRONMENT.from_string(self.text).render(context)
-        return rendered[:OUTPUT_CHARS_MAX]
+        return _compiled(self.text).render(context)[:OUTPUT_CHARS_MAX]
+
+
+@lru_cache(maxsize=COMPILED_MAX)
+def _compiled(text: str) -> jinja2.Template:
+    return _ENVIRONMENT.from_string(text)
 
 
 def compile_template(text: str) -> Template:

@@ -153,9 +153,8 @@ def decide_ticket(
     Raises:
         ConfigurationMoved: a mapping was renamed, and those who decide were not told yet.
     """
-    # Nobody else opens a partner for it meanwhile; all of them in id order, before any link.
-    around = {each for link in links.links_of(tx, row) for each in link.rows.values()}
-    links.lock_tickets(tx, {row} | around)
+    # Nobody else opens a partner for it meanwhile.
+    links.lock_with_partners(tx, row)
     stored = tickets.load_tickets(tx, [row]).get(row)
     tickets.set_decide_due(tx, row, None)
     if stored is None or stored.stray:

@@ -31,7 +31,7 @@ One module per subject; records.py has the values returned, errors.py the errors
                  decide_by, load_tickets, mark_stray, known_rows
     counting     counts
     merging      one ticket known under two rows
-    links        links_of, get, lock_links, lock_tickets, load_link, own_keys, pairs_of,
+    links        links_of, get, lock_links, lock_with_partners, load_link, own_keys, pairs_of,
                  create_link, apply_plan, set_phase, add_link, tombstone, revive, pause, resume,
                  count_opened_since, note_opened, overview
     sides        load_sides: both tickets of a link

@@ -114,6 +114,16 @@ def pause_of(found: Row) -> Pause | None:
     return Pause(by=found.paused_by or "", reason=found.paused_reason or "", at=found.paused_at)
 
 
+def lock_with_partners(tx: Tx, row: TicketRow) -> None:
+    """Keep others off a ticket and its partners, in id order, before any link is locked.
+
+    On SQLite there is one writer anyway.
+    """
+    if tx.is_postgres:
+        around = {each for link in links_of(tx, row) for each in link.rows.values()}
+        lock_tickets(tx, {row} | around)
+
+
 def lock_links(tx: Tx, link_ids: Collection[LinkRow]) -> None:
     """Keep others off these links, their tickets and their queues until the transaction ends.
 

@@ -16,6 +16,7 @@ from syncd.store.types import sooner
 
 _c = t.mapping_state.c
 _NAMED = sa.select(t.mapping_state).where(_c.name == sa.bindparam("asked", type_=sa.Text()))
+_LOCKED = _NAMED.with_for_update()
 _PAUSED = sa.select(t.mapping_state).where(_c.paused_at.is_not(None)).order_by(_c.name)
 
 
@@ -131,8 +132,7 @@ def get(tx: Tx, name: MappingName, *, lock: bool = False) -> MappingRecord:
     Raises:
         CommandRefused: the store does not know it.
     """
-    query = sa.select(t.mapping_state).where(_c.name == name)
-    row = tx.first(query.with_for_update() if lock and tx.is_postgres else query)
+    row = tx.first(_LOCKED if lock and tx.is_postgres else _NAMED, {"asked": name})
     if row is None:
         known = ", ".join(tx.scalars(sa.select(_c.name).order_by(_c.name))) or "none yet"
         raise CommandRefused(f"there is no mapping {name}; known: {known}")

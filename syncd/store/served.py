@@ -76,6 +76,12 @@ _BY_SHOWN = (
     .limit(2)
 )
 _LOCK = _BY_SYS_ID.with_for_update()
+_NUMBER = (
+    sa.update(t.served_ticket)
+    .where(_c.id == _P("row"))
+    .values(number=_P("new_number"), shown_number=_P("new_number"))
+    .returning(t.served_ticket)
+)
 _NOTES = (
     sa.select(t.served_note).where(t.served_note.c.ticket == _P("row")).order_by(t.served_note.c.id)
 )
@@ -122,14 +128,15 @@ def create(
     Raises:
         KeyReused: the key belongs to another request.
     """
-    known = _known(tx, request, now)
+    # A key that is new, as most are, needs no looking up: it can be taken.
+    known = None if request.key else _known(tx, request, now)
     if known is None:
         call = _claim(tx, request, sys_id, now)
         known = _known(tx, request, now) if call is None else None
         if call is not None:
-            ticket = _make(tx, request.connection, change, sys_id=sys_id, rules=rules, now=now)
-            _settle_call(tx, call, _add_items(tx, ticket, change, now, key=None))
-            made = _need(tx, request.connection, sys_id)
+            row = _make(tx, request.connection, change, sys_id=sys_id, rules=rules, now=now)
+            _settle_call(tx, call, _add_items(tx, row.id, change, now, key=None))
+            made = _ticket(tx, row) if change.notes or change.files else _bare(row)
             _tell(tx, made, _make_known(tx, made, request, change), "ticket.raised")
             return Applied(ticket=made)
     return _repeated(tx, request, known)
@@ -403,14 +410,20 @@ def _need(tx: Tx, connection: ConnectionName, sys_id: str) -> ServedTicket:
 
 def _ticket(tx: Tx, row: Row) -> ServedTicket:
     notes, files = tx.rows(_NOTES, {"row": row.id}), tx.rows(_FILES, {"row": row.id})
+    return _bare(row, tuple(map(_note, notes)), tuple(map(_file, files)))
+
+
+def _bare(
+    row: Row, notes: tuple[ServedNote, ...] = (), files: tuple[ServedFile, ...] = ()
+) -> ServedTicket:
     return ServedTicket(
         connection=ConnectionName(row.connection),
         sys_id=TicketId(row.sys_id),
         number=row.number,
         shown_number=row.shown_number,
         fields=orjson.loads(row.fields),
-        notes=tuple(_note(each) for each in notes),
-        files=tuple(_file(each) for each in files),
+        notes=notes,
+        files=files,
         created_at=row.created_at,
         created_by=row.created_by,
         updated_at=row.changed_at,
@@ -472,7 +485,7 @@ def _make(
     sys_id: TicketId,
     rules: ServedRules,
     now: datetime,
-) -> int:
+) -> Row:
     fields = {STATUS_KEY: rules.first_status} | {
         name: text for name, text in change.fields.items() if text
     }
@@ -497,9 +510,8 @@ def _make(
         raise BrokenInvariant("a random sysId is nobody else's")
     # Its own row's number, which is never given twice: the newest row is never removed.
     number = f"{rules.number_prefix}{made:0{NUMBER_DIGITS}d}"
-    given = {"row": made, "new_number": number, "new_shown_number": number}
-    tx.run(_update(("number", "shown_number")), given)
-    return made
+    (row,) = tx.rows(_NUMBER, {"row": made, "new_number": number})
+    return row
 
 
 def _change(

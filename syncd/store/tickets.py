@@ -100,6 +100,7 @@ _FOR_SAVE = sa.select(
 
 
 _UPDATE = sa.update(t.ticket).where(_c.id == _P("row"))
+_SNAPSHOT = sa.select(_c.snapshot).where(_c.id == _P("row"))
 _BY_ROW = sa.select(t.ticket).where(_c.id == _P("row"))
 _LOCK = sa.select(_c.id).where(_c.id == _P("row")).with_for_update()
 _SET_DECIDE_DUE = (
@@ -452,7 +453,7 @@ def save_read(
 
 
 def _snapshot(tx: Tx, row: TicketRow) -> Ticket | None:
-    text = tx.scalar(sa.select(_c.snapshot).where(_c.id == row))
+    text = tx.scalar(_SNAPSHOT, {"row": row})
     return None if text is None else codec.decode_ticket(text)
 
 
