@@ -213,6 +213,7 @@ async def simulated(at: datetime) -> AsyncIterator[RtSandbox]:
         CustomField(id=2, name="Vendor Ref"),
         CustomField(id=4, name="Severity", values=("critical", "high", "medium", "low")),
         CustomField(id=5, name="External ID"),
+        CustomField(id=3, name="Site"),
         CustomField(id=6, name="Carrier", values=("Telenor", "Digital Realty", "Other")),
     )
     queues = (Queue(id=3, name="Support"), Queue(id=4, name="Network"))

@@ -48,7 +48,8 @@ class Views:
         return (
             "<!DOCTYPE html><html><head><title>Query Builder</title></head><body>"
             '<select name="ValueOfStatus" class="selectpicker"><option value="">-</option>'
-            f'<option value="__Active__">Active</option>{told}</select></body></html>'
+            '<option value="__Active__">Active</option>'
+            f'<option value="__Inactive__">Inactive</option>{told}</select></body></html>'
         )
 
     def ticket_item(self, ticket: Ticket, fields: Sequence[str]) -> Json:
