@@ -26,7 +26,7 @@ from syncd.registry import PROVIDERS, Provider
 from syncd.settings.traits import all_kind_traits, side_traits
 from syncd.settings.values import ConnectionSettings, Settings
 from syncd.transport.auth import TokenSource
-from syncd.transport.budget import Budget
+from syncd.transport.budget import Budget, SharedTime
 from syncd.transport.client import HttpTransport
 from syncd.transport.login import Login
 from syncd.transport.options import Pace, TransportOptions
@@ -64,6 +64,7 @@ class Workshop:
         changed: called when a connection goes down or comes back.
         served: tickets of connections that are served; None: none of them is built here.
         share: part of each connection's rate that may be used here, from above 0 to 1.
+        shared: gives a login's time among several processes; None: this one is alone.
     """
 
     pool: ClientPool
@@ -74,6 +75,7 @@ class Workshop:
     changed: Callable[[], None]
     served: ServedTickets | None = None
     share: float = 1.0
+    shared: Callable[[ConnectionName], SharedTime] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +242,8 @@ def _budget(name: ConnectionName, features: Features, workshop: Workshop) -> Bud
         burst=max(1, round(max(limits.concurrency, limits.requests_per_s) * workshop.share)),
         concurrency=max(1, round(limits.concurrency * workshop.share)),
     )
-    return Budget(clock=workshop.clock, pace=pace, on_open=opened, on_close=closed)
+    shared = workshop.shared(name) if workshop.shared is not None else None
+    return Budget(clock=workshop.clock, pace=pace, on_open=opened, on_close=closed, shared=shared)
 
 
 def _adapter(

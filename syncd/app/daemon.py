@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from socket import gethostname
 
@@ -144,6 +145,9 @@ async def _assembled(settings: Settings, options: DaemonOptions, ground: _Ground
         log=ExchangeLog([metrics.exchanged]),
         changed=changed.set,
         served=ground.served,
+        shared=partial(stored.SharedRate, ground.db, clock=options.clock)
+        if ground.db.is_shared
+        else None,
     )
     plant = await assembly.build(settings, workshop)
     return Daemon(options, ground, workshop, metrics=metrics, plant=plant, changed=changed)

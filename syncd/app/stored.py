@@ -20,7 +20,7 @@ from syncd.settings.values import ConnectionSettings, Settings
 from syncd.store import connections, credentials, inbox, leases, mappings, marking, meta, reports
 from syncd.store.commands import COMMANDS
 from syncd.store.database import Database, is_sqlite
-from syncd.store.errors import SchemaMismatch, SchemaMissing
+from syncd.store.errors import SchemaMismatch, SchemaMissing, StoreUnavailable
 from syncd.store.records import ConnectionPin, Instance
 from syncd.store.tx import Tx
 
@@ -227,6 +227,35 @@ async def give_back_poll(db: Database, connection: ConnectionName, *, owner: str
     """Let another process poll a connection at once."""
     if db.is_shared:
         await db.write(leases.give_back, f"poll/{connection}", owner)
+
+
+class SharedRate:
+    """One login's time among all daemons of a store (DESIGN section 8)."""
+
+    def __init__(self, db: Database, login: ConnectionName, clock: Clock) -> None:
+        """Take the store.
+
+        Args:
+            db: shared by several processes.
+            login: the connection the login is named after.
+            clock: for a store that is a file.
+        """
+        self._db = db
+        self._name = f"rate/{login}"
+        self._clock = clock
+
+    async def reserve(self, *, length_s: float, within_s: float) -> float:
+        """Take the next free piece; see `SharedTime`."""
+        length, within = timedelta(seconds=length_s), timedelta(seconds=max(0.0, within_s))
+        now = self._clock.now()
+        try:
+            begins = await self._db.write(
+                leases.reserve, self._name, now=now, length=length, within=within
+            )
+        except StoreUnavailable:
+            # Without the store nothing new is claimed; what is under way keeps its own pace.
+            return 0.0
+        return begins.total_seconds()
 
 
 def nothing(_tx: Tx) -> None:

@@ -1,6 +1,6 @@
 """Leases: who may do something that one process at a time does, until when."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -50,3 +50,28 @@ def _taken(tx: Tx, name: str, owner: str, *, now: datetime, until: datetime, hel
 def give_back(tx: Tx, name: str, owner: str) -> None:
     """Give a lease back."""
     tx.run(sa.delete(t.lease).where(_c.name == name, _c.owner == owner))
+
+
+def reserve(tx: Tx, name: str, *, now: datetime, length: timedelta, within: timedelta) -> timedelta:
+    """Take the next piece of a time that processes share; each piece is one's alone.
+
+    Args:
+        tx: the transaction.
+        name: of the time.
+        now: used on SQLite; on PostgreSQL it is the database's, the same for all hosts.
+        length: of the piece.
+        within: when it would begin later than in so long, nothing is taken.
+
+    Returns:
+        In how long it begins, or would begin.
+    """
+    new = {"name": name, "owner": "", "until": now, "held_as": ""}
+    tx.run(tx.insert(t.lease).values(**new).on_conflict_do_nothing(index_elements=["name"]))
+    taken = tx.scalar(sa.select(_c.until).where(_c.name == name).with_for_update())
+    if tx.is_postgres:
+        # Looked at once the row is ours: whoever waited for it has a later now.
+        now = tx.scalar(sa.select(sa.func.clock_timestamp()))
+    begins = max(taken, now)
+    if begins - now <= within:
+        tx.run(sa.update(t.lease).where(_c.name == name).values(until=begins + length))
+    return timedelta(seconds=(begins - now).total_seconds())

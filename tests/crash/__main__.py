@@ -38,7 +38,7 @@ class Run:
     Attributes:
         nursery: where daemons are born.
         server: PostgreSQL, started when the first way needs it.
-        first, most: the n that are tried.
+        first, most, step: the n that are tried.
         until_s: time of the loop after which no other n is begun; None: none is.
     """
 
@@ -46,6 +46,7 @@ class Run:
     server: Callable[[], Server]
     first: int = 1
     most: int = 200
+    step: int = 1
     until_s: float | None = None
 
 
@@ -102,7 +103,7 @@ async def _on_postgres(is_before: bool, run: Run) -> Told:
 
 
 async def _chained(chain: Chain, run: Run) -> Told:
-    await chain.run(range(run.first, run.most + 1), until_s=run.until_s)
+    await chain.run(range(run.first, run.most + 1, run.step), until_s=run.until_s)
     return asdict(chain.tally) | {"ok": chain.tally.is_over and not chain.tally.findings}
 
 
@@ -148,7 +149,14 @@ async def _run(said: argparse.Namespace) -> Told:
                 servers.append(stack.enter_context(running_server(Path(folder) / "d")))
             return servers[0]
 
-        run = Run(nursery=cradle, server=server, first=said.first, most=said.most, until_s=until_s)
+        run = Run(
+            nursery=cradle,
+            server=server,
+            first=said.first,
+            most=said.most,
+            step=said.step,
+            until_s=until_s,
+        )
 
         async def goes(name: str, way: Way) -> Told:
             async with room:
@@ -172,6 +180,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash")
     parser.add_argument("--first", type=int, default=1, help="smallest n of each way")
     parser.add_argument("--most", type=int, default=200, help="largest n of each way")
+    parser.add_argument("--step", type=int, default=1, help="from one n to the next")
     parser.add_argument("--only", nargs="*", default=[""], help="ways whose names begin so")
     parser.add_argument("--for", dest="seconds", type=float, default=0.0, help="0: no limit")
     parser.add_argument("--together", type=int, default=3, help="ways that run at once")

@@ -1,5 +1,7 @@
 """The small tables: who we are, connections, mappings, journal, inbox, credentials, leases."""
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 
@@ -284,3 +286,20 @@ async def test_a_lease_ends_with_the_process_that_holds_it_and_not_before(
             assert not await may("b", living, living.held_as)
         assert await may("b", living, living.held_as)
         assert not await may("c", living, living.held_as)
+
+
+async def test_pieces_of_a_shared_time_follow_one_another_and_one_too_late_is_not_taken(
+    database: Database,
+) -> None:
+    async def begins(within: float) -> float:
+        found = await database.write(
+            leases.reserve, "rate/desk",
+            now=NOW, length=timedelta(hours=1), within=timedelta(seconds=within),
+        )  # fmt: skip
+        return found.total_seconds()
+
+    # On a server its own clock counts, which goes on: whole hours apart is far enough.
+    assert 0 <= await begins(0) < 60
+    assert 3_500 < await begins(60) <= 3_600
+    assert 3_500 < await begins(4_000) <= 3_600
+    assert 7_100 < await begins(4_000) <= 7_200

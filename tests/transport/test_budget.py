@@ -54,6 +54,51 @@ async def test_a_burst_may_go_at_once_after_a_pause() -> None:
     assert [at for _, at in callers.went] == [0, 0, 0, 1, 2]
 
 
+class Shelf:
+    """A login's time that several budgets take pieces of."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.free_s = clock.monotonic_s()
+
+    async def reserve(self, *, length_s: float, within_s: float) -> float:
+        await asyncio.sleep(0)
+        begins_s = max(0.0, self.free_s - self.clock.monotonic_s())
+        if begins_s <= within_s:
+            self.free_s = self.clock.monotonic_s() + begins_s + length_s
+        return begins_s
+
+
+@pytest.mark.parametrize("rate", [2, 40])
+async def test_processes_that_share_a_login_keep_its_rate_together_and_use_all_of_it(
+    rate: int,
+) -> None:
+    clock = FakeClock()
+    shelf = Shelf(clock)
+    pace = Pace(requests_per_s=rate, burst=5, concurrency=99)
+    several = [Callers(clock, Budget(clock=clock, pace=pace, shared=shelf)) for _ in range(4)]
+    tasks = [task for each in several for task in each.start(5 * rate)]
+    await clock.run_for(30)
+    await asyncio.gather(*tasks)
+    went = sorted(at for each in several for _, at in each.went)
+    assert len(went) == 20 * rate
+    # No second has more than the rate, but for what two neighbouring pieces may put together.
+    most = max(sum(at <= other < at + 1.0 for other in went) for at in went)
+    assert most <= rate * 1.25 + 1
+    assert went[-1] <= 21.0
+
+
+async def test_who_would_wait_too_long_for_shared_time_takes_none_of_it() -> None:
+    clock = FakeClock()
+    shelf = Shelf(clock)
+    shelf.free_s += 100
+    budget = Budget(clock=clock, pace=Pace(requests_per_s=1, wait_max_s=60), shared=shelf)
+    with pytest.raises(TurnTooFar) as told:
+        await budget.acquire(HERE)
+    assert told.value.retry_after_s == 100
+    assert shelf.free_s == clock.monotonic_s() + 100
+
+
 async def test_without_a_rate_nobody_waits() -> None:
     clock = FakeClock()
     callers = Callers(clock, Budget(clock=clock, pace=Pace(concurrency=1)))
