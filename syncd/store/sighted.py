@@ -5,13 +5,18 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from syncd.model.ids import ConnectionName, TicketId
 from syncd.ports.adapter import Sighting
 from syncd.store import tables as t
-from syncd.store.tx import Tx, among, insert_into
+from syncd.store.tx import Tx, insert_into
 from syncd.store.types import Instant, sooner
+
+NO_DIGEST = "-"
+"""Stands for the digest of what a feed saw: it equals none, so the ticket is read."""
 
 _c = t.ticket.c
 _P = sa.bindparam
@@ -27,14 +32,15 @@ def sight_chunk(
     watched: bool,
 ) -> int:
     """Take in some of what was seen, by id; return how many tickets became due."""
-    given = {"connection": connection, "kind": kind, "ids": tx.many(chunk)}
-    known = dict(map(tuple, tx.rows(_digests_of(tx.is_postgres), given)))
-    fresh = [seen for found, seen in chunk.items() if found not in known]
-    moved = [
-        seen
-        for found, seen in chunk.items()
-        if found in known and (seen.digest is None or seen.digest != known[found])
-    ]
+    seen_as = {
+        found: seen.digest.hex() if seen.digest else NO_DIGEST for found, seen in chunk.items()
+    }
+    given = {"connection": connection, "kind": kind, "seen": orjson.dumps(seen_as).decode()}
+    others: dict[str, bool] = dict(map(tuple, tx.rows(_others(tx.is_postgres), given)))
+    if not others:
+        return 0
+    fresh = [seen for found, seen in chunk.items() if found in others and not others[found]]
+    moved = [seen for found, seen in chunk.items() if others.get(found)]
     if fresh:
         tx.run(
             insertion(tx.is_postgres),
@@ -50,11 +56,25 @@ def sight_chunk(
 
 
 @cache
-def _digests_of(is_postgres: bool) -> sa.Select[Any]:
-    return sa.select(_c.external_id, _c.list_digest).where(
-        _c.connection == _P("connection"),
-        _c.kind == _P("kind"),
-        among(_c.external_id, "ids", is_postgres=is_postgres),
+def _others(is_postgres: bool) -> sa.Select[Any]:
+    """Ask which of many ids, each with its digest, are unknown or were seen otherwise before.
+
+    The database compares: of a list that shows nothing new no row is fetched.
+    """
+    seen = _P("seen", type_=sa.Text())
+    if is_postgres:
+        each = sa.func.json_each_text(sa.cast(seen, postgresql.JSON)).table_valued("key", "value")
+        before = sa.func.encode(_c.list_digest, sa.literal_column("'hex'"))
+    else:
+        each = sa.func.json_each(seen).table_valued("key", "value")
+        before = sa.func.lower(sa.func.hex(_c.list_digest))
+    is_it = sa.and_(
+        _c.connection == _P("connection"), _c.kind == _P("kind"), _c.external_id == each.c.key
+    )
+    return (
+        sa.select(each.c.key, _c.id.is_not(None))
+        .outerjoin_from(each, t.ticket, is_it)
+        .where(sa.or_(_c.id.is_(None), before.is_distinct_from(each.c.value)))
     )
 
 

@@ -56,6 +56,19 @@ async def test_ten_thousand_unchanged_sightings_write_nothing(scene: Scene) -> N
     assert await scene.db.write(sight_and_count, seen) == (1, 1)
 
 
+async def test_ids_of_any_letters_are_known_again_and_what_has_no_digest_is_always_due(
+    scene: Scene,
+) -> None:
+    odd = ['"', "\\u00e6", "æ\n", "'; --", "🎫"]
+    told = [sighting(one, digest_of(n)) for n, one in enumerate(odd)]
+    untold = [sighting(one) for one in odd]
+    made_due = [
+        await scene.db.write(tickets.sight, CARRIER, KIND, seen, now=NOW)
+        for seen in (untold, untold, told, told, untold, told)
+    ]
+    assert made_due == [5, 5, 5, 0, 5, 0]
+
+
 async def test_a_ticket_read_again_as_it_was_is_written_at_most_once(scene: Scene) -> None:
     snapshot = ticket("inc1", title="a")
     row = await scene.read(snapshot)
