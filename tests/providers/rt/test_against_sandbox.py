@@ -1,8 +1,10 @@
 """What only RT does: successes that are none, zones, merges, replies that open, files it alters."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from syncd.model.operation import Finding, Receipt, WriteKind
@@ -39,6 +41,26 @@ async def test_an_update_answered_200_and_not_done_is_refused_with_rts_words(
     told = await error_of(world.send(world.write_of(WriteKind.UPDATE, ref, fields=fields)))
     assert isinstance(told, Refused)
     assert why in str(told)
+
+
+async def test_words_beside_a_success_that_quote_our_token_are_told_without_it(
+    world: World,
+) -> None:
+    ref = await world.opened()
+    token = min(world.secrets, key=len)
+
+    def quote(request: Request, answer: Answer) -> Answer:
+        if request.operation != "update_ticket":
+            return answer
+        return replace(answer, body=orjson.dumps([f"Ticket 1: no such user (you are {token})"]))
+
+    world.wire.rewrite = quote
+    told = await error_of(
+        world.send(world.write_of(WriteKind.UPDATE, ref, fields={"owner": "nobody-here"}))
+    )
+    assert isinstance(told, Refused)
+    assert "no such user (you are ***)" in str(told)
+    assert token not in str(told)
 
 
 async def test_a_status_the_lifecycle_does_not_have_is_refused(world: World) -> None:
