@@ -24,13 +24,16 @@ class FakeIntake:
     polled: int = 0
     under_way: int = 0
     ended: "asyncio.Queue[None]" = field(default_factory=asyncio.Queue)
+    begun: "asyncio.Queue[None]" = field(default_factory=asyncio.Queue)
+    held: asyncio.Event | None = None
 
     async def poll(self, connection: ConnectionName) -> PollRound:
         assert connection == DESK
         self.under_way += 1
         assert self.under_way == 1
         self.polled += 1
-        await asyncio.sleep(0)
+        self.begun.put_nowait(None)
+        await (self.held.wait() if self.held else asyncio.sleep(0))
         self.under_way -= 1
         self.ended.put_nowait(None)
         answer = self.answers.pop(0) if self.answers else PollRound()
@@ -117,3 +120,35 @@ async def test_it_stops_while_it_waits_for_the_rest_of_a_gap(
     stop.set()
     await task
     assert intake.polled == 1
+
+
+@pytest.mark.postgres
+async def test_of_several_processes_one_polls_a_connection_and_another_only_when_it_is_over(
+    postgres_store_url: str, clock: FakeClock, health: Health, metrics: Metrics
+) -> None:
+    intake = FakeIntake(held=asyncio.Event())
+    assert intake.held is not None
+
+    def poller(db: Database, owner: str) -> Poller:
+        parts = PollParts(
+            intake=intake, db=db, owner=owner, every_s=lambda _name: 30.0, health=health,
+            metrics=metrics, clock=clock,
+        )  # fmt: skip
+        return Poller(DESK, asyncio.Event(), parts)
+
+    async with await Database.open(postgres_store_url) as living:
+        async with await Database.open(postgres_store_url) as dying:
+            await dying.hold_owner("one")
+            first = asyncio.create_task(poller(dying, "one").run_round())
+            await intake.begun.get()
+            # However often its own turn comes meanwhile, it does not poll.
+            for _ in range(3):
+                await poller(living, "two").run_round()
+            assert intake.polled == 1
+            intake.held.set()
+            await first
+            await poller(living, "two").run_round()
+            assert intake.polled == 1
+        # The right ends with the process that had it, long before its time.
+        await poller(living, "two").run_round()
+    assert intake.polled == 2
