@@ -24,6 +24,9 @@ from syncd.model.ticket import MISSING, CommentKind, Missing, Value
 
 UPDATE = "update"
 
+BRIEF_CHARS = 60
+"""So much of a value is shown where two differ."""
+
 
 # --- what changed ----------------------------------------------------------------------------
 
@@ -152,6 +155,52 @@ def plan_directed(slots: Slots, draft: Draft) -> None:
             _meet(slots, draft, rule, view, source_value)
         elif changed is None or slots.accounted(rule.target_side.other, rule.slot) != source_value:
             draft.account(rule.target_side.other, rule.slot, source_value)
+            if changed is None:
+                _compare(slots, draft, rule, view)
+        elif slots.accounted(rule.target_side.other, WITHHELD + rule.slot):
+            _forget_withheld(slots, draft, rule, view)
+
+
+def _compare(slots: Slots, draft: Draft, rule: FieldRule, view: View) -> None:
+    """Show where tickets that people paired, or paired again, differ: there is no ancestor (R13).
+
+    Which of the two values is the older one nobody knows: neither is overwritten before the source
+    changes, or a person has it carried.
+    """
+    target, source = rule.target_side, rule.target_side.other
+    there, traits = slots.views.get(target), slots.state.traits[target]
+    known, value = traits.fields.get(rule.target), computed(rule, view, slots.state.rules)
+    is_by_hand = slots.state.is_fresh and slots.state.origin is None
+    is_set = rule.changes is ChangePolicy.UPDATE and is_writable(rule.target, traits, UPDATE)
+    is_shown = known is not None and known.readable and there is not None
+    if not (is_by_hand and is_set and is_shown) or there is None or isinstance(value, Missing):
+        return
+    written, _ = fit(aim_of(rule), value, traits)
+    if (
+        is_empty(value)
+        or _is_there(slots, rule, value)
+        or (written is not None and _is_there(slots, rule, written))
+    ):
+        return
+    kept, ours = _brief(there.ticket.get(rule.target)), _brief(value)
+    why = (
+        f"paired while it was {kept!r} there and is {ours!r} here; kept until it changes "
+        f"here, or `syncd reconcile --repair`"
+    )
+    draft.note("field.not_carried", f"{rule.target}: {why}", rule.place)
+    draft.account(source, WITHHELD + rule.slot, f"{rule.target}: {why} ({rule.place})")
+
+
+def _brief(value: Value | Missing) -> str:
+    text = as_text(value)
+    return text if len(text) <= BRIEF_CHARS else f"{text[:BRIEF_CHARS]}…"
+
+
+def _forget_withheld(slots: Slots, draft: Draft, rule: FieldRule, view: View) -> None:
+    """Say no more that a value was not carried once it stands there all the same."""
+    value = computed(rule, view, slots.state.rules)
+    if not is_empty(value) and not isinstance(value, Missing) and _is_there(slots, rule, value):
+        carried_again(slots, draft, rule.target_side.other, rule.slot)
 
 
 def _is_first_look(slots: Slots, rule: FieldRule) -> bool:

@@ -20,7 +20,7 @@ from syncd.core.rules import (
     StatusRules,
 )
 from syncd.core.sources import FieldOf
-from syncd.core.state import NotOpened, Opening, PairState, PlannedOperation, Rank, Reason
+from syncd.core.state import WITHHELD, NotOpened, Opening, PairState, PlannedOperation, Rank, Reason
 from syncd.model.features import Limits
 from syncd.model.ids import OperationKey, Side
 from syncd.model.operation import OperationState, ParkReason, WriteKind
@@ -556,3 +556,26 @@ def test_a_change_on_the_new_partner_before_its_first_read_is_news() -> None:
     world.sets(Side.VENDOR, "title", "Fibre cut at Fornebu")
     updates = [each for each in world.plans().operations if each.target is Side.ITSM]
     assert [each.fields["title"] for each in updates] == ["Fibre cut at Fornebu"]
+
+
+def test_tickets_paired_by_hand_show_where_a_one_way_field_differs() -> None:
+    world = linked(origin=None)
+    world.settles()
+    told = (Side.ITSM, WITHHELD + "to_vendor.title")
+    assert "'Other' there and is 'Link down' here" in str(world.baselines[told].value)
+    assert "field.not_carried" in world.notes
+    assert world.tickets[Side.VENDOR].get("title") == "Other", "nobody knows which is older"
+    assert (Side.ITSM, WITHHELD + "to_vendor.vendor_ref") not in world.baselines
+    assert world.plans().is_empty, "it is shown once"
+    world.sets(Side.VENDOR, "title", "Link down")
+    world.settles()
+    assert world.baselines[told].value is None, "they agree now"
+
+
+def test_what_differed_when_it_was_paired_is_carried_when_it_changes() -> None:
+    world = linked(origin=None)
+    world.settles()
+    world.sets(Side.ITSM, "title", "Link still down")
+    world.settles()
+    assert world.tickets[Side.VENDOR].get("title") == "Link still down"
+    assert world.baselines[Side.ITSM, WITHHELD + "to_vendor.title"].value is None
