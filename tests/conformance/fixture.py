@@ -47,6 +47,8 @@ class Fixture:
         remarks_in: the field people's remarks are read in; empty: they are comments.
         opens: how a person opens a ticket in the sandbox; returns its id.
         placeholders: what ENDPOINTS.md may name beside `{ticket}` and `{number}`.
+        is_served: the daemon itself is the system (`stand.py`): it has no login, and nothing that
+            could answer oddly.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Fixture:
     remarks_in: str = ""
     opens: Callable[[Any, Mapping[str, Any]], str] = _opens
     placeholders: Placeholders = _none
+    is_served: bool = False
 
 
 def own_keys(fixture: Fixture, base_url: str) -> dict[str, Any]:

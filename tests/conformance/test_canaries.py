@@ -180,6 +180,8 @@ CANARIES = [
            download=broken.download_short),
     canary(A.test_an_empty_file_is_carried_or_refused_unsent, "empty", write=broken.write_crashes),
     canary(A.test_a_file_above_the_limit_is_refused_unsent, "Receipt", write=broken.write_short),
+    canary(A.test_a_file_of_a_type_that_is_never_taken_is_refused_unsent, "Receipt",
+           write=broken.write_never_fails),
     canary(A.test_fifty_megabytes_are_never_held, "MB were held", write=broken.write_holds_files),
     canary(A.test_names_people_give_files_are_kept, "Blb", {"name": "Blåbær.txt"},
            write=broken.write_ascii),
@@ -229,10 +231,35 @@ def name_of(bird: Canary) -> str:
     return "-".join([bird.test.__qualname__, *(way.__name__ for way in bird.ways.values())])
 
 
+SERVED_CANARIES = [
+    canary(R.test_a_status_is_read_back, "status: sent", write=broken.write_nothing),
+    canary(R.test_an_attachment_comes_back_whole, "assert b", download=broken.download_short),
+    canary(S.test_one_write_sends_one_request, "assert 2 == 1", COMMENT,
+           write=broken.write_twice),
+    canary(P.test_equal_timestamps_hide_nothing, "in the instant of those known",
+           poll=broken.poll_by_time),
+    canary(L.test_what_happened_is_found_once, "comment happened",
+           {**COMMENT, "fault": "lost_answer"}, probe=broken.probe_sees_nothing),
+    canary(E.test_what_is_not_declared_is_unsupported, "create",
+           write=broken.write_never_fails),
+]  # fmt: skip
+"""Beside those above: the stand shows the faults of a served adapter as sandboxes do."""
+
+
 @pytest.mark.parametrize("bird", CANARIES, ids=name_of)
 async def test_the_kit_fails_an_adapter_that_breaks_its_promise(bird: Canary) -> None:
+    await assert_found(RICHEST, bird)
+
+
+@pytest.mark.parametrize("bird", SERVED_CANARIES, ids=name_of)
+async def test_the_kit_fails_a_served_adapter_that_breaks_its_promise(bird: Canary) -> None:
+    await assert_found("smartops_serve", bird)
+
+
+async def assert_found(fixture: str, bird: Canary) -> None:
+    """Assert that a promise's test fails with the words meant."""
     worlds: list[World] = []
-    async with world_of(FIXTURES[RICHEST], lambda one: Broken(one, bird.ways, worlds)) as world:
+    async with world_of(FIXTURES[fixture], lambda one: Broken(one, bird.ways, worlds)) as world:
         worlds.append(world)
         owner = inspect.getmodule(bird.test)
         promise = getattr(owner, bird.test.__qualname__.partition(".")[0])()

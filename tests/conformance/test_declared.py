@@ -16,7 +16,7 @@ from syncd.ports.adapter import Expectation
 from syncd.ports.errors import Refused, Unsupported
 from syncd.registry import PROVIDERS
 from tests.conformance.fixture import Fixture
-from tests.conformance.world import World, error_of, world_of
+from tests.conformance.world import World, error_of, needs_remote, world_of
 
 FIELD_WRITES = (WriteKind.CREATE, WriteKind.UPDATE, WriteKind.STATUS)
 
@@ -161,6 +161,7 @@ class TestCheckAndCalls:
         await world.read(ref)
 
     async def test_a_check_tells_that_the_login_is_refused(self, world: World) -> None:
+        needs_remote(world)
         world.person("locks_login")
         findings = await world.adapter.check(Expectation())
         assert findings

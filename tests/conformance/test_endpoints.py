@@ -7,7 +7,7 @@ import pytest
 from tests.conformance.conftest import FIXTURES
 from tests.conformance.endpoints import UNUSED, Row, done, rows_of
 from tests.conformance.fixture import Fixture
-from tests.conformance.world import TOKEN_OPERATIONS, World, world_of
+from tests.conformance.world import TOKEN_OPERATIONS, World, needs_remote, world_of
 
 ROWS = [
     (fixture, row)
@@ -69,6 +69,7 @@ def problems(row: Row, made: list[dict[str, object]]) -> list[str]:
 
 
 async def test_every_call_offered_by_name_is_a_row_with_its_arguments(world: World) -> None:
+    needs_remote(world)
     used: defaultdict[str, set[str]] = defaultdict(set)
     for row in rows_of(world.fixture.provider):
         if row.used.startswith("call "):

@@ -2,7 +2,7 @@
 
 from syncd.model.operation import Receipt, WriteKind
 from syncd.ports.errors import CredentialsRejected, TokenRejected
-from tests.conformance.world import World, error_of, one_field
+from tests.conformance.world import World, error_of, needs_remote, one_field
 
 
 def has_tokens(world: World) -> bool:
@@ -65,6 +65,7 @@ class TestLogin:
     async def test_credentials_that_are_refused_are_told_by_reads_and_writes(
         self, world: World
     ) -> None:
+        needs_remote(world)
         ref = world.person_opens()
         await world.read(ref)
         world.person("locks_login")

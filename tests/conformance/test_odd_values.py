@@ -12,7 +12,7 @@ from syncd.model.ticket import Ticket
 from syncd.ports.adapter import Adapter, PollResult, TicketRef
 from syncd.ports.errors import NotFound, RemoteContext, Unsupported
 from syncd.transport.request import Answer, Request
-from tests.conformance.world import World, error_of
+from tests.conformance.world import World, error_of, needs_remote
 
 Place = tuple[str | int, ...]
 
@@ -145,6 +145,7 @@ class TestOddValues:
     """No value in any place of an answer is a bug here, or hides the ticket from the store."""
 
     async def test_any_value_in_any_place_ends_well(self, world: World) -> None:
+        needs_remote(world)
         ref, answers = await recorded(world)
         replay = Replay(answers)
         found: list[str] = []
@@ -162,6 +163,7 @@ class TestOddValues:
     async def test_half_a_letter_hides_neither_the_ticket_nor_the_rest_of_its_text(
         self, world: World
     ) -> None:
+        needs_remote(world)
         ref = world.person_opens()
         words = max((one for one in world.fixture.person.values() if isinstance(one, str)), key=len)
 

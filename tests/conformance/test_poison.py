@@ -10,7 +10,7 @@ import pytest
 from syncd.ports.adapter import PollResult
 from syncd.transport.request import Answer, Request
 from tests.conformance.test_feed import Follower, following
-from tests.conformance.world import World
+from tests.conformance.world import World, needs_remote
 
 POISONS: dict[str, object] = {"empty": {}, "number": 7, "null": None, "text": "odd", "list": [[]]}
 
@@ -78,6 +78,7 @@ class TestPoison:
     async def test_an_item_that_cannot_be_read_is_told_and_loses_nothing(
         self, world: World, place: int, value: object
     ) -> None:
+        needs_remote(world)
         plain = await following(world)
         follower = Noting(world)
         follower.cursor, follower.known = plain.cursor, plain.known

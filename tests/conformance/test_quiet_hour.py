@@ -45,7 +45,8 @@ def followed() -> list[Fixture]:
     for one in all_fixtures().values():
         settings = PROVIDERS[one.provider].settings_model
         own = settings.model_validate(own_keys(one, "http://127.0.0.1:1"))
-        if PROVIDERS[one.provider].features(own).reading is not Reading.WATCH:
+        is_watched = PROVIDERS[one.provider].features(own).reading is Reading.WATCH
+        if not is_watched and not one.is_served:  # what is served asks no vendor
             kit = {name: value for name, value in one.kit.items() if name not in ("feed", "scan")}
             found.append(replace(one, kit=kit | PAGES.get(one.provider, {})))
     return found

@@ -67,7 +67,7 @@ class TestReadAfterWrite:
         ref = await world.opened()
         before = await world.read(ref)
         for kind in sorted(world.features.comment_kinds):
-            sent = [("Any news?", KEY), ("Second line\nthird — Æ", OTHER_KEY)]
+            sent = [("Any news?", world.key()), ("Second line\nthird — Æ", world.key())]
             for body, key in sent:
                 world.advance(2)
                 draft = world.comment(body, kind)

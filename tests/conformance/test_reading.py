@@ -15,7 +15,7 @@ from syncd.ports.errors import (
     Unreachable,
 )
 from syncd.transport.request import Answer, Request
-from tests.conformance.world import World, error_of
+from tests.conformance.world import World, error_of, needs_remote
 
 TO_A_TICKET = tuple(kind for kind in WriteKind if kind is not WriteKind.CREATE)
 
@@ -64,6 +64,7 @@ class TestAnotherTicket:
         world.wire.rewrite = rewrite
 
     async def test_a_read_answered_with_another_ticket_is_odd(self, world: World) -> None:
+        needs_remote(world)
         ref = world.person_opens()
         assert (await world.read(ref)).id == ref.id
         self.arrange(world, ref)
@@ -74,6 +75,7 @@ class TestAnotherTicket:
     async def test_a_write_answered_with_another_ticket_is_not_its_receipt(
         self, world: World, kind: WriteKind
     ) -> None:
+        needs_remote(world)
         if not world.can(kind):
             pytest.skip(f"{world.fixture.name} declares no {kind}")
         ref = await world.opened()
@@ -99,6 +101,7 @@ class TestBadAnswers:
 
     @pytest.mark.parametrize("body", ["html", "cut"])
     async def test_garbage_with_200_is_odd(self, world: World, body: str) -> None:
+        needs_remote(world)
         ref = world.person_opens()
         for operation in await self.operations(world, ref):
             world.sandbox.faults.next("garbage", operation=operation, body=body)
@@ -108,6 +111,7 @@ class TestBadAnswers:
 
     @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b"7", b'"x"', b"\xff", b"[[["])
     async def test_json_of_another_shape_is_odd(self, world: World, body: bytes) -> None:
+        needs_remote(world)
         ref = world.person_opens()
         world.wire.rewrite = lambda _request, answer: replace(answer, body=body)
         told = await error_of(world.read(ref))
@@ -117,6 +121,7 @@ class TestBadAnswers:
     async def test_an_outage_is_unreachable_and_a_hiccup_is_not_noticed(
         self, world: World, fault: str
     ) -> None:
+        needs_remote(world)
         ref = world.person_opens()
         operation = (await self.operations(world, ref))[0]
         world.sandbox.faults.next(fault, operation=operation, status=503)
@@ -125,6 +130,7 @@ class TestBadAnswers:
         assert isinstance(await error_of(world.read(ref)), Unreachable)
 
     async def test_being_asked_to_wait_for_ever_is_told(self, world: World) -> None:
+        needs_remote(world)
         ref = world.person_opens()
         operation = (await self.operations(world, ref))[0]
         world.sandbox.faults.next("rate_limited", operation=operation, retry_after_s=2)

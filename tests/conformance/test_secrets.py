@@ -9,7 +9,7 @@ import structlog
 from syncd.log import ExchangeLog
 from syncd.model.operation import WriteKind
 from syncd.ports.adapter import Expectation
-from tests.conformance.world import World, error_of, one_field
+from tests.conformance.world import World, error_of, needs_remote, one_field
 
 FAULTS = ("garbage", "error_before", "error_after", "lost_answer", "reset_before", "rate_limited")
 
@@ -83,6 +83,7 @@ class TestSecrets:
     async def test_an_error_that_quotes_our_login_shows_no_secret(
         self, world: World, status: int
     ) -> None:
+        needs_remote(world)
         ref = await world.opened()
         told: list[object] = []
         with structlog.testing.capture_logs() as logged:

@@ -447,12 +447,17 @@ def normalise(name: str, value: Value, template: Template) -> Value:
 
 def normalise_text(text: str) -> str:
     """Give the form of a longer text in which spellings are equal: see `normalise`."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = storable(text).replace("\r\n", "\n").replace("\r", "\n")
     keys: tuple[OperationKey, ...] = (OperationKey(""),)
     while keys:
         text, keys = marker.split(text)
     lines = unicodedata.normalize("NFC", text).split("\n")
     return "\n".join(line.rstrip() for line in lines).rstrip("\n")
+
+
+def storable(text: str) -> str:
+    """Take out what no text may hold: NUL, which PostgreSQL refuses, and half surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "ignore").decode("utf-8")
 
 
 def _label(text: str) -> str:

@@ -58,6 +58,7 @@ from syncd.providers.smartops.mapping import (
     Access,
     FieldKind,
     Template,
+    storable,
 )
 from syncd.providers.smartops.settings import SmartOpsSettings
 from syncd.providers.smartops.wire import Details, format_instant
@@ -348,19 +349,20 @@ class ServedAdapter:
     async def _change(self, write: Write, file: FileSource | None) -> ServedChange:
         if write.comment is not None:
             draft = write.comment
-            note = NoteDraft(kind=draft.kind, author=draft.author or US, body=draft.body)
-            return ServedChange(by=draft.author or US, notes=(note,))
+            author = storable(draft.author) or US
+            note = NoteDraft(kind=draft.kind, author=author, body=storable(draft.body))
+            return ServedChange(by=author, notes=(note,))
         if write.attachment is not None:
             return ServedChange(by=US, files=(await self._file(write, file),))
         fields: dict[str, str] = {}
         notes: list[NoteDraft] = []
         for name, value in write.fields.items():
             if name in NOTE_NAMES:
-                body = mapping.written_text(name, value)
+                body = storable(mapping.written_text(name, value))
                 if body:
                     notes.append(NoteDraft(kind=CommentKind(name), author=US, body=body))
             else:
-                fields[self._writable(name)] = mapping.written_text(name, value)
+                fields[self._writable(name)] = storable(mapping.written_text(name, value))
         return ServedChange(by=US, fields=fields, notes=notes)
 
     def _writable(self, name: str) -> str:
@@ -376,10 +378,17 @@ class ServedAdapter:
         draft = write.attachment
         if draft is None or file is None:
             raise mapping.CannotCarry("an attachment without its bytes")
+        if not draft.name.isprintable() or not {"/", "\\"}.isdisjoint(draft.name):
+            raise mapping.CannotCarry(f"{draft.name!r} is no file's name")
         digest, size = draft.digest, draft.size_bytes
+        most = self._features.limits.attachment_bytes
+        if size is not None and size > most:
+            raise mapping.CannotCarry(f"the file has {size} bytes; {most} are taken")
         if not digest or size is None or not await self._served.has_file(digest):
-            most = self._features.limits.attachment_bytes
-            digest, size = await self._served.keep_file(file.open(), max_bytes=most)
+            kept, length = await self._served.keep_file(file.open(), max_bytes=most)
+            if (digest or kept, length if size is None else size) != (kept, length):
+                raise mapping.CannotCarry(f"the file has {length} bytes, and not those announced")
+            digest, size = kept, length
         return FileDraft(
             name=draft.name,
             content_type=draft.content_type,
@@ -410,7 +419,8 @@ class ServedAdapter:
 
     async def check(self, expectation: Expectation) -> Sequence[CheckFinding]:
         known = {info.name for info in self.fields(TICKET_KIND)}
-        findings = [
+        findings = [CheckFinding(ok=True, what="served by the daemon itself")]
+        findings += [
             CheckFinding(ok=False, what=f"no such field: {name}")
             for name in sorted(set(expectation.values) - known)
         ]
@@ -420,7 +430,7 @@ class ServedAdapter:
                 CheckFinding(ok=False, what=f"status {label} is not among `statuses`")
                 for label in labels
             ]
-        return findings or [CheckFinding(ok=True, what="served by the daemon itself")]
+        return findings
 
     async def call(self, name: str, arguments: Mapping[str, str]) -> object:
         self._refuse(f"no call {name}: the daemon itself is the system")
