@@ -84,7 +84,9 @@ def _address(url: str, store: "StoreSettings") -> str:
 async def restored(cli: Cli) -> int:
     """Say that the store was restored from a backup.
 
-    Every operation that was not settled counts as unknown: it is probed before it is sent.
+    Every operation that was not settled counts as unknown: it is probed before it is sent. So is
+    whatever is planned anew and may have been written in the lost time; links rest until both their
+    tickets were read. What was pushed in the lost time is asked for by `syncd resync`.
     """
     from syncd.app.stored import PREFIX_CHARS
     from syncd.ports.clock import SystemIds

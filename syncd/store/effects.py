@@ -267,6 +267,11 @@ def apply_receipt(effects: Effects, row: Row, receipt: Receipt, told: Told) -> b
     return True
 
 
+_NO_STRANGER = (
+    sa.update(t.ticket).where(_k.id == sa.bindparam("row"), _k.stray.is_(True)).values(stray=False)
+)
+
+
 def _adopt_ticket(tx: Tx, row: Row, receipt: Receipt, now: datetime) -> TicketRow | None:
     """Give the link its new ticket; None when that ticket has another partner."""
     created = ensure_ticket(
@@ -288,7 +293,7 @@ def _adopt_ticket(tx: Tx, row: Row, receipt: Receipt, now: datetime) -> TicketRo
         sa.update(t.link).where(c.id == row.link).values({column: created, c.phase: LinkPhase.OPEN})
     )
     # After a restored backup it may have been met before anybody knew whose it is.
-    tx.run(sa.update(t.ticket).where(_k.id == created, _k.stray.is_(True)).values(stray=False))
+    tx.run(_NO_STRANGER, {"row": created})
     tx.run(
         sa.update(t.operation)
         .where(

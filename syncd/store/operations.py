@@ -7,6 +7,7 @@ with who gave it.
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -95,12 +96,17 @@ def list_operations(
     tx: Tx, *, states: Collection[OperationState] | None = None, limit: int = 200
 ) -> list[OperationRecord]:
     """Return operations, oldest first; those that are open or parked unless states are named."""
-    asked = tuple(states or t.UNSETTLED)
+    query = _listing(tuple(states or t.UNSETTLED))
+    return [record_of(row) for row in tx.rows(query, {"most": limit})]
+
+
+@cache
+def _listing(asked: tuple[OperationState, ...]) -> sa.Select[Any]:
     query = _QUERY.where(t.state_in(*asked)).order_by(_o.id)
     if set(asked) <= {*t.UNSETTLED}:
         # By an expression, or SQLite walks the table in the order of its ids.
         query = _QUERY.where(*t.among_unsettled(*asked)).order_by(_o.id + 0)
-    return [record_of(row) for row in tx.rows(query.limit(limit))]
+    return query.limit(sa.bindparam("most", type_=sa.Integer()))
 
 
 def of_link(tx: Tx, link_id: LinkRow, *, limit: int = 200) -> list[OperationRecord]:

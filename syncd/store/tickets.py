@@ -452,6 +452,9 @@ def save_read(
     return SaveResult.CHANGED
 
 
+_SNAPSHOT = sa.select(_c.snapshot).where(_c.id == _P("row"))
+
+
 def _snapshot(tx: Tx, row: TicketRow) -> Ticket | None:
     text = tx.scalar(_SNAPSHOT, {"row": row})
     return None if text is None else codec.decode_ticket(text)
