@@ -426,6 +426,7 @@ class Daemon:
             "reasons": list(ready.problems),
             "sending": sending,
             "safe_to_restart": sending == 0,
+            "read_at": {name: at.isoformat() for name, at in self._intake.read_at.items()},
         }
 
     def _told(self) -> dict[str, object]:

@@ -153,6 +153,8 @@ class Intake:
         self._wake = wake or asyncio.Event()
         self._delivery_wake = delivery_wake or asyncio.Event()
         self._missing = Missing(self._options.gone_after)
+        self.read_at: dict[ConnectionName, datetime] = {}
+        """When a ticket of a connection was last read; the store keeps only when one changed."""
         self._owner = ports.ids.token(OWNER_CHARS)
         self._reads_until: dict[ConnectionName, datetime] = {}
         self._fuses = Fusebox(ports.db)
@@ -395,7 +397,9 @@ class Intake:
         total = Round()
         for result, each in results:
             total = _add(total, each)
-            if result.reading is not Reading.READ:
+            if result.reading is Reading.READ:
+                self.read_at[connection] = clock.now()
+            else:
                 await self._read_failed(result, gone=result.due.row in gone)
                 total = _add(total, Round(failed=1))
         return total

@@ -13,6 +13,8 @@ from syncd.store.tx import Tx
 
 LINKS_MAX = 1_000
 """Newest links of one trouble that are looked at."""
+FAILING_MAX = 1_000
+"""Tickets of one connection that are counted as not read."""
 
 _c = t.ticket.c
 _k = t.link.c
@@ -91,12 +93,21 @@ def unopened(tx: Tx) -> list[Unopened]:
     ]
 
 
-def failing(tx: Tx, connection: ConnectionName, most: int) -> list[tuple[str, str]]:
-    """Name tickets that could not be read when last tried, each with the last error."""
+def failing(tx: Tx, connection: ConnectionName) -> list[tuple[str, str]]:
+    """Name tickets that could not be read when last tried, each with the last error.
+
+    One whose links have all ended (it is gone, or people parted it) is not waited for.
+    """
+    own = sa.or_(_k.itsm_ticket == _c.id, _k.vendor_ticket == _c.id)
+    ended = _k.phase.in_((LinkPhase.GONE, LinkPhase.REMOVED))
+    is_over = sa.and_(
+        sa.exists(sa.select(_k.id).where(own, ended)),
+        ~sa.exists(sa.select(_k.id).where(own, ~ended)),
+    )
     query = (
         sa.select(_c.number, _c.external_id, _c.read_error)
-        .where(_c.connection == connection, _c.read_failures > 0, _c.gone_at.is_(None))
+        .where(_c.connection == connection, _c.read_failures > 0, _c.gone_at.is_(None), ~is_over)
         .order_by(_c.id)
-        .limit(most)
+        .limit(FAILING_MAX)
     )
     return [(row.number or row.external_id, row.read_error or "") for row in tx.rows(query)]

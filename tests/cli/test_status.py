@@ -1,5 +1,6 @@
 """`status` on one screen: who is needed, what is late, how every part is."""
 
+import re
 import textwrap
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -96,6 +97,16 @@ def test_when_all_is_well_it_says_so_and_that_a_restart_is_safe(office: Office) 
         from seen to delivered: half within 0.0s, 99% within 0.0s
         restart: safe now"""
     )
+
+
+def test_a_connection_read_ticket_by_ticket_shows_reads_without_news_too(office: Office) -> None:
+    in_step(office)
+    polled(office)
+    office.later(3600)
+    quiet = {DESK: (office.now - timedelta(seconds=5)).isoformat()}
+    rows = shown(office, running(office, read_at=quiet)).splitlines()
+    desk = next(each for each in rows if each.startswith("servicedesk"))
+    assert re.match(r"servicedesk +up +5s ago +60m ago ", desk)
 
 
 def test_what_needs_a_person_comes_first_with_its_command(office: Office) -> None:
@@ -202,6 +213,10 @@ def test_an_open_ticket_whose_partner_is_gone_needs_a_person_and_nothing_is_late
         )
     ]
     assert found.late == ()
+    # Named by its feed once more, it is looked for again; that it is missing is known already.
+    office.writes(tickets.hasten, [vendors], office.now)
+    again = standing(office, running(office))
+    assert (again.needs, again.late) == (found.needs, ())
     office.read(DESK, ticket(status="Resolved"))
     assert standing(office, running(office)).needs == ()
 

@@ -48,6 +48,20 @@ async def test_a_read_that_a_write_overlapped_is_thrown_away_and_repeated(world:
     assert stored.snapshot == world.carrier.ticket(vendor) != before
 
 
+async def test_a_read_without_news_is_known_to_have_been_made_and_one_that_failed_is_none(
+    world: World,
+) -> None:
+    case = world.carrier.open(title="t")
+    await world.read()
+    row, before = await world.row(world.carrier, case), world.intake.read_at[CARRIER]
+    for fate, moved in ((Fate.UNREACHABLE, False), (Fate.OK, True)):
+        world.carrier.fate = lambda call, fate=fate: fate if call == "read" else Fate.OK
+        world.clock.advance(600)
+        await world.run(_hasten, row)
+        await world.intake.run_round()
+        assert (world.intake.read_at[CARRIER] > before) is moved
+
+
 async def test_a_ticket_that_is_being_written_is_not_read(world: World) -> None:
     itsm, vendor = await world.linked()
     world.desk.set(itsm, priority="2")

@@ -248,13 +248,15 @@ def _late_reading(
 def _unreadable(tx: Tx, stored: reports.Status, settings: Settings) -> Iterator[str]:
     """Name tickets that cannot be read, of connections that are not paused."""
     for connection in stored.connections:
-        name, number = connection.record.pin.name, connection.tickets.failing
-        if number and name in settings.connections and connection.record.pause is None:
-            found = troubled.failing(tx, name, NAMED_MAX)
-            more = ", …" if number > len(found) else ""
-            named = ", ".join(label for label, _ in found) + more
-            why = f": {cut(found[0][1], DETAIL_CHARS_MAX)}" if found and found[0][1] else ""
-            yield f"{name}: {count(number, 'ticket')} cannot be read ({named}){why}"
+        name = connection.record.pin.name
+        if name not in settings.connections or connection.record.pause is not None:
+            continue
+        found = troubled.failing(tx, name) if connection.tickets.failing else []
+        if found:
+            more = ", …" if len(found) > NAMED_MAX else ""
+            named = ", ".join(label for label, _ in found[:NAMED_MAX]) + more
+            why = f": {cut(found[0][1], DETAIL_CHARS_MAX)}" if found[0][1] else ""
+            yield f"{name}: {count(len(found), 'ticket')} cannot be read ({named}){why}"
 
 
 def _is_late(feed: FeedRecord, limit: datetime) -> bool:
@@ -292,9 +294,10 @@ def state_in_words(connection: ConnectionStatus) -> str:
     return record.health or "not used yet"
 
 
-def last_read_at(connection: ConnectionStatus) -> datetime | None:
-    """Say when something was last read of a connection."""
-    times = [connection.record.last_read_at]
+def last_read_at(connection: ConnectionStatus, daemon: Mapping[str, Any] | None) -> datetime | None:
+    """Say when something was last read of a connection; the daemon knows of reads without news."""
+    told = (daemon or {}).get("read_at", {}).get(str(connection.record.pin.name))
+    times = [connection.record.last_read_at, datetime.fromisoformat(told) if told else None]
     times += [feed.last_poll_at for feed in connection.feeds if not feed.failures]
     return max((at for at in times if at is not None), default=None)
 

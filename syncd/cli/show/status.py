@@ -90,7 +90,7 @@ def _connection(each: ConnectionStatus, standing: Standing) -> list[Part]:
     return [
         str(each.record.pin.name),
         (state, style),
-        ago(last_read_at(each), standing.now),
+        ago(last_read_at(each, standing.daemon), standing.now),
         ago(each.record.last_write_at, standing.now),
         f"{each.tickets.known:,}",
         standing.budget(each.record.pin.name),
