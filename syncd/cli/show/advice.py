@@ -9,8 +9,12 @@ from syncd.cli.text import ahead
 from syncd.model.operation import OperationState, ParkReason, WriteKind
 from syncd.store.records import OperationRecord
 
-_REPLACED = frozenset({WriteKind.UPDATE, WriteKind.STATUS})
-"""Writes of values: a newer one takes the place of one that was refused."""
+_REPLACED = {
+    WriteKind.CREATE: "; a change of the ticket replaces it",
+    WriteKind.UPDATE: "; a change of the same field replaces it",
+    WriteKind.STATUS: "; a change of the same field replaces it",
+}
+"""Writes of values, of which a newer one takes the place of one that was refused."""
 
 BY_ITSELF = "by itself"
 """Ends what a running daemon will do."""
@@ -118,10 +122,9 @@ def _parked(whole: WholeOperation) -> Advice:
 
 def _refused(whole: WholeOperation) -> Advice:
     record = whole.detail.record
-    replaced = "; a change of the same field replaces it" if record.kind in _REPLACED else ""
     return Advice(
         why=f"{_called(record)} refused it: {record.detail or 'no reason given'}",
-        next=f"nothing by itself{replaced}",
+        next=f"nothing by itself{_REPLACED.get(record.kind, '')}",
         ways=_again(record, "what it refused is put right"),
         support=whole.support,
     )
