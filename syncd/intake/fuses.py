@@ -66,7 +66,7 @@ class Fusebox:
         self._gathering: dict[ConnectionName, datetime] = {}
         self._gaps: set[ConnectionName] = set()
         self._after: int | None = None
-        self._counted: set[int] = set()
+        self._counted: frozenset[int] = frozenset()
         self._judged_until: datetime | None = None
         self._log = structlog.get_logger("syncd.intake")
 
@@ -140,13 +140,14 @@ class Fusebox:
             return
         window_s = max((each.fuses.within_s for each in config.mappings.values()), default=0.0)
         since = now - timedelta(seconds=window_s)
-        newest, changes = await self._db.read(_changes, since, self._after)
+        newest, changes = await self._db.read(_changes, since, self._after, self._counted)
+        self._after = max(0, newest - LATE_MAX)
         for change in changes:
             rules = config.mappings.get(change.mapping)
             if rules is not None and change.operation not in self._counted:
                 self._lately_of(rules, now).signs.append(_sign_of(config, rules, change))
-        self._after = max(0, newest - LATE_MAX)
-        self._counted = {each.operation for each in changes if each.operation > self._after}
+        counted = self._counted.union(change.operation for change in changes)
+        self._counted = frozenset(each for each in counted if each > self._after)
 
     def note(self, signs: Iterable[Sign]) -> None:
         """Remember what was decided; where others decide too, all of it is recalled instead."""
@@ -200,11 +201,13 @@ class Fusebox:
         return judge(signs, count, rules.fuses)
 
 
-def _changes(tx: Tx, since: datetime, after: int | None) -> tuple[int, list[fuses.PlannedChange]]:
+def _changes(
+    tx: Tx, since: datetime, after: int | None, known: frozenset[int]
+) -> tuple[int, list[fuses.PlannedChange]]:
     newest = fuses.newest_operation(tx)
     if after is None:
         after = max(0, newest - SIGNS_MAX)
-    return newest, list(fuses.changes_since(tx, since, after=after))
+    return newest, fuses.changes_since(tx, since, after=after, known=known)
 
 
 def _sign_of(config: IntakeConfig, rules: MappingRules, change: fuses.PlannedChange) -> Sign:

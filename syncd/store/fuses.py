@@ -1,6 +1,6 @@
 """What fuses count: links of a mapping, what waits to be decided, what a link carried lately."""
 
-from collections.abc import Iterator
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,11 +8,12 @@ import sqlalchemy as sa
 
 from syncd.core.fuses import Move
 from syncd.core.state import Rank, Reason
-from syncd.model.ids import LinkRow, MappingName, Side
+from syncd.model.ids import LinkRow, MappingName, Side, TicketRow
 from syncd.model.operation import OperationState, WriteKind
 from syncd.model.ticket import Ticket
 from syncd.store import codec, lanes
 from syncd.store import tables as t
+from syncd.store.tickets import load_tickets
 from syncd.store.tx import Tx
 from syncd.store.types import Instant
 
@@ -27,8 +28,7 @@ _PLANNED = (
 )
 _NEWEST = sa.select(sa.func.max(_o.id))
 _CHANGES = (
-    sa.select(_o.id, _o.mapping, _o.link, _o.target, _o.kind, _o.rank, _o.planned_at, _t.snapshot)
-    .join(t.ticket, _t.id == _o.source_row)
+    sa.select(_o.id, _o.mapping, _o.link, _o.target, _o.kind, _o.rank, _o.planned_at, _o.source_row)
     .where(_o.id > _P("after"), _o.planned_at >= _P("since", type_=Instant()))
     .where(_o.kind.in_((WriteKind.UPDATE, WriteKind.STATUS)), _o.reason != Reason.REFERENCE)
     .order_by(_o.id)
@@ -64,10 +64,23 @@ def newest_operation(tx: Tx) -> int:
     return int(tx.scalar(_NEWEST) or 0)
 
 
-def changes_since(tx: Tx, since: datetime, *, after: int) -> Iterator[PlannedChange]:
-    """List the changes planned since an instant, of operations with a greater number, in order."""
-    for row in tx.rows(_CHANGES, {"after": after, "since": since}):
-        yield PlannedChange(
+def changes_since(
+    tx: Tx, since: datetime, *, after: int, known: Container[int] = ()
+) -> list[PlannedChange]:
+    """List the changes planned since an instant, in order.
+
+    Args:
+        tx: the transaction.
+        since: the instant.
+        after: only operations with a greater number.
+        known: numbers that are left out.
+    """
+    rows = [
+        row for row in tx.rows(_CHANGES, {"after": after, "since": since}) if row.id not in known
+    ]
+    sources = load_tickets(tx, {TicketRow(row.source_row) for row in rows})
+    return [
+        PlannedChange(
             operation=row.id,
             mapping=MappingName(row.mapping),
             link=LinkRow(row.link),
@@ -75,8 +88,10 @@ def changes_since(tx: Tx, since: datetime, *, after: int) -> Iterator[PlannedCha
             kind=WriteKind(row.kind),
             is_closing=row.rank == lanes.RANKS[Rank.CLOSING],
             planned_at=row.planned_at,
-            source=None if row.snapshot is None else codec.decode_ticket(row.snapshot),
+            source=sources[TicketRow(row.source_row)].snapshot,
         )
+        for row in rows
+    ]
 
 
 def count_links(tx: Tx, mapping: MappingName) -> int:

@@ -296,7 +296,7 @@ async def test_sending_and_deciding_never_walk_all_operations_or_links(sqlite_ur
         await database.write(outbox.unsettled_creates, CARRIER, KIND)
         await database.write(fuses.awaiting_decision, now=NOW, after=NOW)
         await database.write(fuses.newest_operation)
-        await database.write(lambda tx: list(fuses.changes_since(tx, NOW, after=1)))
+        await database.write(fuses.changes_since, NOW, after=1)
         raw.set_trace_callback(None)
         asked = [each for each in told if each.startswith(("SELECT", "UPDATE", "DELETE"))]
         walked = {
