@@ -41,6 +41,7 @@ def changed_inputs(slots: Slots, rule: FieldRule, view: View) -> bool | None:
         for name, value in now.items()
         if not is_ours(slots, side, name, value)
         and not is_before_ours(slots, side, name, value)
+        and not may_be_ours(slots, side, name, value)
         and (rule.relay or not is_of_another_link(slots, view, name))
     }
     if not isinstance(before, Mapping):
@@ -55,6 +56,16 @@ def has_stale_input(slots: Slots, rule: FieldRule, view: View) -> bool:
     if not rule.relay and any(_is_held(slots, side, view, name) for name in now):
         return True
     return any(is_before_ours(slots, side, name, value) for name, value in now.items())
+
+
+def may_be_ours(slots: Slots, side: Side, name: str, told: str) -> bool:
+    """Whether a field shows what an unsettled write of ours may have left there, reshaped.
+
+    The write's outcome tells; what a person put there is news just as well when that is known.
+    """
+    return not is_ours(slots, side, name, told) and any(
+        slots.is_unsettled(side, slot) for slot in _slots_writing(slots, side, name)
+    )
 
 
 def is_of_another_link(slots: Slots, view: View, name: str) -> bool:
@@ -149,6 +160,8 @@ def plan_directed(slots: Slots, draft: Draft) -> None:
         names = inputs(rule.expression, slots.state.rules.derive)
         source_value = fingerprint(view, names)
         changed = changed_inputs(slots, rule, view)
+        if any(may_be_ours(slots, rule.target_side.other, *one) for one in source_value.items()):
+            continue
         if changed:
             _write_directed(slots, draft, rule, view, source_value)
         elif changed is None and _is_first_look(slots, rule):

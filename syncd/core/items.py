@@ -196,7 +196,7 @@ def _own_effect(
         if operation.item is not None:
             return  # Settling it completes the pair.
     carried = next((pair for pair in slots.state.pairs if pair.key == key), None)
-    if carried is None or carried.target_id:
+    if carried is None or carried.target_id or carried.state is PairState.SKIPPED:
         _account(items, side, comment, (PairState.SKIPPED, f"written by syncd ({key})"))
         return
     items.pairs.append(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from syncd.core.evaluate import View, fingerprint, inputs_of
-from syncd.core.fields import is_before_ours, is_of_another_link, is_ours
+from syncd.core.fields import is_before_ours, is_of_another_link, is_ours, may_be_ours
 from syncd.core.rules import NoteRule
 from syncd.core.slots import Draft, Slots
 from syncd.core.state import PlannedOperation, Reason, SlotMove
@@ -59,6 +59,7 @@ def _is_news(slots: Slots, rule: NoteRule, view: View) -> bool:
         for name, value in now.items()
         if not is_ours(slots, side, name, value)
         and not is_before_ours(slots, side, name, value)
+        and not may_be_ours(slots, side, name, value)
         and not is_of_another_link(slots, view, name)
     }
     if isinstance(before, Mapping):
@@ -81,7 +82,10 @@ def _tells(value: str) -> bool:
 def _is_stale(slots: Slots, rule: NoteRule, view: View) -> bool:
     side = rule.target_side.other
     shown = _shown(slots, rule, view).items()
-    return any(is_before_ours(slots, side, name, value) for name, value in shown)
+    return any(
+        is_before_ours(slots, side, name, value) or may_be_ours(slots, side, name, value)
+        for name, value in shown
+    )
 
 
 def _noted(rule: NoteRule, text: str, move: SlotMove) -> PlannedOperation:

@@ -7,10 +7,10 @@ from syncd.core.retry import Look, Stage, after_look
 from syncd.core.state import ItemKind
 from syncd.delivery import outcomes
 from syncd.delivery.outcomes import Progress, Verdict
-from syncd.delivery.sending import normalised
+from syncd.delivery.sending import normalised, told
 from syncd.delivery.tools import Tools
 from syncd.model.errors import BrokenInvariant
-from syncd.model.operation import Finding, ParkReason, ProbeResult, WriteKind
+from syncd.model.operation import Finding, ParkReason, ProbeResult, Receipt, WriteKind
 from syncd.model.outbox import ClaimedOperation
 from syncd.ports.errors import OddAnswer
 
@@ -53,7 +53,7 @@ async def look(op: ClaimedOperation, tools: Tools, progress: Progress) -> ProbeR
     """Ask the provider, with the write as it was sent."""
     file = op.write.attachment
     if file is not None:
-        progress.complete(replace(op.write, attachment=replace(file, name=clean(file.name))))
+        progress.complete(told(replace(op.write, attachment=replace(file, name=clean(file.name)))))
     async with tools.lanes.slot(op.connection):
         # What is looked at is as old as the start of the reading, not as the wait before it.
         progress.started_at = tools.clock.now()
@@ -64,15 +64,24 @@ async def look(op: ClaimedOperation, tools: Tools, progress: Progress) -> ProbeR
 
 
 async def _without_known(op: ClaimedOperation, tools: Tools, result: ProbeResult) -> ProbeResult:
-    """Leave out what is accounted for otherwise: where no marker tells, files only look alike."""
-    if result.receipt is None or op.write.kind is not WriteKind.ATTACHMENT:
+    """Leave out what is accounted for otherwise: where no marker tells, effects only look alike."""
+    kind = _ALIKE.get(op.write.kind)
+    is_marked = kind is ItemKind.COMMENT and tools.terms(op).feature.marker
+    if result.receipt is None or kind is None or is_marked:
         return result
-    known = await tools.ledger.accounted(op, ItemKind.ATTACHMENT)
-    effects = [each for each in (result.receipt, *result.others) if each.attachment_id not in known]
+    known = await tools.ledger.accounted(op, kind)
+    effects = [each for each in (result.receipt, *result.others) if _made(each, kind) not in known]
     if not effects:
         seen = f"{result.looked_at}; what looks like it is another"
         return ProbeResult(finding=Finding.ABSENT, looked_at=seen)
     return replace(result, receipt=effects[0], others=tuple(effects[1:]))
+
+
+_ALIKE = {WriteKind.ATTACHMENT: ItemKind.ATTACHMENT, WriteKind.COMMENT: ItemKind.COMMENT}
+
+
+def _made(receipt: Receipt, kind: ItemKind) -> str | None:
+    return receipt.attachment_id if kind is ItemKind.ATTACHMENT else receipt.comment_id
 
 
 def _absent(op: ClaimedOperation, tools: Tools, progress: Progress, result: ProbeResult) -> Verdict:

@@ -405,6 +405,17 @@ def account_for_source(effects: Effects, row: Row, slots: Mapping[str, SlotMove]
 
 
 def _complete_pair(effects: Effects, row: Row, receipt: Receipt) -> None:
+    if row.kind == WriteKind.COMMENT and row.item_kind != ItemKind.COMMENT and receipt.comment_id:
+        # Words of our own are nobody's copy: where no marker tells them, their id does.
+        own = ItemPair(
+            kind=ItemKind.COMMENT,
+            origin=Side(row.target),
+            source_id=receipt.comment_id,
+            state=PairState.SKIPPED,
+            reason=f"written by syncd ({row.key})",
+            key=row.key,
+        )
+        save_pairs(effects.writes, row.link, [own])
     if row.item_kind is None:
         return
     made = receipt.attachment_id if row.item_kind == "attachment" else receipt.comment_id

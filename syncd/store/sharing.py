@@ -21,10 +21,13 @@ _AROUND = sa.select(_c.id, _c.vendor_ticket, _c.partner_connection, _c.tombstone
     _c.itsm_ticket == _P("itsm"), _c.id != _P("link")
 )
 
+_IS_COPY = sa.and_(_i.origin == Side.VENDOR, _i.target_id != "")
+# What a link said of its own carries its operation's key, and is nobody's copy.
+_IS_OWN = sa.and_(_i.origin == Side.ITSM, _i.state == PairState.SKIPPED, _i.key.is_not(None))
 _WRITTEN = (
-    sa.select(_i.kind, _i.target_id)
+    sa.select(_i.kind, sa.case((_IS_COPY, _i.target_id), else_=_i.source_id).label("made"))
     .join(t.link, _c.id == _i.link)
-    .where(_c.itsm_ticket == _P("row"), _i.origin == Side.VENDOR, _i.target_id != "")
+    .where(_c.itsm_ticket == _P("row"), sa.or_(_IS_COPY, _IS_OWN))
 )
 
 
@@ -75,7 +78,7 @@ def written_there(tx: Tx, row: TicketRow) -> tuple[ItemPair, ...]:
         ItemPair(
             kind=ItemKind(each.kind),
             origin=Side.ITSM,
-            source_id=each.target_id,
+            source_id=each.made,
             state=PairState.FOREIGN,
         )
         for each in tx.rows(_WRITTEN, {"row": row})

@@ -51,6 +51,17 @@ def test_a_value_that_is_just_being_written_is_not_sent_back() -> None:
     assert [each.planned.target for each in world.queue[-2:]] == [Side.VENDOR, Side.VENDOR]
 
 
+def test_what_a_vendor_made_of_a_write_that_is_not_settled_is_not_sent_back() -> None:
+    world = linked(_both_ways())
+    world.sets(Side.ITSM, "title", "second")
+    world.plans()
+    world.delivers(Side.VENDOR, lose_answer=True)
+    world.sets(Side.VENDOR, "title", "SECOND")
+    assert world.plans().operations == ()
+    world.settles()
+    assert world.tickets[Side.ITSM].get("title") == "second"
+
+
 def test_a_persons_value_is_carried_back_by_the_other_rule() -> None:
     world = linked(_both_ways())
     world.sets(Side.VENDOR, "title", "as the vendor calls it")

@@ -11,7 +11,7 @@ import structlog
 
 from syncd.core.active import Question
 from syncd.core.retry import RetryPolicy
-from syncd.core.state import ItemKind, Plan, PlannedOperation, Rank, Reason, SlotMove
+from syncd.core.state import ItemKind, ItemPair, Plan, PlannedOperation, Rank, Reason, SlotMove
 from syncd.delivery.options import Hooks, Options
 from syncd.delivery.service import Delivery
 from syncd.model.ids import (
@@ -204,7 +204,7 @@ class World:
             return plans.apply_plan(
                 tx,
                 link_id,
-                Plan(operations=planned),
+                Plan(operations=planned, pairs=_pairs_of(planned)),
                 PlanContext(
                     new_key=new_key,
                     correlation_id=CorrelationId(f"c{link_id}"),
@@ -242,6 +242,11 @@ class World:
                 return
             clock.advance(max(0.01, (record - clock.now()).total_seconds()))
         raise AssertionError(f"not at rest after {limit} rounds")
+
+
+def _pairs_of(planned: Sequence[PlannedOperation]) -> tuple[ItemPair, ...]:
+    items = [each.item for each in planned if each.item is not None]
+    return tuple(ItemPair(kind=kind, origin=side, source_id=one) for kind, side, one in items)
 
 
 def _next_wake(tx: Tx) -> Any:
