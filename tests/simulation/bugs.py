@@ -12,15 +12,16 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from syncd.core import items, retry, slots
+from syncd.core import items, plan, retry, slots
 from syncd.delivery import outcomes, probing
-from syncd.intake import candidates, decide
+from syncd.intake import candidates
 from syncd.intake import service as intake
 from syncd.model.operation import Finding, OperationState, ParkReason, ProbeResult, WriteKind
 from syncd.model.outbox import OutcomeKind
 from syncd.ports.errors import OddAnswer, OutcomeUnknown, TokenRejected, Unreachable
-from syncd.store import effects, feeds, mappings, outbox, plans, settling, tickets
+from syncd.store import effects, feeds, mappings, outbox, plans, settling, tables
 from syncd.store.tx import Tx
+from tests.simulation.habits import HabitualVendor
 from tests.simulation.inline import InlineDatabase
 from tests.simulation.life import MemorySpool
 from tests.simulation.vendor import Vendor
@@ -155,6 +156,23 @@ def _another_takes_what_is_being_sent(swap: Swap) -> None:
     swap(outbox, "claim", claim)
 
 
+def _lost_claim_is_sent(swap: Swap) -> None:
+    def mark_sending(tx: Tx, *args: Any, **how: Any) -> bool:
+        right(tx, *args, **how)
+        return True
+
+    right = outbox.mark_sending
+    swap(outbox, "mark_sending", mark_sending)
+
+
+def _overtaken_settles(swap: Swap) -> None:
+    def settle(found: Any, row: Any, answer: Any) -> bool:
+        settling._settle_in_time(found, row, answer)
+        return True
+
+    swap(settling, "_settle", settle)
+
+
 def _nothing_is_recovered(swap: Swap) -> None:
     def recover(tx: Tx, **how: Any) -> Any:
         return right(tx, **(how | {"alone": False, "now": how["now"] - timedelta(days=9)}))
@@ -202,6 +220,10 @@ def _page_limit_forgotten(swap: Swap) -> None:
     swap(Vendor, "poll", poll)
 
 
+def _overlap_forgotten(swap: Swap) -> None:
+    swap(HabitualVendor, "_begin", lambda _self, since: since)
+
+
 def _odd_page_is_an_empty_one(swap: Swap) -> None:
     async def poll(self: Vendor, *args: Any) -> Any:
         try:
@@ -218,18 +240,12 @@ def _odd_page_is_an_empty_one(swap: Swap) -> None:
     swap(Vendor, "poll", poll)
 
 
-def _write_epoch_forgotten(swap: Swap) -> None:
-    def save_read(tx: Any, due: Any, ticket: Any, **how: Any) -> Any:
-        found = tx.first(tickets._FOR_SAVE, {"row": due.row})
-        epoch = found.write_epoch if found is not None else due.write_epoch
-        return right(tx, replace(due, write_epoch=epoch), ticket, **how)
-
-    right = decide.tickets.save_read
-    swap(tickets, "save_read", save_read)
-
-
 def _stale_is_news(swap: Swap) -> None:
     swap(slots.Slots, "is_stale", lambda *_: False)
+
+
+def _altered_is_news(swap: Swap) -> None:
+    swap(slots, "is_altered", lambda _sent, _read: False)
 
 
 def _a_read_that_failed_is_done(swap: Swap) -> None:
@@ -301,7 +317,10 @@ def _words_out_of_order(swap: Swap) -> None:
 
 
 def _sent_is_replaced(swap: Swap) -> None:
-    swap(slots, "is_unsent", lambda _operation: True)
+    """The core takes all for unsent, and the store, which would refuse, does so too."""
+    for module in (slots, plan):
+        swap(module, "is_unsent", lambda _operation: True)
+    swap(tables, "REPLACEABLE", tables.UNSETTLED)
 
 
 def _conflict_unseen(swap: Swap) -> None:
@@ -341,6 +360,8 @@ BUGS: Mapping[str, Callable[[Swap], None]] = MappingProxyType(
         "a second send has another key": _another_key_each_time,
         "a crash while sending counts as unsent": _crash_means_unsent,
         "another takes what is being sent": _another_takes_what_is_being_sent,
+        "who lost a claim sends all the same": _lost_claim_is_sent,
+        "who was overtaken settles all the same": _overtaken_settles,
         "nothing is recovered after a crash": _nothing_is_recovered,
         "a rejected token counts as delivered": _rejected_token_is_delivered,
         "files are cut off": _files_are_cut,
@@ -351,8 +372,9 @@ BUGS: Mapping[str, Callable[[Swap], None]] = MappingProxyType(
         "an answer is not kept": _answer_is_not_kept,
         "the cursor is committed first": _cursor_before_commit,
         "what lies past the page limit is forgotten": _page_limit_forgotten,
+        "the overlap is forgotten": _overlap_forgotten,
         "an odd page is an empty one": _odd_page_is_an_empty_one,
-        "a read that overlaps a write is believed": _write_epoch_forgotten,
+        "an altered read-back is news": _altered_is_news,
         "a stale read is news": _stale_is_news,
         "a read that failed is not repeated": _a_read_that_failed_is_done,
         "comment pairs are forgotten": _pairs_forgotten("comment"),

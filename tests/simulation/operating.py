@@ -154,8 +154,7 @@ class Operator:
         self._count(f"reform: {choice}")
         match choice:
             case "edit":
-                policy = by.choice(POLICIES)
-                await self._load(with_policy(self._world.rules, policy))
+                await self.edit(by)
             case "rename":
                 name = MappingName(f"renamed-{self._serial}")
                 await self._load(replace(self._world.rules, name=name))
@@ -166,6 +165,10 @@ class Operator:
                 await self._part(by)
             case _:
                 await self._join()
+
+    async def edit(self, by: Random) -> None:
+        """Give the mapping another policy and reload it."""
+        await self._load(with_policy(self._world.rules, by.choice(POLICIES)))
 
     async def end_reforms(self) -> None:
         """Have everything live and together again."""

@@ -43,14 +43,17 @@ from syncd.store import tables as t
 from syncd.store.records import ConnectionPin
 from syncd.store.tx import Tx
 from tests.simulation.checker import Shown
+from tests.simulation.ending import Ending, Sort
+from tests.simulation.habits import HabitualVendor, habits_of
 from tests.simulation.inline import InlineDatabase, Memory
 from tests.simulation.life import DESK, NAMES, Killed, MemorySpool, SeededIds, current
 from tests.simulation.operating import Operator
 from tests.simulation.people import People
 from tests.simulation.scenarios import Scenario
-from tests.simulation.traits import Fate
+from tests.simulation.traits import Fate, Profile
 from tests.simulation.trials import Trial, disordered, luck_of
-from tests.simulation.vendor import KIND, Vendor
+from tests.simulation.twin import LEASE_S, Twin
+from tests.simulation.vendor import KIND
 from tests.support.clock import FakeClock
 
 T = TypeVar("T")
@@ -116,8 +119,8 @@ class World:
         self.clock = FakeClock()
         self.began_at = self.clock.now()
         self.vendors = {
-            Side.ITSM: Vendor(self.clock, "d", scenario.desk),
-            Side.VENDOR: Vendor(self.clock, "v", carrier),
+            Side.ITSM: self._vendor("d", scenario.desk),
+            Side.VENDOR: self._vendor("v", carrier),
         }
         self.people = {side: People(side, self.vendors[side], self.random) for side in Side}
         self.people[Side.VENDOR].sets_title = scenario.vendors_set_titles
@@ -138,7 +141,7 @@ class World:
         for side, vendor in self.vendors.items():
             vendor.step = self.step
             vendor.fate = partial(self._fate, side)
-            vendor.lag_s = lambda: self.random.random() * 3.5
+            vendor.lagging(lambda: self.random.random() * 3.5)
             if side is Side.ITSM:
                 vendor.changed = self._ring
             if Trial.SEARCH in self.trials:
@@ -151,7 +154,12 @@ class World:
         self.lost: list[tuple[float, float]] = []
         self.parked: frozenset[TicketId] = frozenset()
         self.operator = Operator(self)
+        self.twin = Twin(self)
+        self.ending = Ending(seed)
         self._trouble = self.random.choice((0.0, 0.05, 0.15, 0.3))
+
+    def _vendor(self, name: str, profile: Profile) -> HabitualVendor:
+        return HabitualVendor(self.clock, name, profile, *habits_of(name, profile, self.seed))
 
     @property
     def crashes(self) -> int:
@@ -168,7 +176,9 @@ class World:
         fate = Fate.OK
         if not self.is_calm and self.random.random() < self._trouble:
             fate = self.random.choice(_FATES[call])
-        if self.away is side:
+        if self.ending.is_odd(call):
+            fate = Fate.ODD
+        elif self.away is side:
             fate = Fate.UNREACHABLE
         elif Trial.TOKENS in self.trials and self._is_bad_luck(TOKENS_REJECTED):
             fate = Fate.TOKEN
@@ -200,13 +210,15 @@ class World:
         vendor.clock.off_s = self.fortune.uniform(least_s, VENDORS_OFF_S)
         self.played["a vendor's clock is set"] += 1
 
-    async def step(self, _name: str) -> None:
+    async def step(self, name: str) -> None:
         """A place where others get their turn, people act, and processes die."""
         life = current.get()
+        if life:
+            await self.twin.stall(name)
         if life and life != self.life:
             raise Killed
         self.steps += 1
-        if life and self.steps == self.kill_at:
+        if life and (self.steps == self.kill_at or self.ending.kills_at(name)):
             self.stopping.set()
             if self.kills:
                 self.life = -1
@@ -236,15 +248,21 @@ class World:
             db=self.db, clock=self.clock, ids=self.ids, prefix=self.prefix, root=PREFIX
         )
         self.intake = Intake(ports, config, options=IntakeOptions(rounds_max=3))
-        self.delivery = Delivery(
+        self.delivery = self.new_delivery()
+        self.twin.begin_life()
+
+    def new_delivery(self, name: str = "") -> Delivery:
+        """Make a worker of this life; each has a name of its own."""
+        return Delivery(
             self.db,
-            config.adapters,
+            self.intake_config().adapters,
             self.spool,
             clock=self.clock,
             ids=self.ids,
             options=Options(
-                owner=f"life {self.life}",
+                owner=f"life {self.life} {name}".strip(),
                 concurrency=4,
+                lease_s=LEASE_S,
                 retry=RetryPolicy(base_s=2.0, cap_s=30.0, attempts_max=8),
                 verify_tries=1,
             ),
@@ -288,7 +306,7 @@ class World:
     async def live_a_round(self) -> None:
         """Poll, read, decide, deliver and be notified, all at once; perhaps die of it."""
         work: list[Coroutine[Any, Any, Any]] = [
-            self.delivery.run_round(),
+            self.twin.first(self.delivery),
             self._read_as_the_daemon() if Trial.READERS in self.trials else self.intake.drain(),
             self._poll(),
             self._be_told(),
@@ -300,6 +318,7 @@ class World:
             work.append(self.operator.reform(self.luck))
         if Trial.DISCARD in self.trials and self._is_bad_luck(DISCARDS):
             work.append(self.operator.discard(self.fortune))
+        work += self.twin.work()
         died = await self._together(work)
         self.operator.note_met()
         if died:
@@ -364,7 +383,8 @@ class World:
 
     async def _die(self) -> None:
         self.kill_at = None
-        running = [*self.delivery._tasks, *self.tasks]
+        workers = [self.delivery, *([self.twin.delivery] if self.twin.delivery else [])]
+        running = [*(task for each in workers for task in each._tasks), *self.tasks]
         for task in running:
             task.cancel()
         for _ in range(PASSES_MAX):
@@ -374,7 +394,8 @@ class World:
                 break
             if wake_s is not None and wake_s > 0:
                 self.clock.advance(wake_s)
-        self.delivery._settler.abandon()
+        for each in workers:
+            each._settler.abandon()
         self.life = -1
         await asyncio.sleep(0)
         await asyncio.gather(*running, return_exceptions=True)
@@ -408,6 +429,7 @@ class World:
                 await self._restore()
             if Trial.OUTAGE in self.trials and self._is_bad_luck(OUTAGES):
                 await self._be_away()
+        await self._end_hard()
         await self._come_to_rest()
 
     async def _be_away(self) -> None:
@@ -430,6 +452,8 @@ class World:
 
     async def _restore(self) -> None:
         """Lose the store, put the backup in its place and say so, as the handbook has it."""
+        if any(each.habits.forget_us for each in self.vendors.values()):
+            return
         self.played["a backup is restored"] += 1
         self.parked |= (await self.db.read(_shown)).parked
         assert self.backed_up_at is not None
@@ -445,6 +469,23 @@ class World:
         self.operator.look_around()
         await self._together([self.tell_store()])
         await self._together([self.delivery.recover()])
+
+    async def _end_hard(self) -> None:
+        """Have people act once more, and something go wrong while that is taken in."""
+        ending = self.ending
+        if ending.sort is Sort.QUIET:
+            return
+        self.clock.advance(2.0)
+        for people in self.people.values():
+            for _ in range(ending.acts):
+                self.acts += 1
+                people.act()
+        self.clock.advance(2.0)
+        self.kill_at, self.kills, ending.is_near = None, True, True
+        if ending.sort is Sort.EDIT:
+            await self._together([self.operator.edit(self.luck)])
+        await self.live_a_round()
+        ending.is_near = False
 
     async def _come_to_rest(self) -> None:
         self.is_calm, self.kill_at = True, None
