@@ -362,6 +362,9 @@ class Checker:
                     itsm_id, source, rule.target, values[source]
                 ) or self._is_stopped(itsm_id, rule.slot, values)
                 differ = self._differ(itsm.get(rule.target), vendor.get(rule.target))
+                # Two rules carry what each side shows past one another, where we forgot a write.
+                stopped |= self._was_forgotten(Side.ITSM, itsm_id, rule.target)
+                stopped |= self._was_forgotten(Side.VENDOR, vendor_id, rule.target)
                 if differ and not stopped:
                     self._wrong(Wrong.DIFFERENT, f"{rule.target}: {told}")
             was_given_up = any(
