@@ -330,12 +330,12 @@ def _conflict_unseen(swap: Swap) -> None:
 
 
 def _everything_is_shared(swap: Swap) -> None:
-    def match(rules: Any, source: Any, ticket: Any, *rest: Any) -> Any:
+    def judge(rules: Any, source: Any, ticket: Any, *rest: Any) -> Any:
         shared = replace(ticket, fields={**ticket.fields, "assigned_group": "NOC"})
         return right(rules, source, shared, *rest)
 
-    right = candidates._match
-    swap(candidates, "_match", match)
+    right = candidates._judge
+    swap(candidates, "_judge", judge)
 
 
 def _renamed_mapping_loses_its_links(swap: Swap) -> None:
