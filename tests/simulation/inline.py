@@ -89,10 +89,14 @@ _used: dict[Path, list[tuple[sqlite3.Connection, sa.Connection]]] = defaultdict(
 
 
 def _opened(template: Path) -> tuple[sqlite3.Connection, sa.Connection]:
-    raw = sqlite3.connect(":memory:", isolation_level=None, cached_statements=CACHED_STATEMENTS)
+    # An address, so that the file below can be attached for reading alone: a transaction locks
+    # every file it could write to, and other processes tell stories from the same one.
+    raw = sqlite3.connect(
+        "file::memory:", isolation_level=None, cached_statements=CACHED_STATEMENTS, uri=True
+    )
     with contextlib.closing(sqlite3.connect(template)) as source:
         source.backup(raw)
-    for pragma in (*PRAGMAS, f"ATTACH '{template}' AS template"):
+    for pragma in (*PRAGMAS, f"ATTACH '{template.as_uri()}?immutable=1' AS template"):
         raw.execute(pragma).fetchall()
     _opening.append(raw)
     return raw, _ENGINE.connect()
