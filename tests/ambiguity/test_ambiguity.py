@@ -47,8 +47,13 @@ async def test_a_probe_that_looks_away_is_seen_to_double(tmp_path: Path) -> None
 
 
 def test_every_write_that_is_declared_has_a_row() -> None:
+    # What the daemon serves lies in its own store, with no vendor and no HTTP between: its lost
+    # answers are the kit's business (tests/conformance).
     declared = {
-        (name, kind) for name, fixture in FIXTURES.items() for kind in features_of(fixture).writes
+        (name, kind)
+        for name, fixture in FIXTURES.items()
+        if not fixture.is_served
+        for kind in features_of(fixture).writes
     }
     assert set(TABLE) == declared
 

@@ -22,7 +22,10 @@ SET = Bulk(
 
 
 def rows(count: int) -> list[dict[str, Any]]:
-    return [{"name": f"n{n}", "owner": f"ø '{n}\"", "until": later(n / 7)} for n in range(count)]
+    return [
+        {"name": f"n{n}", "owner": f"ø '{n}\"", "until": later(n / 7), "held_as": ""}
+        for n in range(count)
+    ]
 
 
 def stored(tx: Tx) -> list[dict[str, Any]]:
@@ -48,7 +51,10 @@ ALL = sa.select(t.lease)
 
 
 async def test_rows_gathered_are_the_rows_fetched(database: Database) -> None:
-    odd = [{"name": f"n{n}", "owner": text, "until": later(n)} for n, text in enumerate(ODD)]
+    odd = [
+        {"name": f"n{n}", "owner": text, "until": later(n), "held_as": text[:5]}
+        for n, text in enumerate(ODD)
+    ]
     if database.is_shared:
         odd = [each for each in odd if "\x00" not in str(each["owner"])]  # PostgreSQL has none
 
