@@ -7,7 +7,7 @@ and a field that had to wait for a person; it excuses no loss and nothing that c
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -131,9 +131,14 @@ class Shown:
         return any(
             (one.side, one.ticket_id) == (side, ticket_id)
             and slot in one.slots
-            and one.slots[slot] == value
+            and (one.slots[slot] == value or value in _read_by_rule(one.slots[slot]))
             for one in self.given_up
         )
+
+
+def _read_by_rule(value: object) -> Sequence[object]:
+    """Give the values a rule of one direction read, of what its slot keeps."""
+    return list(value.values()) if isinstance(value, Mapping) else []
 
 
 @dataclass(slots=True)
@@ -362,6 +367,14 @@ class Checker:
                     itsm_id, source, rule.target, values[source]
                 ) or self._is_stopped(itsm_id, rule.slot, values)
                 differ = self._differ(itsm.get(rule.target), vendor.get(rule.target))
+                # Two rules stand in the way of one another: what one was not to carry stays.
+                stopped |= any(
+                    self._is_stopped(itsm_id, other.slot, {side: shown.get(other.target)})
+                    for other in self.rules.fields
+                    if other.target == rule.target
+                    for side, shown in ((Side.ITSM, itsm), (Side.VENDOR, vendor))
+                    if side is other.target_side.other
+                )
                 # Two rules carry what each side shows past one another, where we forgot a write.
                 stopped |= self._was_forgotten(Side.ITSM, itsm_id, rule.target)
                 stopped |= self._was_forgotten(Side.VENDOR, vendor_id, rule.target)
