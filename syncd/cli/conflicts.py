@@ -23,9 +23,11 @@ async def list_conflicts(cli: Cli) -> int:
     from syncd.cli.show import conflicts as shown
     from syncd.store import conflicts
 
-    async with stores.looking(cli.settings()) as db:
+    settings = cli.settings_to_look()
+    async with stores.looking(settings) as db:
         found = await db.read(conflicts.list_open)
-    cli.out.show({"conflicts": found}, shown.listed(found, stores.now()))
+    document = {"conflicts": found, "configuration_errors": settings.errors}
+    cli.out.show(document, shown.listed(found, stores.now()))
     return FINE
 
 

@@ -27,21 +27,23 @@ async def explain(
 
     Exit status 1 when no such ticket is known.
     """
-    settings, ticket = cli.settings(), finding.not_empty(ticket)
+    settings, ticket = cli.settings_to_look(), finding.not_empty(ticket)
     from syncd.cli.facts import explain as facts
     from syncd.cli.show import explain as show
 
     now = stores.now()
+    errors = {"configuration_errors": settings.errors}
     async with stores.looking(settings) as db:
         found = await db.read(finding.tickets_named, ticket)
         if not found:
             unknown = await db.read(facts.unknown, settings, ticket, now)
-            cli.out.show(show.unknown_document(unknown), show.unknown_lines(unknown))
+            cli.out.show(show.unknown_document(unknown) | errors, show.unknown_lines(unknown))
             return FOUND
         told = [await db.read(facts.gather, settings, each.row, now) for each in found]
     if cli.out.json:
         documents = [show.document(each) for each in told]
-        cli.out.document(documents[0] if len(documents) == 1 else {"tickets": documents})
+        told_of = documents[0] if len(documents) == 1 else {"tickets": documents}
+        cli.out.document(told_of | errors)
         return FINE
     for at, each in enumerate(told):
         cli.out.lines([*([line()] if at else []), *show.lines(each, everything=everything)])

@@ -21,6 +21,11 @@ FINE, FOUND, FAILED = 0, 1, 2
 """Exit statuses: all is well; something was found; the command could not run."""
 INTERRUPTED = 130
 
+BROKEN_RULES = (
+    "warning: the configuration's files have the errors above; a running daemon goes on with its"
+    " last good configuration. What the store knows is shown; what needs the rules is left out."
+)
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -85,6 +90,24 @@ class Cli:
         from syncd.settings.secrets import SecretSource
 
         return load(self.config_path(), secrets=SecretSource(needed=with_secrets))
+
+    def settings_to_look(self) -> "Settings":
+        """Read the configuration to show what the store knows, whatever its mappings are like.
+
+        Errors of mappings and tables are told as a warning: a daemon works on beside them.
+
+        Raises:
+            SettingsError: syncd.yaml itself is broken, with every problem.
+        """
+        from syncd.settings.load import load
+        from syncd.settings.secrets import SecretSource
+
+        settings = load(self.config_path(), secrets=SecretSource(needed=False), to_look=True)
+        for error in settings.errors:
+            self.out.say(error)
+        if settings.errors:
+            self.out.say(BROKEN_RULES)
+        return settings
 
 
 Function = Callable[Concatenate[Cli, P], int | Coroutine[Any, Any, int]]

@@ -29,7 +29,7 @@ async def status(cli: Cli) -> int:
 
     Exit status 1 when something needs a person or is late.
     """
-    settings = cli.settings()
+    settings = cli.settings_to_look()
     from syncd.cli.facts import status as facts
     from syncd.cli.show import status as show
 
@@ -59,11 +59,11 @@ async def log(
     limit: Annotated[int, typer.Option(min=1, max=LINES_MAX, help="The newest so many.")] = 200,
 ) -> int:
     """Show the journal: what was seen, decided, sent and answered, and who changed what."""
-    settings = cli.settings()
+    settings = cli.settings_to_look()
     from syncd.cli.facts.journal import Reading
     from syncd.store.records import JournalFilter
 
-    if mapping is not None:
+    if mapping is not None and not settings.errors:
         finding.need_mapping(settings, mapping)
     if connection is not None:
         finding.need_connection(settings, connection)
@@ -72,7 +72,7 @@ async def log(
     )
     async with stores.looking(settings) as db:
         row = None if ticket is None else (await finding.the_ticket(db, ticket)).row
-        reader = _Reader(cli, db, Reading(where=where, ticket=row))
+        reader = _Reader(cli, db, Reading(where=where, ticket=row), settings.errors)
         await reader.show_newest(limit, one_by_one=follow)
         if follow:
             await reader.follow()
@@ -86,6 +86,7 @@ class _Reader:
     cli: Cli
     db: "Database"
     reading: "Reading"
+    errors: tuple[str, ...]
     last_id: int = 0
     day: str = field(default="")
 
@@ -97,7 +98,7 @@ class _Reader:
         self.last_id = await self.db.read(journal.last_id)
         found = await self.db.read(facts.newest, self.reading, limit)
         if self.cli.out.json and not one_by_one:
-            self.cli.out.document({"lines": found})
+            self.cli.out.document({"lines": found, "configuration_errors": self.errors})
         else:
             self._show(found)
 

@@ -33,7 +33,7 @@ async def list_operations(
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 200,
 ) -> int:
     """List operations, oldest first."""
-    settings = cli.settings()
+    settings = cli.settings_to_look()
     from syncd.cli.facts import operations as facts
     from syncd.cli.show import operations as shown
     from syncd.model.operation import OperationState
@@ -44,11 +44,12 @@ async def list_operations(
         found = await db.read(operations.list_operations, states=states, limit=limit)
         wholes = await db.read(facts.wholes, settings, found) if details else []
     now = stores.now()
+    errors = {"configuration_errors": settings.errors}
     if details:
         documents = [shown.document(each, now) for each in wholes]
-        cli.out.show({"operations": documents}, shown.all_whole(wholes, now))
+        cli.out.show({"operations": documents} | errors, shown.all_whole(wholes, now))
     else:
-        cli.out.show({"operations": found}, shown.listed(found, now))
+        cli.out.show({"operations": found} | errors, shown.listed(found, now))
     if len(found) == limit:
         cli.out.say(f"these are the first {limit}; --limit shows more")
     return FINE
@@ -56,7 +57,7 @@ async def list_operations(
 
 async def show(cli: Cli, operation: OperationArgument) -> int:
     """Show an operation whole: what it writes, every try, why it waits, what can be done."""
-    settings = cli.settings()
+    settings = cli.settings_to_look()
     from syncd.cli.facts import operations as facts
     from syncd.cli.show import operations as shown
 

@@ -106,6 +106,7 @@ def load(
     *,
     secrets: SecretSource | None = None,
     providers: Mapping[str, Provider] | None = None,
+    to_look: bool = False,
 ) -> Settings:
     """Read a configuration, whole.
 
@@ -113,6 +114,8 @@ def load(
         path: of syncd.yaml.
         secrets: where references to secrets are looked up; None for this process's environment.
         providers: by name; None for all there are.
+        to_look: nothing is decided by these: broken mappings and tables are `errors`, and then no
+            mapping is given, for the ones that are whole may mean something else without the rest.
 
     Returns:
         Frozen settings; nothing of an earlier load is in them.
@@ -131,12 +134,16 @@ def load(
         raise AssertionError("unreachable: a file that cannot be read is a problem")
     reading = Reading(read_document(data, path.name, problems), problems, source)
     block, connections = _daemon(reading, known)
+    can_look = to_look and not len(problems)
     tables = _tables(folder, reading)
     around = Surroundings(connections=connections, providers=known, tables=tables)
     built = _mappings(folder, reading, around)
     made = _spelled(connections.made, built, known, problems)
     _check_former_names(built, problems)
-    problems.raise_any()
+    if can_look:
+        built = [] if len(problems) else built
+    else:
+        problems.raise_any()
     if block is None:
         raise SettingsError((f"{path.name}: cannot be used",))
     return Settings(
@@ -154,6 +161,7 @@ def load(
             f"{path} holds a secret and can be read by anybody on this machine: chmod o-r {path}"
             for path in sorted(source.open_files)
         ),
+        errors=problems.lines,
     )
 
 

@@ -161,6 +161,8 @@ class Settings:
         files: every file read, syncd.yaml first.
         retention: as its block says.
         remarks: what is accepted and yet unwise, a sentence each.
+        errors: every problem of mappings and tables, where settings are read to look only: then
+            there are no `mappings`, and what needs them cannot be told.
     """
 
     environment: str
@@ -174,3 +176,4 @@ class Settings:
     files: tuple[Path, ...]
     retention: RetentionSettings = RetentionSettings()
     remarks: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()

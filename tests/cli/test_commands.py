@@ -23,7 +23,7 @@ from syncd.store import (
     tickets,
 )
 from syncd.store.records import JournalFilter
-from tests.cli.office import DESK, TELENOR, Office, incident, ticket
+from tests.cli.office import DESK, MAPPING, TELENOR, Office, incident, ticket
 from tests.cli.outcomes import applied, parked
 
 
@@ -145,6 +145,57 @@ def test_an_operation_that_is_not_there_is_refused(office: Office) -> None:
         told = office.says("ops", *words)
         assert told.status == 2
         assert "there is no operation 7" in told.err
+
+
+LOOKS = (
+    ("status",),
+    ("explain", "INC0012399"),
+    ("explain", "INC0000404"),
+    ("log", "--mapping", "telenor-incidents"),
+    ("ops", "list", "--details"),
+    ("conflicts", "list"),
+)
+
+
+def test_while_a_mapping_is_broken_what_the_store_knows_is_still_shown_with_a_warning(
+    office: Office, pair: TicketRow
+) -> None:
+    number = refused(office)
+    before = {words: office.says(*words, "--json").json for words in LOOKS}
+    mapping = office.folder / MAPPING
+    text = mapping.read_text().replace("mode: live", "mode: alive")
+    mapping.write_text(text)
+    at = next(at for at, each in enumerate(text.splitlines(), 1) if "alive" in each)
+    for words in LOOKS:
+        plain, told = office.says(*words), office.says(*words, "--json")
+        (error,) = told.json["configuration_errors"]
+        assert error.startswith(f"telenor-incidents.yaml:{at}:7: mode: ")
+        assert plain.status == told.status != 2
+        for said in (plain, told):
+            assert said.err.startswith(f"{error}\nwarning: ")
+            assert "a running daemon goes on with its last good configuration" in said.err
+        assert told.json.keys() == before[words].keys()
+        assert before[words]["configuration_errors"] == []
+        for kept in ("operations", "conflicts", "lines", "links", "parked", "mappings"):
+            assert told.json.get(kept) == before[words].get(kept)
+    assert "1 error in the configuration's files" in office.says("status").out
+    assert (
+        "telenor-incidents (its rules cannot be read)" in office.says("explain", "INC0012399").out
+    )
+    assert office.says("ops", "show", str(number)).status == 0
+    assert office.says("check", "--no-secrets").status == 2
+
+
+def test_a_broken_syncd_yaml_says_not_where_the_store_is_so_nothing_is_shown(
+    office: Office, pair: TicketRow
+) -> None:
+    broken = office.config.read_text().replace("provider: telenor", "provider: telenoor")
+    office.config.write_text(broken)
+    (office.folder / MAPPING).write_text("mode: alive\n")
+    said = office.says("status")
+    assert (said.status, said.out) == (2, "")
+    assert "syncd.yaml:" in said.err
+    assert "telenor-incidents.yaml:1:1" in said.err
 
 
 # --- conflicts and links -----------------------------------------------------------------------

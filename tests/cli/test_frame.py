@@ -46,7 +46,7 @@ def test_json_may_be_asked_for_before_or_after_the_command(
     office: Office, words: tuple[str, ...]
 ) -> None:
     office.writes(lambda _tx: None)
-    assert office.says(*words).json == {"operations": []}
+    assert office.says(*words).json == {"operations": [], "configuration_errors": []}
 
 
 def test_the_configuration_is_found_by_the_environment(office: Office) -> None:

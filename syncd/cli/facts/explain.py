@@ -81,6 +81,7 @@ class Explained:
         matches: by mapping of a link it was opened from: the conditions, as they hold now.
         is_running: a daemon works on this store; None where nobody can tell (PostgreSQL).
         now: the instant of all this.
+        has_rules: the mappings could be read; else nothing is said of what they would do.
     """
 
     story: reports.Explanation
@@ -93,6 +94,7 @@ class Explained:
     matches: Mapping[MappingName, Matching]
     is_running: bool | None
     now: datetime
+    has_rules: bool = True
 
     @property
     def ticket(self) -> StoredTicket:
@@ -190,6 +192,7 @@ def gather(tx: Tx, settings: Settings, row: TicketRow, now: datetime) -> Explain
         matches=_matches(story, config),
         is_running=None if tx.is_postgres else read_holder(settings.store.url) is not None,
         now=now,
+        has_rules=not settings.errors,
     )
 
 

@@ -128,9 +128,18 @@ def _needs(
         yield Need(what="no daemon runs on this store", command="syncd run")
     yield from _paused_by_us(stored)
     yield from _undecided(stored)
-    if daemon is not None and daemon.get("revision") != settings.revision:
+    if settings.errors:
+        yield _broken(settings)
+    elif daemon is not None and daemon.get("revision") != settings.revision:
         what = "the configuration's files changed since the daemon read them"
         yield Need(what=what, command=f"syncd check && kill -HUP {daemon.get('pid')}")
+
+
+def _broken(settings: Settings) -> Need:
+    """Say that the rules cannot be read, and what is therefore not shown."""
+    found = f"{count(len(settings.errors), 'error')} in the configuration's files"
+    what = f"{found}: no daemon can start, one that runs goes on with its last good ones"
+    return Need(what=f"{what}; what is not sent is not shown", command="syncd check")
 
 
 def _paused_by_us(stored: reports.Status) -> Iterator[Need]:

@@ -79,8 +79,9 @@ def lines(explained: Explained, *, everything: bool = False) -> list[Text]:
 
 def _head(explained: Explained) -> Text:
     ticket = explained.ticket
+    unknown = "not configured" if explained.has_rules else "its rules cannot be read"
     names = [
-        f"{name} ({mode})" if (mode := explained.modes.get(name)) else f"{name} (not configured)"
+        f"{name} ({explained.modes.get(name, unknown)})"
         for name in dict.fromkeys(each.link.mapping for each in explained.story.links)
     ]
     where = ", ".join(names) or str(ticket.connection)
@@ -331,6 +332,10 @@ def _unlinked(explained: Explained, following: str, again: Way) -> Advice:
     if explained.ticket.stray:
         why = "It carries a marker of syncd that no link here knows, so it never gets a partner."
         return Advice(why=why, next="nothing", ways=())
+    if not explained.has_rules:
+        why = "It has no partner; the files' rules cannot be read, so they cannot say why."
+        check = Way(when="to see their errors", command="syncd check")
+        return Advice(why=why, next=following, ways=(again, check))
     if not explained.not_linked:
         why = f"No mapping uses {explained.ticket.kind} tickets of {explained.ticket.connection}."
         return Advice(why=why, next="nothing", ways=())

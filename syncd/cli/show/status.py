@@ -29,6 +29,7 @@ def document(standing: Standing) -> dict[str, object]:
         "in_flight": standing.stored.in_flight,
         "latency": standing.stored.latency,
         "restart_is_safe": standing.is_restart_safe,
+        "configuration_errors": standing.settings.errors,
     }
 
 
