@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 from syncd.core.cutting import parts
@@ -27,7 +28,7 @@ from syncd.model.operation import (
     OperationState,
     WriteKind,
 )
-from syncd.model.ticket import Attachment, Comment, Visibility
+from syncd.model.ticket import Attachment, Comment, Ticket, Visibility
 
 _Item = TypeVar("_Item", Comment, Attachment)
 
@@ -304,14 +305,13 @@ def _lost_files(slots: Slots, items: ItemDraft, side: Side) -> list[Attachment]:
 
     One that an upload known here may have made is left to that upload's probe.
     """
-    view, state = slots.views.get(side), slots.state
+    view = slots.views.get(side)
     if view is None:
         return []
     return [
         file
         for file in _unknown(slots, side, ItemKind.ATTACHMENT, view.ticket.attachments)
-        if is_of_lost_time(file.created_at, restored_at=state.restored_at, now=state.now)
-        and not _is_held(slots, items, side, _alike(file))
+        if _is_lost(slots, file) and not _is_held(slots, items, side, _alike(file))
     ]
 
 
@@ -321,8 +321,35 @@ def _is_copy(file: Attachment, other: Attachment) -> bool:
     return len(names) == 1 and file.size_bytes is not None and file.size_bytes == other.size_bytes
 
 
+def _is_lost(slots: Slots, file: Attachment) -> bool:
+    restored_at = slots.state.restored_at
+    return is_of_lost_time(file.created_at, restored_at=restored_at, now=slots.state.now)
+
+
+def lost_files(
+    ticket: Ticket, *, restored_at: datetime | None, now: datetime
+) -> frozenset[AttachmentId]:
+    """Name the files of a ticket that may be copies, or have some, of the time that was lost.
+
+    They are decided about when the partner was read as well: each carries no key, and alone looks
+    like a person's.
+
+    Args:
+        ticket: as it stands.
+        restored_at: when the store was last restored from a backup; None: never.
+        now: when that is asked.
+    """
+    return frozenset(
+        file.id
+        for file in ticket.attachments
+        if is_of_lost_time(file.created_at, restored_at=restored_at, now=now)
+    )
+
+
 def _plan_attachment(slots: Slots, items: ItemDraft, seen: tuple[Side, Attachment]) -> None:
     side, attachment = seen
+    if side.other not in slots.views and _is_lost(slots, attachment):
+        return  # The partner's first read wakes the link.
     if (given_up := _given_up(slots, items, side, attachment)) is not None:
         # Whoever gave the upload up could not know that it had happened.
         items.pairs.append(replace(given_up, target_id=attachment.id, state=PairState.PAIRED))

@@ -1,6 +1,6 @@
 """When a ticket gets a partner on the other side, and what that partner starts with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -46,7 +46,7 @@ from syncd.core.state import (
 )
 from syncd.core.status import closing_rank, status_of
 from syncd.core.translating import why_no_time, written_value
-from syncd.model.ids import ConnectionName, LinkRow, OperationKey, Side
+from syncd.model.ids import AttachmentId, ConnectionName, LinkRow, OperationKey, Side
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Missing, Ticket, Value
 
@@ -72,6 +72,8 @@ def plan_opening(
     source: Side,
     traits: Mapping[Side, SideTraits],
     foreign: Sequence[ItemPair] = (),
+    *,
+    lost: Collection[AttachmentId] = (),
 ) -> Opening | NotOpened:
     """Decide whether a ticket without a link gets a partner, and what is created.
 
@@ -81,6 +83,7 @@ def plan_opening(
         source: the side it is on.
         traits: both connections.
         foreign: what the ticket's other links wrote on it.
+        lost: files left to the first decision about both tickets (`items.lost_files`).
 
     Returns:
         The opening with everything to be stored, or the tests and problems that prevent it.
@@ -89,7 +92,8 @@ def plan_opening(
     if isinstance(birth, NotOpened):
         return birth
     view = source_view(rules, ticket, source, traits[source])
-    items = _items(replace(_unborn(rules, view, traits, source), pairs=tuple(foreign)), view)
+    state = replace(_unborn(rules, view, traits, source), pairs=tuple(foreign))
+    items = _items(state, view, lost)
     plan = replace(
         birth.plan,
         operations=(*birth.plan.operations, *items.operations),
@@ -339,7 +343,7 @@ def _status(
     )
 
 
-def _items(state: LinkState, view: View) -> ItemDraft:
+def _items(state: LinkState, view: View, lost: Collection[AttachmentId]) -> ItemDraft:
     """Carry what the ticket brings: its attachments, and its comments where `history` says so."""
     items = ItemDraft(pairs=[], operations=[], applied=[])
     source = next(iter(state.tickets))
@@ -366,7 +370,8 @@ def _items(state: LinkState, view: View) -> ItemDraft:
                 )
             )
     for attachment in view.ticket.attachments:
-        carry_attachment(slots, items, source, attachment)
+        if attachment.id not in lost:
+            carry_attachment(slots, items, source, attachment)
     return items
 
 

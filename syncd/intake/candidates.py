@@ -1,19 +1,20 @@
 """Which mappings would open a partner for a ticket, and what keeps them from it (R5, R13)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from syncd.core.evaluate import examine
+from syncd.core.items import lost_files
 from syncd.core.opening import plan_opening, source_view
 from syncd.core.rules import MappingMode, MappingRules
 from syncd.core.state import ItemPair, NotOpened, Opening
 from syncd.intake.config import IntakeConfig
 from syncd.intake.records import ConfigurationMoved, Decider
-from syncd.model.ids import Side, TicketRow
+from syncd.model.ids import AttachmentId, Side, TicketRow
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Ticket
-from syncd.store import journal, mappings, outbox, sharing
+from syncd.store import journal, mappings, meta, outbox, sharing
 from syncd.store.adopting import ASKED
 from syncd.store.records import Line, LinkPhase, LinkRecord, MappingRecord, StoredTicket
 from syncd.store.tx import Tx
@@ -78,6 +79,8 @@ def candidates(tx: Tx, subject: Subject, decider: Decider) -> list[Candidate]:
     if ticket is None:
         return []
     known = {link.mapping for link in subject.linked}
+    restored_at = meta.restored_at(tx) if ticket.attachments else None
+    lost = lost_files(ticket, restored_at=restored_at, now=decider.now)
     found_all = []
     for rules, source in decider.config.sides(stored.connection, stored.kind):
         is_taken = rules.name in known or (source is Side.VENDOR and bool(subject.linked))
@@ -89,7 +92,7 @@ def candidates(tx: Tx, subject: Subject, decider: Decider) -> list[Candidate]:
             decline(tx, stored, rules, source, decider, why=_too_old(state, ticket))
             continue
         foreign = sharing.written_there(tx, stored.row) if subject.linked else ()
-        found = _judge(rules, source, ticket, decider.config, foreign)
+        found = _judge(rules, source, ticket, decider.config, foreign, lost=lost)
         if isinstance(found, NotOpened) and not found.problems:
             decline(tx, stored, rules, source, decider, why="  ".join(map(str, found.tests)))
         else:
@@ -174,9 +177,11 @@ def _judge(
     ticket: Ticket,
     config: IntakeConfig,
     foreign: Sequence[ItemPair] = (),
+    *,
+    lost: Collection[AttachmentId] = (),
 ) -> Opening | NotOpened:
     rules = config.opening_rules(rules, ticket, source)
-    return plan_opening(rules, ticket, source, config.traits_of(rules), foreign)
+    return plan_opening(rules, ticket, source, config.traits_of(rules), foreign, lost=lost)
 
 
 def _is_young(state: MappingRecord, rules: MappingRules, ticket: Ticket) -> bool:

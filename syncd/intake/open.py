@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from syncd.core.fuses import limit_of
+from syncd.core.items import lost_files
 from syncd.core.opening import plan_followed
 from syncd.core.plan import plan_opening
 from syncd.core.rules import MappingMode, MappingRules, Rate
@@ -223,7 +224,8 @@ def reconsider_opening(tx: Tx, parts: LinkParts, rules: MappingRules, decider: D
     else:
         row = parts.link.rows[source]
         foreign = sharing.written_there(tx, row) if source is Side.ITSM else ()
-        found = plan_opening(rules, ticket, source, state.traits, foreign)
+        lost = lost_files(ticket, restored_at=state.restored_at, now=decider.now)
+        found = plan_opening(rules, ticket, source, state.traits, foreign, lost=lost)
     if isinstance(found, Opening):
         if not _is_within_pace(tx, parts.link.rows[source], rules, decider):
             return Decision(held=1)

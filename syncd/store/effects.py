@@ -12,12 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Insert
 
+from syncd.core.keys import SKEW
 from syncd.core.state import WRITTEN, BaselineState, ItemKind, ItemPair, PairState, SlotMove
 from syncd.model.errors import BrokenInvariant
 from syncd.model.ids import ConnectionName, LinkRow, OperationId, Side, TicketRow
 from syncd.model.operation import OperationState, ParkReason, Receipt, WriteKind
 from syncd.model.ticket import Missing, Value
-from syncd.store import codec, journal, lanes, sharing
+from syncd.store import codec, journal, lanes, meta, sharing
 from syncd.store import tables as t
 from syncd.store.bulk import Bulk, Writes
 from syncd.store.records import Line, LinkPhase
@@ -271,6 +272,13 @@ _NO_STRANGER = (
     sa.update(t.ticket).where(_k.id == sa.bindparam("row"), _k.stray.is_(True)).values(stray=False)
 )
 
+_UNREAD = (
+    # Its state is of before the time that was lost: the read that is due has to come first.
+    sa.update(t.ticket)
+    .where(_k.id == sa.bindparam("row"), _k.read_at < sa.bindparam("before", type_=_k.read_at.type))
+    .values(digest=None)
+)
+
 
 def _adopt_ticket(tx: Tx, row: Row, receipt: Receipt, now: datetime) -> TicketRow | None:
     """Give the link its new ticket; None when that ticket has another partner."""
@@ -294,6 +302,8 @@ def _adopt_ticket(tx: Tx, row: Row, receipt: Receipt, now: datetime) -> TicketRo
     )
     # After a restored backup it may have been met before anybody knew whose it is.
     tx.run(_NO_STRANGER, {"row": created})
+    if (restored_at := meta.restored_at(tx)) is not None:
+        tx.run(_UNREAD, {"row": created, "before": restored_at + SKEW})
     tx.run(
         sa.update(t.operation)
         .where(

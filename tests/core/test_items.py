@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from syncd.core.plan import plan_link
-from syncd.core.state import PairState
+from syncd.core.items import lost_files
+from syncd.core.plan import plan_link, plan_opening
+from syncd.core.state import Opening, PairState
 from syncd.model.ids import Side
 from syncd.model.operation import OperationState, ParkReason, WriteKind
 from tests.core.test_plan import linked, only
 from tests.support.link_world import LinkWorld
-from tests.support.mappings import ALL_WRITES, traits
+from tests.support.mappings import ALL_WRITES, mapping, traits
 
 NO_MARKERS = {kind: replace(how, marker=False) for kind, how in ALL_WRITES.items()}
 
@@ -123,3 +124,29 @@ def test_files_alike_on_both_sides_are_one_where_a_backup_was_restored() -> None
     plan = plan_link(state)
     assert [pair.state for pair in plan.pairs] == [PairState.PAIRED]
     assert plan.operations == ()
+
+
+@pytest.mark.parametrize("is_opened_again", [True, False])
+def test_where_a_backup_was_restored_a_file_waits_for_the_first_look_at_the_partner(
+    is_opened_again: bool,
+) -> None:
+    """It may be a copy, made in the lost time, of a file that only the partner would show."""
+    world = LinkWorld(rules=mapping(), traits=dict.fromkeys(Side, traits()))
+    world.creates(Side.ITSM, title="Link down", assigned_group="NOC", status="New")
+    if not is_opened_again:
+        world.opens(Side.ITSM)
+    world.attaches(Side.ITSM, "log.txt")
+    ticket, restored_at = world.tickets[Side.ITSM], world.now
+    if is_opened_again:
+        lost = lost_files(ticket, restored_at=restored_at, now=world.now)
+        opening = plan_opening(world.rules, ticket, Side.ITSM, world.traits, lost=lost)
+        assert isinstance(opening, Opening)
+        world.origin = Side.ITSM
+        world.store(opening.plan)
+    world.store(plan_link(replace(world.state(), restored_at=restored_at)))
+    assert [each.planned.kind for each in world.queue] == [WriteKind.CREATE]
+    world.delivers(Side.VENDOR)
+    world.attaches(Side.VENDOR, "log.txt")
+    plan = plan_link(replace(world.state(), restored_at=restored_at))
+    assert [pair.state for pair in plan.pairs] == [PairState.PAIRED]
+    assert WriteKind.ATTACHMENT not in {each.kind for each in plan.operations}

@@ -99,6 +99,22 @@ async def test_a_restored_store_decides_about_no_link_before_both_tickets_were_r
     assert (await scene.db.read(links.load_link, link)).unread == {Side.VENDOR}
 
 
+async def test_a_partner_found_after_a_restore_is_read_anew_before_its_link_is_decided_about(
+    scene: Scene,
+) -> None:
+    """The backup knew the vendor's ticket, but not yet that a create of ours had made it."""
+    await scene.read(ticket("case1", title="Link down"), CARRIER)
+    link = await scene.opening()
+    await scene.db.write(meta.begin_epoch, by="kari", now=later(5))
+    await scene.read(ticket("inc1", title="Link down"), now=later(6))
+    await scene.settle(
+        await scene.claim_one(now=later(6)), applied(receipt("case1"), what="probe"), later(6)
+    )
+    assert (await scene.parts(link)).unread == {Side.VENDOR}
+    await scene.read(ticket("case1", title="Link down"), CARRIER, now=later(7))
+    assert not (await scene.parts(link)).unread
+
+
 async def test_keys_are_derived_from_the_name_a_mapping_had_first(scene: Scene) -> None:
     for old, new in (("m", "m2"), ("m2", "m3")):
         await scene.db.write(meta.note_renamed, "mapping", old, new)
