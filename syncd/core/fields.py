@@ -94,13 +94,15 @@ def is_ours(slots: Slots, side: Side, name: str, told: str) -> bool:
 
 
 def is_before_ours(slots: Slots, side: Side, name: str, told: str) -> bool:
-    """Whether a field shows what stood there before our write (R1)."""
+    """Whether a field may show what stood there before our write (R1).
+
+    A ticket that our write created shows nothing older.
+    """
     for slot in _slots_writing(slots, side, name):
         baseline = slots.baseline(side, slot)
         if baseline is None or isinstance(baseline.previous, Missing):
             continue
-        is_other = not _is_told(baseline.value, told)
-        if is_other and slots.is_stale(side, slot, baseline.previous):
+        if slots.is_settling(side, slot) and not _is_told(baseline.value, told):
             return True
     return False
 

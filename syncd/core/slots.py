@@ -152,7 +152,12 @@ class Slots:
         before. A change made since is seen just as well when the provider has settled.
         """
         baseline = self.baseline(side, slot)
-        if baseline is None or baseline.written_at is None or value == baseline.value:
+        return baseline is not None and value != baseline.value and self.is_settling(side, slot)
+
+    def is_settling(self, side: Side, slot: str) -> bool:
+        """Whether a side was read so early after our write that it may show what stood before."""
+        baseline = self.baseline(side, slot)
+        if baseline is None or baseline.written_at is None:
             return False
         return self._age(side, baseline.written_at) < self._settle(side)
 

@@ -71,7 +71,8 @@ class Baseline:
 
     Attributes:
         value: after N; for an expression its inputs.
-        previous: the value before our last write there; MISSING when we never wrote.
+        previous: the value before our last write there; None when nobody knows it, MISSING when we
+            never wrote, or created the ticket with it.
         written_at: when the outcome of our last write there was committed.
         state: how sure it is.
     """

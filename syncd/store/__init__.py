@@ -60,6 +60,6 @@ One module per subject; records.py has the values returned, errors.py the errors
 How an applied write moves baselines (R5, R7): for every `SlotMove` the source side takes
 source_value, AGREED; the target side takes target_value, or what `receipt.fields` says of the field
 the slot is named after (delivery passes it through N first). The value before is kept as `previous`
-and the commit's time as `written_at`. Its state is PROVISIONAL, or ALTERED when the answer differs
-from what was sent.
+(None at the first write of a slot into a ticket that stood there already) and the commit's time as
+`written_at`. Its state is PROVISIONAL, or ALTERED when the answer differs from what was sent.
 """

@@ -371,15 +371,20 @@ def _move_baselines(effects: Effects, row: Row, receipt: Receipt, now: datetime)
                 "slot": slot,
                 "value": codec.dump(value),
                 "state": state,
-                "previous": _before(move, effects.old.get((row.link, side, slot))),
+                "previous": _before(row, move, effects.old.get((row.link, side, slot))),
                 "written_at": now,
             },
         )
 
 
-def _before(move: SlotMove, stored: str | None) -> str | None:
-    """Give what stood at the target before our write: what was overruled, else the baseline."""
-    return stored if isinstance(move.overruled, Missing) else codec.dump(move.overruled)
+def _before(row: Row, move: SlotMove, stored: str | None) -> str | None:
+    """Give what stood at the target before our write: what was overruled, else the baseline.
+
+    Nothing stood in a ticket we create. In any other something did, though we never wrote it.
+    """
+    if not isinstance(move.overruled, Missing):
+        return codec.dump(move.overruled)
+    return stored if stored is not None or row.kind == WriteKind.CREATE else codec.dump(None)
 
 
 def _target_value(

@@ -83,6 +83,44 @@ def test_a_stale_read_of_a_written_field_is_not_sent_back() -> None:
     assert only(world).target is Side.ITSM
 
 
+def test_what_stood_in_a_field_before_we_wrote_it_for_the_first_time_is_not_sent_back() -> None:
+    world = linked(_both_ways(), SLOW)
+    world.sets(Side.VENDOR, "title", "second")
+    world.plans()
+    world.delivers(Side.ITSM)
+    world.plans()
+    world.sets(Side.ITSM, "title", "Link down")  # The state before our write, read too early.
+    plan = world.plans()
+    assert (plan.operations, plan.stale) == ((), frozenset({Side.ITSM}))
+    world.now += timedelta(seconds=61)
+    assert only(world).fields == {"title": "Link down"}  # Still there: a person's.
+
+
+def test_what_stood_between_two_writes_of_one_value_is_not_sent_back() -> None:
+    world = linked(_both_ways(), SLOW)
+    world.sets(Side.ITSM, "title", "second")
+    world.settles()
+    world.sets(Side.VENDOR, "title", "theirs")
+    world.settles()
+    world.sets(Side.ITSM, "title", "second")
+    world.plans()
+    world.delivers(Side.VENDOR)
+    world.plans()
+    world.sets(Side.VENDOR, "title", "theirs")  # The state before our write, read too early.
+    assert world.plans().operations == ()
+    world.now += timedelta(seconds=61)
+    assert only(world).target is Side.ITSM
+
+
+def test_a_person_who_changes_a_ticket_right_after_we_made_it_is_heard_at_once() -> None:
+    world = LinkWorld(rules=_both_ways(), traits=SLOW)
+    world.creates(Side.VENDOR, title="as the vendor calls it", status="New")
+    assert world.opens(Side.VENDOR)
+    world.delivers(Side.ITSM)
+    world.sets(Side.ITSM, "title", "as we call it")  # Nothing older ever stood there.
+    assert only(world).fields == {"title": "as we call it"}
+
+
 def test_a_text_made_of_a_field_we_wrote_is_not_news_either() -> None:
     said = FieldRule(
         slot="to_itsm.description",

@@ -210,7 +210,11 @@ class Scene:
     # --- links
 
     async def opening(
-        self, *planned: PlannedOperation, source: str = "inc1", **context: object
+        self,
+        *planned: PlannedOperation,
+        source: str = "inc1",
+        slots: Mapping[str, SlotMove] | None = None,
+        **context: object,
     ) -> LinkRow:
         """Read an ITSM ticket and plan its vendor ticket, with what follows the create."""
         row = await self.read(ticket(source, title="Link down"))
@@ -225,7 +229,7 @@ class Scene:
                 now=NOW,
             )
             plan = Plan(
-                operations=(create(), *planned),
+                operations=(replace(create(), slots=slots or {}), *planned),
                 pairs=tuple(pair_of(each) for each in planned if each.item is not None),
             )
             links.apply_plan(tx, link, plan, self.context(**context))

@@ -39,9 +39,10 @@ ITSM_TITLE, VENDOR_TITLE = (Side.ITSM, "to_vendor.title"), (Side.VENDOR, "to_ven
 
 
 async def test_an_applied_create_gives_the_link_its_partner(scene: Scene) -> None:
-    link = await scene.opening()
+    link = await scene.opening(slots=update("a").slots)
     op = await scene.deliver(receipt("case1"), now=later(3))
     parts = await scene.parts(link)
+    assert parts.baselines[VENDOR_TITLE].previous is MISSING  # Nothing stood there before it.
     row = parts.link.rows[Side.VENDOR]
     stored = await scene.stored(row)
     assert parts.link.phase is LinkPhase.OPEN
@@ -60,7 +61,7 @@ async def test_an_applied_field_moves_both_baselines_at_once(scene: Scene) -> No
         ITSM_TITLE: Baseline(value="new"),
         VENDOR_TITLE: Baseline(
             value="new",
-            previous=MISSING,
+            previous=None,
             written_at=later(3),
             state=BaselineState.PROVISIONAL,
         ),

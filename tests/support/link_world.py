@@ -299,7 +299,8 @@ class LinkWorld:
             if isinstance(move.target_value, Missing):
                 continue
             before = self.baselines.get((planned.target, slot))
-            stood = before.value if before else MISSING
+            unknown = MISSING if planned.kind is WriteKind.CREATE else None
+            stood = before.value if before else unknown
             self.baselines[planned.target, slot] = Baseline(
                 value=move.target_value,
                 previous=stood if isinstance(move.overruled, Missing) else move.overruled,
