@@ -241,7 +241,7 @@ def _odd_page_is_an_empty_one(swap: Swap) -> None:
 
 
 def _stale_is_news(swap: Swap) -> None:
-    swap(slots.Slots, "is_stale", lambda *_: False)
+    swap(slots.Slots, "is_settling", lambda *_: False)
 
 
 def _altered_is_news(swap: Swap) -> None:
