@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from syncd.core.file_names import clean
+from syncd.core.slots import may_have_left
 from syncd.core.state import ItemKind
 from syncd.delivery.options import Options
 from syncd.delivery.outcomes import Verdict
 from syncd.model.ids import ConnectionName, MappingName, OperationId
-from syncd.model.operation import Receipt, Write
+from syncd.model.operation import AttachmentDraft, CommentDraft, Receipt, Write
 from syncd.model.outbox import ClaimedOperation
 from syncd.ports.clock import Clock
 from syncd.store import connections, journal, links, mappings, operations, outbox, tickets
@@ -144,6 +146,18 @@ class Ledger:
             if pair.kind is kind and pair.key != op.write.key
         )
 
+    async def rivals(self, op: ClaimedOperation) -> int:
+        """Count other writes, not settled yet, whose effects would look like this operation's."""
+        unsettled = await self._db.read(links.operations_of, op.link_id)
+        return sum(
+            other.id != op.id
+            and (other.target, other.kind) == (op.target, op.write.kind)
+            and may_have_left(other)
+            and _looks(other.comment, other.attachment)
+            == _looks(op.write.comment, op.write.attachment)
+            for other in unsettled
+        )
+
     async def known_effect(self, op: ClaimedOperation) -> Mapping[str, object]:
         """Read the receipt that an applied operation was settled with."""
         detail = await self._db.read(operations.show, op.id)
@@ -213,3 +227,9 @@ def _settle(tx: Tx, op: ClaimedOperation, verdict: Verdict, *, now: datetime) ->
     if in_time and verdict.hasten and op.target_row is not None:
         tickets.hasten(tx, [op.target_row], now)
     return Settled(in_time=in_time, paused=paused)
+
+
+def _looks(comment: CommentDraft | None, file: AttachmentDraft | None) -> tuple[object, ...]:
+    """Say what tells an effect from others where no marker does."""
+    words = None if comment is None else comment.body.split()
+    return (words, file and clean(file.name).casefold(), file and file.size_bytes)

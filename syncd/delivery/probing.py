@@ -74,7 +74,9 @@ async def _without_known(op: ClaimedOperation, tools: Tools, result: ProbeResult
     if not effects:
         seen = f"{result.looked_at}; what looks like it is another"
         return ProbeResult(finding=Finding.ABSENT, looked_at=seen)
-    return replace(result, receipt=effects[0], others=tuple(effects[1:]))
+    # As many as writes like this one may have made are theirs, and found by their own probes.
+    theirs = await tools.ledger.rivals(op) if len(effects) > 1 else 0
+    return replace(result, receipt=effects[0], others=tuple(effects[1 + theirs :]))
 
 
 _ALIKE = {WriteKind.ATTACHMENT: ItemKind.ATTACHMENT, WriteKind.COMMENT: ItemKind.COMMENT}

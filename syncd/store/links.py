@@ -179,7 +179,7 @@ def load_link(tx: Tx, link_id: LinkRow, *, lookup_keys: Iterable[OperationKey] =
         unread=frozenset(sides.unread),
         baselines=_load_baselines(tx, link_id),
         pairs=pairs_of(tx, link_id),
-        operations=_load_operations(tx, link_id),
+        operations=operations_of(tx, link_id),
         conflicts=frozenset(tx.scalars(_FROZEN, {"link": link_id})),
         own_keys={key: (owner.link_id, owner.target) for key, owner in owners.items()},
         quoted=_quoted(tx, record, owners),
@@ -234,7 +234,8 @@ def pairs_of(tx: Tx, link_id: LinkRow) -> tuple[ItemPair, ...]:
     )
 
 
-def _load_operations(tx: Tx, link_id: LinkRow) -> tuple[OpenOperation, ...]:
+def operations_of(tx: Tx, link_id: LinkRow) -> tuple[OpenOperation, ...]:
+    """Return a link's operations that are not settled, in the order they were planned."""
     return tuple(open_operation(row) for row in tx.rows(_OPERATIONS, {"link": link_id}))
 
 

@@ -5,13 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from syncd.core.items import DIGEST_PLACE
 from syncd.core.state import ItemKind, PairState, PlannedOperation, Reason
 from syncd.model.ids import Side
 from syncd.model.operation import CommentDraft, Finding, OperationState, ProbeResult, WriteKind
 from syncd.model.ticket import CommentKind
-from syncd.store import links
+from syncd.store import links, meta
+from syncd.store import tables as t
 from tests.delivery.world import World, a_world, attachment, comment
 from tests.support.clock import FakeClock
 from tests.support.memory_adapter import Fault
@@ -66,3 +68,33 @@ async def test_words_of_our_own_are_known_by_their_id(world: World) -> None:
     made = world.vendor.effects[0].receipt.comment_id
     assert (pair.kind, pair.origin, pair.source_id) == (ItemKind.COMMENT, Side.VENDOR, made)
     assert pair.state is PairState.SKIPPED
+
+
+async def test_after_a_restored_backup_two_uploads_alike_each_find_their_own_effect(
+    world: World,
+) -> None:
+    link_id = await world.link()
+    for name in ("f1", "f2"):
+        world.desk.put_file("D1", name, "log.txt", b"x")
+    both = await world.plan(link_id, attachment("f1"), attachment("f2"))
+    await world.drive(world.delivery())
+    made = [effect.receipt for effect in world.vendor.effects]
+    await world.db.write(meta.initialise, environment="test", prefix="ab12cd")
+    await world.db.write(lambda tx: tx.run(_FORGOTTEN))
+    await world.db.write(lambda tx: tx.run(_UNPAIRED))
+    await world.db.write(meta.begin_epoch, by="kari", now=world.clock.now())
+    seen = ProbeResult(finding=Finding.FOUND, receipt=made[0], others=(made[1],), looked_at="two")
+    world.vendor.probe_script.extend([seen, seen])
+    await world.drive(world.delivery())
+    assert await world.states(both) == [OperationState.APPLIED] * 2
+    pairs = await world.db.read(links.pairs_of, link_id)
+    assert [pair.target_id for pair in pairs] == [each.attachment_id for each in made]
+    assert len(world.vendor.effects) == 2
+
+
+_FORGOTTEN = sa.update(t.operation).values(
+    state=sa.case((t.operation.c.id == 1, "ready"), else_="waiting"),
+    **dict.fromkeys(("settled_at", "sent_at", "receipt", "recheck_at")),
+    sends=0,
+)
+_UNPAIRED = sa.update(t.item_pair).values(state=PairState.PLANNED, target_id="")
