@@ -23,7 +23,7 @@ from syncd.store import (
     tickets,
 )
 from syncd.store.records import JournalFilter
-from tests.cli.office import DESK, MAPPING, TELENOR, Office, incident, ticket
+from tests.cli.office import DESK, MAPPING, TELENOR, Office, incident, place, ticket
 from tests.cli.outcomes import applied, parked
 
 
@@ -494,6 +494,40 @@ def test_what_is_worth_knowing_is_noted(office: Office) -> None:
     )
     told = office.says("check", "--no-secrets")
     assert "note    connection spare is used by no mapping" in told.out
+
+
+SECOND = """\
+mapping: second
+mode: dry_run
+itsm: {connection: servicedesk}
+vendor: {connection: telenor-no, kind: order}
+open: {to_vendor: {when: {assigned_group: Second, phase: open}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "line"),
+    [
+        ("references:\n  on_itsm: {field: vendor_ref, value: number}\n", 7),
+        ("fields:\n  to_itsm:\n    vendor_ref: {from: title}\n", 8),
+        ("references:\n  on_itsm: {field: second_ref, value: number}\n", None),
+        ("fields:\n  to_itsm:\n    title: {from: title}\n", None),
+    ],
+)
+def test_check_notes_every_place_that_writes_over_another_partners_number(
+    office: Office, rules: str, line: int | None
+) -> None:
+    ours = "      vendor_ref: {key: u_vendor_ref, access: read_write, max: 40}\n"
+    office.configure(changes={ours: ours + ours.replace("vendor_ref", "second_ref")})
+    (office.folder / "mappings" / "second.yaml").write_text(SECOND + rules)
+    told = office.says("check", "--no-secrets", "--json")
+    notes = [each for each in told.json["notes"] if " write " in each]
+    assert (told.status, len(notes)) == (0, 0 if line is None else 1), told.err
+    if line is not None:
+        first = place("on_itsm: {field: vendor_ref")
+        assert notes[0].startswith(
+            f"second.yaml:{line} and {first} write vendor_ref of servicedesk: "
+        )
 
 
 def test_fields_are_listed_with_values_seen(office: Office, pair: TicketRow) -> None:

@@ -9,6 +9,7 @@ from syncd.core.rules import (
     Lookup,
     MappingRules,
     PairedField,
+    Place,
     StatusAction,
     StatusEffect,
 )
@@ -63,7 +64,47 @@ def notes(settings: Settings) -> tuple[str, ...]:
     ]
     if not settings.mappings:
         found.append("there is no mapping: nothing is kept in step")
-    return (*settings.remarks, *found)
+    return (*settings.remarks, *found, *_shared_references(settings))
+
+
+def _shared_references(settings: Settings) -> Iterator[str]:
+    """Name ITSM fields that show a partner's number and that a second mapping writes as well.
+
+    An ITSM ticket may have a partner by each mapping that uses its kind; `exclusive` holds for one
+    instant, and a ticket that is reassigned keeps its first partner.
+    """
+    writers: dict[tuple[ConnectionName, str, str], list[tuple[MappingRules, Place]]] = {}
+    shown: set[tuple[ConnectionName, str, str]] = set()
+    for rules in settings.mappings.values():
+        references = {each.field for each in rules.references if each.side is Side.ITSM}
+        for field, place in _written(rules).items():
+            key = (rules.itsm, rules.itsm_kind, field)
+            writers.setdefault(key, []).append((rules, place))
+            if field in references:
+                shown.add(key)
+    for key, found in writers.items():
+        can_meet = any(rules.opening(Side.VENDOR) is not None for rules, _ in found)
+        if key in shown and len(found) > 1 and can_meet:
+            *first, last = (str(place) for _, place in found)
+            yield (
+                f"{', '.join(first)} and {last} write {key[2]} of {key[0]}: where one ticket has"
+                " two of these partners, one's number is lost to the other's; give each a field"
+            )
+
+
+def _written(rules: MappingRules) -> dict[str, Place]:
+    """Give every field of the ITSM's ticket that rules write, and where they say so."""
+    found: dict[str, Place] = {}
+    for each in rules.each():
+        for rule in each.fields:
+            if rule.target_side is Side.ITSM:
+                found.setdefault(rule.target, rule.place)
+        for paired in each.paired:
+            found.setdefault(paired.itsm, paired.place)
+        for one in each.references:
+            if one.side is Side.ITSM:
+                found.setdefault(one.field, one.place)
+    return found
 
 
 def expectation(settings: Settings, name: ConnectionName) -> Expectation:
