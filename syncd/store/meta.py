@@ -15,7 +15,9 @@ from syncd.store.tx import Tx, among
 from syncd.store.types import sooner
 
 _RESTORED_AT = "restored_at"
-_WHEN_RESTORED = sa.select(t.meta.c.value).where(t.meta.c.key == sa.literal_column("'restored_at'"))
+_WHEN_RESTORED = sa.select(t.meta.c.value).where(
+    t.meta.c.key == sa.literal_column(f"'{_RESTORED_AT}'")
+)
 
 
 def initialise(tx: Tx, *, environment: str, prefix: str) -> Instance:
@@ -68,8 +70,8 @@ def begin_epoch(tx: Tx, *, by: str, now: datetime, prefix: str | None = None) ->
     """Take note that this store was restored from a backup (DESIGN R13).
 
     Every operation that was not settled becomes unknown, so that it is probed before it is sent;
-    one that is parked is in doubt. What is planned from now on may
-    have been written in the lost time: `naming` sees to that.
+    one that is parked is in doubt. What is planned from now on may have been written in the lost
+    time: `naming` sees to that.
 
     Args:
         tx: the transaction.

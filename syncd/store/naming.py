@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from syncd.core.items import strange
 from syncd.core.keys import derived, is_of_lost_time
 from syncd.core.state import PairState, PlannedOperation
-from syncd.model.ids import OperationKey
+from syncd.model.ids import ConnectionName, OperationKey, Side
 from syncd.model.operation import MAKING, OperationState, WriteKind
 from syncd.store import meta
 from syncd.store import tables as t
@@ -39,18 +39,31 @@ def _taken(is_postgres: bool) -> sa.CompoundSelect[Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lasting:
+    """What all operations of one link have in common, read once for all that are planned together.
+
+    Attributes:
+        mapping: the name by which the link's mapping was known first.
+        connections: the same of its connections, by side.
+        restored_at: when the store was last restored from a backup; None: never.
+    """
+
+    mapping: str
+    connections: Mapping[Side, str]
+    restored_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Where an operation comes from.
 
     Attributes:
-        mapping: the link's.
-        connections: of the source ticket and of the target.
+        lasting: its link's.
         ticket: the source ticket's kind and id, and the target's kind.
         made_at: when the source ticket was made, by its provider's time.
     """
 
-    mapping: str
-    connections: tuple[str, str]
+    lasting: Lasting
     ticket: tuple[str, str, str]
     made_at: datetime | None
 
@@ -61,6 +74,17 @@ class Named:
 
     key: OperationKey
     columns: Mapping[str, Any]
+
+
+def lasting(tx: Tx, mapping: str, connections: Mapping[Side, ConnectionName]) -> Lasting:
+    """Read what the operations of a link have in common."""
+    asked = [("connection", connections[side]) for side in Side]
+    first, *others = meta.first_names(tx, ("mapping", mapping), *asked)
+    return Lasting(
+        mapping=first,
+        connections=dict(zip(Side, others, strict=True)),
+        restored_at=meta.restored_at(tx),
+    )
 
 
 def name(
@@ -78,26 +102,26 @@ def name(
         tx: the transaction.
         planned: the operation.
         origin: where it comes from; None: that cannot be told in a way that lasts.
-        root: the instance's first prefix; empty: all keys are random.
+        root: the instance's first prefix, of which keys are made.
         fresh: a random key, used where none is derived.
         now: when it is stored.
     """
-    if not root or origin is None or planned.kind not in MAKING:
+    if origin is None or planned.kind not in MAKING:
         return Named(key=fresh, columns={})
-    parts = [*_first_names(tx, origin), *origin.ticket, *_parts_of(planned)]
+    parts = [*_names(planned, origin.lasting), *origin.ticket, *_parts_of(planned)]
     key = _first_free(tx, list(derived(root, parts)))
     if key is None:
         return Named(key=fresh, columns={})
-    restored_at = meta.restored_at(tx)
+    restored_at = origin.lasting.restored_at
     made_at = planned.made_at or (origin.made_at if planned.kind is WriteKind.CREATE else None)
     if restored_at is None or not is_of_lost_time(made_at, restored_at=restored_at, now=now):
         return Named(key=key, columns={})
     return Named(key=key, columns=_maybe_sent(made_at or origin.made_at or restored_at, now))
 
 
-def _first_names(tx: Tx, origin: Origin) -> list[str]:
-    asked = [("connection", name) for name in origin.connections]
-    return meta.first_names(tx, ("mapping", origin.mapping), *asked)
+def _names(planned: PlannedOperation, known: Lasting) -> list[str]:
+    source, target = planned.target.other, planned.target
+    return [known.mapping, known.connections[source], known.connections[target]]
 
 
 def _parts_of(planned: PlannedOperation) -> list[str]:

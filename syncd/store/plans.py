@@ -26,7 +26,7 @@ from syncd.model.ids import (
     TicketId,
     TicketRow,
 )
-from syncd.model.operation import OperationState, Receipt
+from syncd.model.operation import MAKING, OperationState, Receipt
 from syncd.store import codec, journal, lanes, naming
 from syncd.store import tables as t
 from syncd.store.bulk import Writes
@@ -183,12 +183,15 @@ def _add_operations(
 ) -> list[OperationId]:
     added: list[OperationId] = []
     lines: list[Line] = []
+    lasting = None
+    if context.root and any(operation.kind in MAKING for operation in planned):
+        lasting = naming.lasting(tx, home.mapping, home.connections)
     for operation in planned:
         values = _values(home, operation, context)
         named = naming.name(
             tx,
             operation,
-            _origin(home, operation),
+            _origin(home, operation, lasting),
             root=context.root,
             fresh=context.new_key(),
             now=context.now,
@@ -214,15 +217,16 @@ def _add_operations(
     return added
 
 
-def _origin(home: _Home, planned: PlannedOperation) -> naming.Origin | None:
+def _origin(
+    home: _Home, planned: PlannedOperation, lasting: naming.Lasting | None
+) -> naming.Origin | None:
     """Say what tells an operation's link from others; None: its ticket was never read."""
     source, target = planned.target.other, planned.target
     ticket_id, made_at = home.tickets[source]
-    if source not in home.rows or ticket_id is None:
+    if lasting is None or source not in home.rows or ticket_id is None:
         return None
     return naming.Origin(
-        mapping=home.mapping,
-        connections=(home.connections[source], home.connections[target]),
+        lasting=lasting,
         ticket=(home.kinds[source], ticket_id, home.kinds[target]),
         made_at=made_at,
     )
