@@ -86,7 +86,7 @@ async def resync(
     ] = None,
 ) -> int:
     """Read tickets again and decide about them anew; of a mapping, a connection, or one."""
-    settings = cli.settings()
+    settings = cli.settings_for_store()
     arguments = await _about(settings, subject)
     at = instants.since(since, stores.now())
     if at is not None:
@@ -109,7 +109,7 @@ async def pause(
 
     What is planned waits until it is resumed.
     """
-    settings = cli.settings()
+    settings = cli.settings_for_store()
     arguments = await _about(settings, subject) | {"reason": reason}
     told = await writing.carry_out(settings, "pause", arguments)
     cli.out.show(told, [line(f"{subject} is paused; to go on: syncd resume {subject}")])
@@ -121,7 +121,7 @@ async def resume(cli: Cli, subject: SubjectArgument) -> int:
 
     `syncd status` and `syncd ops list` show beforehand why it paused and what it holds.
     """
-    settings = cli.settings()
+    settings = cli.settings_for_store()
     told = await writing.carry_out(settings, "resume", await _about(settings, subject))
     held = told.get("held")
     lines = [line(f"{subject} goes on")]
@@ -137,20 +137,18 @@ async def _about(settings: "Settings", word: str) -> dict[str, object]:
     Raises:
         CommandRefused: nothing of that name is known to the store.
     """
-    from syncd.store import connections, mappings
-
-    kind, name = finding.subject(settings, word)
     async with stores.looking(settings) as db:
+        known = await db.read(finding.stored)
+        # Broken files do not name everything that a daemon works with.
+        names = known if settings.errors else finding.configured(settings)
+        kind, name = finding.subject(names, word)
         if kind is SubjectKind.TICKET:
             ticket = await finding.the_ticket(db, name, settings)
             # Two systems may have the number; only one ticket has the id.
             by_id = ":" in word and ticket.external_id
             called = ticket.external_id if by_id else ticket.number or ticket.external_id
             return {"kind": str(kind), "name": called}
-        known = [str(each.pin.name) for each in await db.read(connections.overview)]
-        if kind is SubjectKind.MAPPING:
-            known = [str(each.name) for each in await db.read(mappings.overview)]
-    if name not in known:
+    if name not in known[kind]:
         raise CommandRefused(
             f"the {kind} {name} is configured, but no daemon has loaded it yet: start or reload it"
         )

@@ -23,7 +23,7 @@ async def list_conflicts(cli: Cli) -> int:
     from syncd.cli.show import conflicts as shown
     from syncd.store import conflicts
 
-    settings = cli.settings_to_look()
+    settings = cli.settings_for_store()
     async with stores.looking(settings) as db:
         found = await db.read(conflicts.list_open)
     document = {"conflicts": found, "configuration_errors": settings.errors}
@@ -39,7 +39,7 @@ async def resolve(
 ) -> int:
     """Decide a conflict: one side's value stays, the other's is kept in the journal."""
     told = await writing.carry_out(
-        cli.settings(), "conflicts.resolve", {"id": conflict, "keep": str(keep)}
+        cli.settings_for_store(), "conflicts.resolve", {"id": conflict, "keep": str(keep)}
     )
     cli.out.show(told, [line(f"conflict {conflict}: the {keep} side's value stays")])
     return FINE

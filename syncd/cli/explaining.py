@@ -27,7 +27,7 @@ async def explain(
 
     Exit status 1 when no such ticket is known.
     """
-    settings, ticket = cli.settings_to_look(), finding.not_empty(ticket)
+    settings, ticket = cli.settings_for_store(), finding.not_empty(ticket)
     from syncd.cli.facts import explain as facts
     from syncd.cli.show import explain as show
 

@@ -1,6 +1,6 @@
 """What an operator's word names: a connection, a mapping, or a ticket by number or id."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -23,17 +23,35 @@ class SubjectKind(StrEnum):
     TICKET = "ticket"
 
 
-def subject(settings: "Settings", word: str) -> tuple[SubjectKind, str]:
+def configured(settings: "Settings") -> Mapping[SubjectKind, Collection[str]]:
+    """Give the names that a configuration has."""
+    return {
+        SubjectKind.CONNECTION: frozenset(settings.connections),
+        SubjectKind.MAPPING: frozenset(settings.mappings),
+    }
+
+
+def stored(tx: "Tx") -> Mapping[SubjectKind, Collection[str]]:
+    """Give the names that the store knows, whatever a configuration says (a unit of the store)."""
+    from syncd.store import connections, mappings
+
+    return {
+        SubjectKind.CONNECTION: {str(each.pin.name) for each in connections.overview(tx)},
+        SubjectKind.MAPPING: {str(each.name) for each in mappings.overview(tx)},
+    }
+
+
+def subject(names: Mapping[SubjectKind, Collection[str]], word: str) -> tuple[SubjectKind, str]:
     """Say what a word names; `mapping:NAME`, `connection:NAME` and `ticket:NUMBER` say it.
+
+    Args:
+        names: of connections and mappings.
+        word: what was typed.
 
     Raises:
         CommandRefused: a connection and a mapping have this name, or none has the one named so.
     """
     kind, _, rest = word.partition(":")
-    names: dict[SubjectKind, frozenset[str]] = {
-        SubjectKind.CONNECTION: frozenset(settings.connections),
-        SubjectKind.MAPPING: frozenset(settings.mappings),
-    }
     if rest and kind in set(SubjectKind):
         wanted = SubjectKind(kind)
         if wanted in names and rest not in names[wanted]:

@@ -23,7 +23,7 @@ INTERRUPTED = 130
 
 BROKEN_RULES = (
     "warning: the configuration's files have the errors above; a running daemon goes on with its"
-    " last good configuration. What the store knows is shown; what needs the rules is left out."
+    " last good configuration. What the store knows can be used; what needs the rules is left out."
 )
 
 P = ParamSpec("P")
@@ -91,13 +91,14 @@ class Cli:
 
         return load(self.config_path(), secrets=SecretSource(needed=with_secrets))
 
-    def settings_to_look(self) -> "Settings":
-        """Read the configuration to show what the store knows, whatever its mappings are like.
+    def settings_for_store(self) -> "Settings":
+        """Read the configuration to show or decide what the store knows, whatever its rules are.
 
-        Errors of mappings and tables are told as a warning: a daemon works on beside them.
+        Errors of connections, mappings and tables are told as a warning: a daemon works on beside
+        them, and an operator's decision about what it has stored needs none of them.
 
         Raises:
-            SettingsError: syncd.yaml itself is broken, with every problem.
+            SettingsError: syncd.yaml does not say where the store is, with every problem.
         """
         from syncd.settings.load import load
         from syncd.settings.secrets import SecretSource

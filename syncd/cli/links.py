@@ -8,7 +8,7 @@ from syncd.cli import finding, stores, writing
 from syncd.cli.frame import FINE, Cli, command, group
 from syncd.cli.show.lines import line
 from syncd.model.errors import CommandRefused
-from syncd.model.ids import ConnectionName, LinkRow, Side
+from syncd.model.ids import ConnectionName, LinkRow, MappingName, Side
 
 if TYPE_CHECKING:
     from syncd.core.rules import MappingRules
@@ -39,14 +39,17 @@ async def list_links(
     ] = LISTED_MAX,
 ) -> int:
     """List the links that are not removed, with what is open on each."""
-    settings = cli.settings()
+    settings = cli.settings_for_store()
     from syncd.cli.show import links as shown
     from syncd.store import links
 
-    name = None if mapping is None else finding.need_mapping(settings, mapping)
+    if mapping is not None and not settings.errors:
+        finding.need_mapping(settings, mapping)
+    name = None if mapping is None else MappingName(mapping)
     async with stores.looking(settings) as db:
         found = await db.read(links.overview, mapping=name, limit=limit)
-    cli.out.show({"links": found}, shown.listed(found, stores.now()))
+    document = {"links": found, "configuration_errors": settings.errors}
+    cli.out.show(document, shown.listed(found, stores.now()))
     if len(found) == limit:
         cli.out.say(f"these are the newest {limit}; --limit shows more")
     return FINE
@@ -115,7 +118,7 @@ async def remove(
     ],
 ) -> int:
     """Part two tickets; nothing is deleted anywhere, and adding them again goes on from there."""
-    settings = cli.settings()
+    settings = cli.settings_for_store()
     link_id = int(word) if word.isdigit() else None
     if link_id is None:
         async with stores.looking(settings) as db:

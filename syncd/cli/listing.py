@@ -29,7 +29,7 @@ async def status(cli: Cli) -> int:
 
     Exit status 1 when something needs a person or is late.
     """
-    settings = cli.settings_to_look()
+    settings = cli.settings_for_store()
     from syncd.cli.facts import status as facts
     from syncd.cli.show import status as show
 
@@ -59,13 +59,13 @@ async def log(
     limit: Annotated[int, typer.Option(min=1, max=LINES_MAX, help="The newest so many.")] = 200,
 ) -> int:
     """Show the journal: what was seen, decided, sent and answered, and who changed what."""
-    settings = cli.settings_to_look()
+    settings = cli.settings_for_store()
     from syncd.cli.facts.journal import Reading
     from syncd.store.records import JournalFilter
 
     if mapping is not None and not settings.errors:
         finding.need_mapping(settings, mapping)
-    if connection is not None:
+    if connection is not None and not settings.errors:
         finding.need_connection(settings, connection)
     where = JournalFilter(
         connection=connection, mapping=mapping, since=instants.since(since, stores.now())

@@ -33,7 +33,7 @@ async def list_operations(
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 200,
 ) -> int:
     """List operations, oldest first."""
-    settings = cli.settings_to_look()
+    settings = cli.settings_for_store()
     from syncd.cli.facts import operations as facts
     from syncd.cli.show import operations as shown
     from syncd.model.operation import OperationState
@@ -57,7 +57,7 @@ async def list_operations(
 
 async def show(cli: Cli, operation: OperationArgument) -> int:
     """Show an operation whole: what it writes, every try, why it waits, what can be done."""
-    settings = cli.settings_to_look()
+    settings = cli.settings_for_store()
     from syncd.cli.facts import operations as facts
     from syncd.cli.show import operations as shown
 
@@ -76,7 +76,7 @@ async def retry(
     ] = False,
 ) -> int:
     """Let a parked operation go on: probed first where it may have happened."""
-    settings = cli.settings()
+    settings = cli.settings_for_store()
     from syncd.cli.facts import operations as facts
 
     async with stores.looking(settings) as db:
@@ -92,7 +92,7 @@ async def retry(
 
 async def discard(cli: Cli, operation: OperationArgument) -> int:
     """Give an operation up; its change counts as dealt with on the side it came from."""
-    told = await writing.carry_out(cli.settings(), "ops.discard", {"id": operation})
+    told = await writing.carry_out(cli.settings_for_store(), "ops.discard", {"id": operation})
     cli.out.show(told, [line(f"operation {operation} is given up")])
     return FINE
 
@@ -110,6 +110,6 @@ async def adopt(
 ) -> int:
     """Say that an operation happened, and what it made."""
     arguments = {"id": operation, "external_id": external_id}
-    told = await writing.carry_out(cli.settings(), "ops.adopt", arguments)
+    told = await writing.carry_out(cli.settings_for_store(), "ops.adopt", arguments)
     cli.out.show(told, [line(f"operation {operation} counts as done: {external_id}")])
     return FINE

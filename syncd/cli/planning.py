@@ -57,7 +57,7 @@ async def scope_of(
     name = None if mapping is None else finding.need_mapping(settings, mapping)
     if subject is None:
         return Scope(mapping=name, limit=limit)
-    kind, word = finding.subject(settings, subject)
+    kind, word = finding.subject(finding.configured(settings), subject)
     if kind is SubjectKind.CONNECTION:
         raise CommandRefused(f"{word} is a connection; accepted: a mapping or a ticket")
     if kind is SubjectKind.MAPPING:

@@ -114,8 +114,9 @@ def load(
         path: of syncd.yaml.
         secrets: where references to secrets are looked up; None for this process's environment.
         providers: by name; None for all there are.
-        to_look: nothing is decided by these: broken mappings and tables are `errors`, and then no
-            mapping is given, for the ones that are whole may mean something else without the rest.
+        to_look: nothing is decided by these: broken connections, mappings and tables are `errors`,
+            and then no mapping is given, for the ones that are whole may mean something else
+            without the rest.
 
     Returns:
         Frozen settings; nothing of an earlier load is in them.
@@ -134,13 +135,12 @@ def load(
         raise AssertionError("unreachable: a file that cannot be read is a problem")
     reading = Reading(read_document(data, path.name, problems), problems, source)
     block, connections = _daemon(reading, known)
-    can_look = to_look and not len(problems)
     tables = _tables(folder, reading)
     around = Surroundings(connections=connections, providers=known, tables=tables)
     built = _mappings(folder, reading, around)
     made = _spelled(connections.made, built, known, problems)
     _check_former_names(built, problems)
-    if can_look:
+    if to_look and block is not None:
         built = [] if len(problems) else built
     else:
         problems.raise_any()

@@ -161,8 +161,9 @@ class Settings:
         files: every file read, syncd.yaml first.
         retention: as its block says.
         remarks: what is accepted and yet unwise, a sentence each.
-        errors: every problem of mappings and tables, where settings are read to look only: then
-            there are no `mappings`, and what needs them cannot be told.
+        errors: every problem of connections, mappings and tables, where settings are read to look
+            only: then there are no `mappings`, only the whole ones of `connections`, and what needs
+            the others cannot be told.
     """
 
     environment: str

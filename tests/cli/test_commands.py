@@ -186,16 +186,47 @@ def test_while_a_mapping_is_broken_what_the_store_knows_is_still_shown_with_a_wa
     assert office.says("check", "--no-secrets").status == 2
 
 
-def test_a_broken_syncd_yaml_says_not_where_the_store_is_so_nothing_is_shown(
+def test_while_a_connection_is_broken_what_the_store_knows_is_shown_and_decided(
     office: Office, pair: TicketRow
 ) -> None:
+    number = refused(office)
     broken = office.config.read_text().replace("provider: telenor", "provider: telenoor")
     office.config.write_text(broken)
+    for words in LOOKS:
+        plain, told = office.says(*words), office.says(*words, "--json")
+        assert plain.status == told.status != 2
+        assert any("provider: " in one for one in told.json["configuration_errors"])
+        assert "warning: " in plain.err
+    for words in (
+        ("pause", TELENOR),
+        ("resume", f"connection:{TELENOR}"),
+        ("pause", "telenor-incidents"),
+        ("resume", "telenor-incidents"),
+        ("pause", "INC0012399"),
+        ("resume", "INC0012399"),
+        ("resync", TELENOR),
+        ("ops", "retry", str(number)),
+        ("link", "list", "--mapping", "telenor-incidents"),
+        ("link", "remove", "INC0012399"),
+    ):
+        told = office.says(*words)
+        assert told.status == 0, told
+        assert "warning: " in told.err
+    assert "there is no connection telenoor" in office.says("pause", "connection:telenoor").err
+    assert office.says("check", "--no-secrets").status == 2
+    assert office.says("link", "add", "telenor-incidents", "INC1", "Case-1").status == 2
+
+
+@pytest.mark.parametrize("broken", ["store: [", "store: {url: 7}\nconnections: {}\n"])
+def test_a_syncd_yaml_that_says_not_where_the_store_is_shows_nothing(
+    office: Office, pair: TicketRow, broken: str
+) -> None:
+    office.config.write_text(broken)
     (office.folder / MAPPING).write_text("mode: alive\n")
-    said = office.says("status")
-    assert (said.status, said.out) == (2, "")
-    assert "syncd.yaml:" in said.err
-    assert "telenor-incidents.yaml:1:1" in said.err
+    for words in (("status",), ("pause", TELENOR)):
+        said = office.says(*words)
+        assert (said.status, said.out) == (2, "")
+        assert "syncd.yaml:" in said.err
 
 
 # --- conflicts and links -----------------------------------------------------------------------

@@ -66,7 +66,7 @@ class Standing:
     def budget(self, name: ConnectionName) -> str:
         """Say what a connection allows: `2 requests/s`."""
         if name not in self.settings.connections:
-            return "not configured"
+            return "not readable" if self.settings.errors else "not configured"
         return f"{features_of(self.settings, name).limits.requests_per_s:g} requests/s"
 
     @property
