@@ -23,11 +23,15 @@ def take(
         tx: the transaction.
         name: of what one process at a time does.
         owner: who wants it.
-        now: leases up to this instant have expired.
-        until: how long it is good.
+        now: leases up to this instant have expired; on PostgreSQL its own clock decides that, the
+            same for all hosts.
+        until: how long it is good; on PostgreSQL the time from `now` to it counts.
         held_as: the name the owner's process shows that it lives by (`Database.held_as`); empty:
             the lease ends by its time alone.
     """
+    if tx.is_postgres:
+        at = _clock(tx)
+        now, until = at, at + (until - now)
     if _taken(tx, name, owner, now=now, until=until, held_as=held_as):
         return True
     if not tx.is_postgres:
@@ -70,8 +74,12 @@ def reserve(tx: Tx, name: str, *, now: datetime, length: timedelta, within: time
     taken = tx.scalar(sa.select(_c.until).where(_c.name == name).with_for_update())
     if tx.is_postgres:
         # Looked at once the row is ours: whoever waited for it has a later now.
-        now = tx.scalar(sa.select(sa.func.clock_timestamp()))
+        now = _clock(tx)
     begins = max(taken, now)
     if begins - now <= within:
         tx.run(sa.update(t.lease).where(_c.name == name).values(until=begins + length))
     return timedelta(seconds=(begins - now).total_seconds())
+
+
+def _clock(tx: Tx) -> datetime:
+    return tx.scalar(sa.select(sa.func.clock_timestamp()))  # type: ignore[no-any-return]

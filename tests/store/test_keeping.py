@@ -269,20 +269,35 @@ async def test_a_credential_comes_back_only_under_its_key(database: Database) ->
 
 
 async def test_a_lease_has_one_owner_until_it_expires(database: Database) -> None:
-    async def take(owner: str, at: float) -> bool:
+    async def take(owner: str, at: float, length: float = 60) -> bool:
         return await database.write(
-            leases.take, "poll/desk", owner, now=later(at), until=later(at + 60)
+            leases.take, "poll/desk", owner, now=later(at), until=later(at + length)
         )
 
     assert await take("a", 0)
     assert not await take("b", 59)
-    assert await take("a", 30)
-    assert not await take("b", 89)
+    assert await take("a", 30, 0)
     assert await take("b", 90)
     await database.write(leases.give_back, "poll/desk", "a")
     assert not await take("a", 91)
     await database.write(leases.give_back, "poll/desk", "b")
     assert await take("a", 92)
+
+
+@pytest.mark.postgres
+async def test_where_hosts_share_a_store_none_with_a_fast_clock_takes_a_lease_early(
+    postgres_url: str,
+) -> None:
+    async with await Database.open(postgres_url, upgrade=True) as db:
+
+        async def take(owner: str, at: float, length: float) -> bool:
+            given = {"now": later(at), "until": later(at + length)}
+            return await db.write(leases.take, "poll/desk", owner, **given)
+
+        assert await take("slow", -7_200, 60)
+        assert not await take("fast", 7_200, 60)
+        assert await take("slow", -7_190, 0)
+        assert await take("fast", 7_210, 60)
 
 
 @pytest.mark.postgres
