@@ -1,6 +1,7 @@
 """What app itself asks of the store: who we are, pushed numbers, commands, tokens, figures."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -256,6 +257,12 @@ class SharedRate:
             # Without the store nothing new is claimed; what is under way keeps its own pace.
             return 0.0
         return begins.total_seconds()
+
+    async def postpone(self, *, by_s: float) -> None:
+        """Let no piece begin for a while; see `SharedTime`."""
+        length = timedelta(seconds=by_s)
+        with contextlib.suppress(StoreUnavailable):  # This process keeps the pause all the same.
+            await self._db.write(leases.postpone, self._name, now=self._clock.now(), length=length)
 
 
 def nothing(_tx: Tx) -> None:

@@ -81,5 +81,15 @@ def reserve(tx: Tx, name: str, *, now: datetime, length: timedelta, within: time
     return timedelta(seconds=(begins - now).total_seconds())
 
 
+def postpone(tx: Tx, name: str, *, now: datetime, length: timedelta) -> None:
+    """Let no piece of a time that processes share begin for so long; see `reserve`."""
+    until = (_clock(tx) if tx.is_postgres else now) + length
+    insert = tx.insert(t.lease).values(name=name, owner="", until=until, held_as="")
+    later = _c.until < until
+    tx.run(
+        insert.on_conflict_do_update(index_elements=["name"], set_={"until": until}, where=later)
+    )
+
+
 def _clock(tx: Tx) -> datetime:
     return tx.scalar(sa.select(sa.func.clock_timestamp()))  # type: ignore[no-any-return]

@@ -58,6 +58,10 @@ class SharedTime(Protocol):
         """
         ...
 
+    async def postpone(self, *, by_s: float) -> None:
+        """Let no piece begin for a while."""
+        ...
+
 
 class TurnTooFar(RateLimited):
     """Our own pace says no for longer than a call waits; nothing was sent."""
@@ -137,10 +141,14 @@ class Budget:
         self._in_flight -= 1
         self._places.release()
 
-    def pause(self, seconds: float) -> None:
-        """Let nobody send for a while: the vendor asked for it."""
-        until_s = self._clock.monotonic_s() + min(seconds, RETRY_AFTER_MAX_S)
+    async def pause(self, seconds: float) -> None:
+        """Let nobody send for a while, in any process: the vendor asked for it."""
+        for_s = min(seconds, RETRY_AFTER_MAX_S)
+        until_s = self._clock.monotonic_s() + for_s
+        is_longer = until_s > self._paused_until_s
         self._paused_until_s = max(self._paused_until_s, until_s)
+        if self._shared is not None and is_longer:
+            await self._shared.postpone(by_s=for_s)
 
     async def take_turn(self, context: RemoteContext) -> None:
         """Wait until one more request may go, in the order of asking.

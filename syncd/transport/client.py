@@ -74,6 +74,7 @@ class _Call:
         serial: newest token when it began: what is newer was fetched for it (R3, 401).
         attempt: sends so far.
         healthy: what it told about the vendor: True it lives, False it is broken, None nothing.
+        pause_s: how long the vendor asked all calls to wait; None: it did not.
     """
 
     request: Request
@@ -86,6 +87,7 @@ class _Call:
     attempt: int = 0
     healthy: bool | None = None
     trouble: str = ""
+    pause_s: float | None = None
     grant: Grant = field(default_factory=Grant)
 
 
@@ -339,6 +341,8 @@ class HttpTransport:
             )  # fmt: skip
         error = self._too_large(call, live) if success else self._judged(call, live, body)
         _set_outcome(note, error)
+        if call.pause_s is not None:
+            await self._budget.pause(call.pause_s)
         raise error
 
     async def _chunks(
@@ -382,7 +386,7 @@ class HttpTransport:
         )
         told_to_wait = live.status == 429 or isinstance(told, RateLimited)
         if told_to_wait or (live.status == 503 and after_s is not None):
-            self._budget.pause(PAUSE_DEFAULT_S if after_s is None else after_s)
+            call.pause_s = PAUSE_DEFAULT_S if after_s is None else after_s
         if live.status == 401 and is_about_token(told):
             return self._rejected(call, context)
         if told is None:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.office import Office
+from syncd.model.ids import TicketRow
+from tests.cli.office import DESK, TELENOR, Office, incident, ticket
+from tests.cli.outcomes import applied
 
 
 @pytest.fixture
@@ -13,3 +15,13 @@ def office(tmp_path: Path) -> Office:
     made = Office(tmp_path)
     made.configure()
     return made
+
+
+@pytest.fixture
+def pair(office: Office) -> TicketRow:
+    """Two tickets in step."""
+    row = office.read(DESK, ticket())
+    office.delivers(lambda operation: applied(office.now, operation))
+    office.read(TELENOR, incident())
+    office.delivers(lambda operation: applied(office.now, operation))
+    return row

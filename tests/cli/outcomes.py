@@ -6,6 +6,7 @@ from typing import Any
 from syncd.model.ids import AttachmentId, CommentId, TicketId
 from syncd.model.operation import ParkReason, Receipt, WriteKind
 from syncd.model.outbox import ClaimedOperation, Outcome, OutcomeKind
+from tests.cli.office import DESK, Office, ticket
 
 CUT_OFF_S = 30.0
 
@@ -66,3 +67,10 @@ def applied(at: datetime, operation: ClaimedOperation, number: str = "Case-00000
 def _target(write: Any) -> TicketId:
     assert write.ticket_id is not None
     return TicketId(write.ticket_id)
+
+
+def refused(office: Office) -> int:
+    """An update the vendor refused; gives its number."""
+    office.read(DESK, ticket(title="Link down Fornebu, both"))
+    (done,) = office.delivers(lambda _: parked(office.now, detail="403 no"))
+    return int(done.split()[0])

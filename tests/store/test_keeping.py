@@ -334,3 +334,19 @@ async def test_pieces_of_a_shared_time_follow_one_another_and_one_too_late_is_no
     assert 3_500 < await begins(60) <= 3_600
     assert 3_500 < await begins(4_000) <= 3_600
     assert 7_100 < await begins(4_000) <= 7_200
+
+
+async def test_a_shared_time_that_is_put_off_begins_no_earlier_and_never_comes_nearer(
+    database: Database,
+) -> None:
+    async def off(hours: float) -> None:
+        length = timedelta(hours=hours)
+        await database.write(leases.postpone, "rate/desk", now=NOW, length=length)
+
+    await off(1)
+    await off(0.5)
+    found = await database.write(
+        leases.reserve, "rate/desk",
+        now=NOW, length=timedelta(hours=1), within=timedelta(seconds=60),
+    )  # fmt: skip
+    assert 3_500 < found.total_seconds() <= 3_600

@@ -68,6 +68,9 @@ class Shelf:
             self.free_s = self.clock.monotonic_s() + begins_s + length_s
         return begins_s
 
+    async def postpone(self, *, by_s: float) -> None:
+        self.free_s = max(self.free_s, self.clock.monotonic_s() + by_s)
+
 
 @pytest.mark.parametrize("rate", [2, 40])
 async def test_processes_that_share_a_login_keep_its_rate_together_and_use_all_of_it(
@@ -97,6 +100,23 @@ async def test_who_would_wait_too_long_for_shared_time_takes_none_of_it() -> Non
         await budget.acquire(HERE)
     assert told.value.retry_after_s == 100
     assert shelf.free_s == clock.monotonic_s() + 100
+
+
+async def test_a_pause_that_a_vendor_asks_of_one_process_is_kept_by_all_that_share_its_rate() -> (
+    None
+):
+    clock = FakeClock()
+    shelf = Shelf(clock)
+    pace = Pace(requests_per_s=4, concurrency=9)
+    told, other = (Callers(clock, Budget(clock=clock, pace=pace, shared=shelf)) for _ in range(2))
+    await told.budget.pause(30)
+    await told.budget.pause(10)
+    tasks = [*told.start(2), *other.start(2)]
+    await clock.run_for(40)
+    await asyncio.gather(*tasks)
+    went = [at for each in (told, other) for _, at in each.went]
+    assert len(went) == 4
+    assert min(went) >= 30
 
 
 async def test_without_a_rate_nobody_waits() -> None:
@@ -134,12 +154,12 @@ async def test_no_more_than_the_cap_are_under_way_at_once() -> None:
 async def test_a_pause_holds_everyone_and_the_longest_one_counts() -> None:
     clock = FakeClock()
     callers = Callers(clock, Budget(clock=clock, pace=Pace(concurrency=9)))
-    callers.budget.pause(30)
-    callers.budget.pause(5)
+    await callers.budget.pause(30)
+    await callers.budget.pause(5)
     tasks = callers.start(3)
     await clock.run_for(29)
     assert not callers.went
-    callers.budget.pause(11)  # told again while they wait
+    await callers.budget.pause(11)  # told again while they wait
     await clock.run_for(30)
     await asyncio.gather(*tasks)
     assert {at for _, at in callers.went} == {40}
@@ -148,7 +168,7 @@ async def test_a_pause_holds_everyone_and_the_longest_one_counts() -> None:
 async def test_a_turn_too_far_away_is_refused_with_its_time() -> None:
     clock = FakeClock()
     budget = Budget(clock=clock, pace=Pace(wait_max_s=60))
-    budget.pause(61)
+    await budget.pause(61)
     with pytest.raises(TurnTooFar) as caught:
         await budget.acquire(HERE)
     assert isinstance(caught.value, RateLimited)
@@ -159,7 +179,7 @@ async def test_a_turn_too_far_away_is_refused_with_its_time() -> None:
 async def test_a_pause_is_never_longer_than_an_hour() -> None:
     clock = FakeClock()
     budget = Budget(clock=clock, pace=Pace())
-    budget.pause(1e9)
+    await budget.pause(1e9)
     assert budget.state().paused_s == 3600
 
 
