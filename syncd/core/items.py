@@ -1,7 +1,7 @@
 """Comments and attachments: each crosses once (DESIGN R5, R6, R9, R10)."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from syncd.core.marker import MARKER_CHARS_MAX
 from syncd.core.rules import AttachmentRules, CommentRules, CommentTest
 from syncd.core.slots import Slots, may_have_left
 from syncd.core.state import (
+    Held,
     ItemKind,
     ItemPair,
     LinkState,
@@ -21,7 +22,8 @@ from syncd.core.state import (
     PlannedOperation,
     Reason,
 )
-from syncd.model.ids import AttachmentId, OperationKey, Side
+from syncd.core.unmarked import DIGEST_PLACE, given_up_effect, is_unmarked, said_alike
+from syncd.model.ids import AttachmentId, OperationId, OperationKey, Side
 from syncd.model.operation import (
     AttachmentDraft,
     CommentDraft,
@@ -31,9 +33,6 @@ from syncd.model.operation import (
 from syncd.model.ticket import Attachment, Comment, Ticket, Visibility
 
 _Item = TypeVar("_Item", Comment, Attachment)
-
-DIGEST_PLACE = "{sha256}"
-"""Stands in a note about an attachment that is not carried; delivery fills in the digest."""
 
 FOREIGN_ITEM = "it came by another link of this ticket"
 
@@ -49,13 +48,15 @@ class ItemDraft:
         pairs: newly accounted for.
         operations: to be planned, in order.
         applied: open operations whose effect was seen, with the effect's id.
-        held: something was set aside until an operation is settled.
+        held: set aside until an operation is settled.
+        looks_again: one of those operations may be settled without anybody deciding.
     """
 
     pairs: list[ItemPair]
     operations: list[PlannedOperation]
     applied: list[tuple[OperationKey, str]]
-    held: bool = False
+    held: list[Held] = field(default_factory=list)
+    is_rechecked: bool = False
 
 
 def plan_items(slots: Slots) -> ItemDraft:
@@ -107,8 +108,7 @@ def _plan_comment(slots: Slots, items: ItemDraft, seen: tuple[Side, View, Commen
     if comment.keys and _claim_own(slots, items, side, comment):
         return
     rules = slots.state.rules.comments.get(side.other)
-    how = slots.state.traits[side].features.writes.get(WriteKind.COMMENT)
-    if how is not None and not how.marker and _is_held(slots, items, side, _said_alike(comment)):
+    if is_unmarked(slots.state, side) and _is_perhaps_ours(slots, items, side, comment):
         return
     if (rules is None or not rules.relay) and is_foreign(slots.state, ItemKind.COMMENT, comment.id):
         _account(items, side, comment, (PairState.SKIPPED, FOREIGN_ITEM))
@@ -118,29 +118,59 @@ def _plan_comment(slots: Slots, items: ItemDraft, seen: tuple[Side, View, Commen
         _account(items, side, comment, (PairState.NOT_CARRIED, "the mapping carries no comments"))
     elif reason := withheld(rules, comment):
         _account(items, side, comment, (PairState.SKIPPED, reason))
+    elif (first := _first_held(items, side)) is not None:
+        # It may turn out to be a person's, and would arrive behind what was said after it (R6).
+        _hold(items, side, comment, first)
     else:
         carry_comment(slots, items, (side, view, comment), rules)
 
 
-def _said_alike(comment: Comment) -> Callable[[OpenOperation], bool]:
-    """Say of a write whether it may have made a comment, where comments carry no marker."""
+def _is_perhaps_ours(slots: Slots, items: ItemDraft, side: Side, comment: Comment) -> bool:
+    """Whether a comment without a marker may be ours: held then, or known for one given up."""
+    suspect = _suspect(slots, items, side, said_alike(comment))
+    if suspect is not None:
+        _hold(items, side, comment, suspect)
+        return True
+    given_up = given_up_effect(slots, side, comment, items.pairs)
+    if given_up is None:
+        return False
+    carried = next((pair for pair in slots.state.pairs if pair.key == given_up.key), None)
+    if carried is not None and carried.kind is ItemKind.COMMENT:
+        items.pairs.append(replace(carried, target_id=comment.id, state=PairState.PAIRED))
+    else:
+        why = (PairState.SKIPPED, f"written by syncd ({given_up.key})")
+        _account(items, side, comment, why, key=given_up.key)
+    return True
 
-    def is_alike(operation: OpenOperation) -> bool:
-        if operation.comment is None:
-            return False
-        # Where a digest is filled in on the way, what stands before it tells.
-        ours, place, _ = operation.comment.body.partition(DIGEST_PLACE)
-        words, theirs = ours.split(), comment.body.split()
-        return theirs == words or (bool(place) and theirs[: len(words)] == words)
 
-    return is_alike
+def _first_held(items: ItemDraft, side: Side) -> OperationId | None:
+    """Name what the earliest comment that is held on a side waits for; None: none is."""
+    comments = (each for each in items.held if each.kind is ItemKind.COMMENT and each.side is side)
+    return next((each.operation for each in comments), None)
 
 
-def _account(items: ItemDraft, side: Side, comment: Comment, why: tuple[PairState, str]) -> None:
+def _hold(items: ItemDraft, side: Side, item: Comment | Attachment, operation: OperationId) -> None:
+    kind = ItemKind.COMMENT if isinstance(item, Comment) else ItemKind.ATTACHMENT
+    items.held.append(Held(side=side, kind=kind, item=str(item.id), operation=operation))
+
+
+def _account(
+    items: ItemDraft,
+    side: Side,
+    comment: Comment,
+    why: tuple[PairState, str],
+    *,
+    key: OperationKey | None = None,
+) -> None:
     state, reason = why
     items.pairs.append(
         ItemPair(
-            kind=ItemKind.COMMENT, origin=side, source_id=comment.id, state=state, reason=reason
+            kind=ItemKind.COMMENT,
+            origin=side,
+            source_id=comment.id,
+            state=state,
+            reason=reason,
+            key=key,
         )
     )
 
@@ -311,7 +341,7 @@ def _lost_files(slots: Slots, items: ItemDraft, side: Side) -> list[Attachment]:
     return [
         file
         for file in _unknown(slots, side, ItemKind.ATTACHMENT, view.ticket.attachments)
-        if _is_lost(slots, file) and not _is_held(slots, items, side, _alike(file))
+        if _is_lost(slots, file) and _suspect(slots, items, side, _alike(file)) is None
     ]
 
 
@@ -353,7 +383,9 @@ def _plan_attachment(slots: Slots, items: ItemDraft, seen: tuple[Side, Attachmen
     if (given_up := _given_up(slots, items, side, attachment)) is not None:
         # Whoever gave the upload up could not know that it had happened.
         items.pairs.append(replace(given_up, target_id=attachment.id, state=PairState.PAIRED))
-    elif not _is_held(slots, items, side, _alike(attachment)):
+    elif (suspect := _suspect(slots, items, side, _alike(attachment))) is not None:
+        _hold(items, side, attachment, suspect)
+    else:
         carry_attachment(slots, items, side, attachment)
 
 
@@ -375,20 +407,20 @@ def _given_up(
     return None
 
 
-def _is_held(
+def _suspect(
     slots: Slots, items: ItemDraft, side: Side, alike: Callable[[OpenOperation], bool]
-) -> bool:
-    """Whether an unsettled write of ours may have made something new on a side (R5, held)."""
+) -> OperationId | None:
+    """Name the unsettled write of ours that may have made something new on a side (R5, held)."""
     suspects = [
         operation
         for operation in (*slots.state.operations, *slots.state.others)
         if operation.target is side and may_have_left(operation) and alike(operation)
     ]
     # What waits for a person wakes the link itself when it is settled.
-    items.held = items.held or any(
+    items.is_rechecked = items.is_rechecked or any(
         operation.state is not OperationState.PARKED for operation in suspects
     )
-    return bool(suspects)
+    return min((operation.id for operation in suspects), default=None)
 
 
 def _alike(attachment: Attachment) -> Callable[[OpenOperation], bool]:

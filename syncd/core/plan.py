@@ -195,7 +195,7 @@ def _gather(slots: Slots, draft: Draft, items: ItemDraft) -> Plan:
     updates = [_update(side, writes) for side, writes in draft.writes.items() if writes]
     operations = sorted((*updates, *early), key=lambda operation: operation.rank is Rank.CLOSING)
     stale = _stale_sides(slots)
-    waits = [HELD_RECHECK_S] if items.held else []
+    waits = [HELD_RECHECK_S] if items.is_rechecked else []
     if stale:
         settle = max(traits.features.settle_s for traits in slots.state.traits.values())
         waits.append(settle + SETTLING_RECHECK_S)
@@ -207,6 +207,7 @@ def _gather(slots: Slots, draft: Draft, items: ItemDraft) -> Plan:
         pairs=tuple(items.pairs),
         conflicts=tuple(draft.conflicts),
         notes=tuple(draft.notes),
+        held=tuple(items.held),
         recheck_s=min(waits, default=None),
         stale=stale,
         detach=why_detached(slots),

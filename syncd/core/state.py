@@ -180,6 +180,44 @@ class OpenOperation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """A comment's write that was discarded when it may have left already; its effect was not met.
+
+    Attributes:
+        key: its own.
+        link_id: whose it was: this link, or another one of the same ticket.
+        target: the side it was written to.
+        body: the words.
+        planned_at: surely before it left.
+        left_at: when its last send ended.
+    """
+
+    key: OperationKey
+    link_id: LinkRow
+    target: Side
+    body: str
+    planned_at: datetime
+    left_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A comment or attachment that is not decided about before an operation is settled (R5, R6).
+
+    Attributes:
+        side: where it stands.
+        kind: what it is.
+        item: its id.
+        operation: may have made it, or one said before it.
+    """
+
+    side: Side
+    kind: ItemKind
+    item: str
+    operation: OperationId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkState:
     """Everything the decision about one link is made from.
 
@@ -197,6 +235,7 @@ class LinkState:
             key -> (link, target side); a marker whose key is not here is a stranger's.
         quoted: those of them whose links have nothing to do with these tickets: people quote them.
         others: open and parked operations of the tickets' other links.
+        given_up: comments that were discarded and may have been made all the same, of all these.
         siblings: phases of the partners that the ITSM ticket has by other links; empty text where
             a partner is not there yet or its status in no phase.
         origin: the side the link was opened from; None when people paired existing tickets.
@@ -220,6 +259,7 @@ class LinkState:
     read_at: Mapping[Side, datetime] = field(default_factory=dict)
     quoted: frozenset[OperationKey] = frozenset()
     others: tuple[OpenOperation, ...] = ()
+    given_up: tuple[GivenUp, ...] = ()
     siblings: tuple[str, ...] = ()
     restored_at: datetime | None = None
 
@@ -354,6 +394,7 @@ class Plan:
         pairs: comments and attachments accounted for (new, or with a target id learnt).
         conflicts: newly found conflicts.
         notes: journal lines.
+        held: what waits for the outcome of an operation; nothing is stored of it.
         recheck_s: decide again after so many seconds, because something was held; None: no need.
         stale: sides to be read again before that: they showed the state before our write (R1).
         detach: why the link ends (`no_longer: detach`); empty: it stays.
@@ -367,6 +408,7 @@ class Plan:
     pairs: tuple[ItemPair, ...] = ()
     conflicts: tuple[FoundConflict, ...] = ()
     notes: tuple[Note, ...] = ()
+    held: tuple[Held, ...] = ()
     recheck_s: float | None = None
     stale: frozenset[Side] = frozenset()
     detach: str = ""

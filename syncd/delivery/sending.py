@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from syncd.core.items import DIGEST_PLACE
 from syncd.core.precondition import Normalise, status_is_unknown, why_status_forbids
 from syncd.core.retry import Stage
+from syncd.core.unmarked import DIGEST_PLACE
 from syncd.delivery import outcomes
 from syncd.delivery.files import Fetched
 from syncd.delivery.instead import said_instead

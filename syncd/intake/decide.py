@@ -195,7 +195,7 @@ def decide_link(tx: Tx, link_id: LinkRow, decider: Decider) -> Decision:
         return Decision()
     if _was_never_opened(parts):
         return reconsider_opening(tx, parts, rules, decider)
-    state = link_state(parts, rules, decider.config, decider.now)
+    state = link_state(tx, parts, rules, decider.config, decider.now)
     plan = plan_link(state)
     _note_phase(tx, parts.link, state, decider)
     if rules.mode is MappingMode.DRY_RUN:
@@ -354,6 +354,6 @@ def preview_link(tx: Tx, link_id: LinkRow, config: IntakeConfig, now: datetime) 
     rules = config.link_rules(parts.link)
     if rules is None or not parts.tickets or _was_never_opened(parts):
         return None
-    plan = plan_link(link_state(parts, rules, config, now))
+    plan = plan_link(link_state(tx, parts, rules, config, now))
     signs = _signs(parts, rules, plan, config, now)
     return Preview(link_id=link_id, plan=plan, signs=signs)

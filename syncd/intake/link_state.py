@@ -1,19 +1,23 @@
 """What the core decides about a link from: what is stored, and today's configuration."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from syncd.core.evaluate import phase_of
 from syncd.core.rules import MappingRules
 from syncd.core.state import LinkState
+from syncd.core.unmarked import may_show_given_up
 from syncd.intake.config import IntakeConfig
+from syncd.store import sharing
 from syncd.store.records import LinkParts
+from syncd.store.tx import Tx
 
 
 def link_state(
-    parts: LinkParts, rules: MappingRules, config: IntakeConfig, now: datetime
+    tx: Tx, parts: LinkParts, rules: MappingRules, config: IntakeConfig, now: datetime
 ) -> LinkState:
     """Put together what the core decides from."""
-    return LinkState(
+    state = LinkState(
         link_id=parts.link.id,
         rules=rules,
         traits=config.traits_of(rules),
@@ -36,3 +40,6 @@ def link_state(
             if each.vendor in config.traits
         ),
     )
+    if not may_show_given_up(state):
+        return state
+    return replace(state, given_up=sharing.given_up(tx, parts.link))

@@ -218,7 +218,7 @@ def reconsider_opening(tx: Tx, parts: LinkParts, rules: MappingRules, decider: D
     rules = decider.config.opening_rules(base, ticket, source)
     if source is Side.ITSM and rules.vendor != parts.link.vendor:
         links.set_partner(tx, parts.link.id, (rules.vendor, rules.vendor_kind))
-    state = link_state(parts, rules, decider.config, decider.now)
+    state = link_state(tx, parts, rules, decider.config, decider.now)
     if state.follows:
         found = plan_followed(state)
     else:

@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from syncd.core.state import ItemKind, ItemPair, OpenOperation, PairState
-from syncd.model.ids import ConnectionName, OperationId, OperationKey, Side, TicketRow
+from syncd.core.state import GivenUp, ItemKind, ItemPair, OpenOperation, PairState
+from syncd.model.ids import ConnectionName, LinkRow, OperationId, OperationKey, Side, TicketRow
 from syncd.model.operation import OperationState, ParkReason, WriteKind
 from syncd.store import codec
 from syncd.store import tables as t
@@ -82,6 +82,42 @@ def written_there(tx: Tx, row: TicketRow) -> tuple[ItemPair, ...]:
             state=PairState.FOREIGN,
         )
         for each in tx.rows(_WRITTEN, {"row": row})
+    )
+
+
+def given_up(tx: Tx, record: LinkRecord) -> tuple[GivenUp, ...]:
+    """List the comments of a link, and of others of its ITSM ticket, that were discarded when sent.
+
+    In the order they were planned; what became of them nobody knew when they were given up.
+    """
+    ids = [record.id]
+    if Side.ITSM in record.rows:
+        found = tx.rows(_AROUND, {"itsm": record.rows[Side.ITSM], "link": record.id})
+        ids += [LinkRow(row.id) for row in found]
+    rows = tx.rows(_GIVEN_UP.where(tx.among(_o.link, ids)))
+    return tuple(_given_up(row) for row in rows)
+
+
+_GIVEN_UP = (
+    sa.select(t.operation)
+    .where(
+        _o.state == OperationState.DISCARDED,
+        _o.kind == WriteKind.COMMENT,
+        _o.sends > 0,
+    )
+    .order_by(_o.id)
+)
+
+
+def _given_up(row: Row) -> GivenUp:
+    _, comment, _ = codec.load_payload(row.payload)
+    return GivenUp(
+        key=OperationKey(row.key),
+        link_id=LinkRow(row.link),
+        target=Side(row.target),
+        body="" if comment is None else comment.body,
+        planned_at=row.planned_at,
+        left_at=row.closed_at or row.settled_at,
     )
 
 

@@ -286,6 +286,21 @@ def test_what_is_not_shared_is_told_apart_from_what_cannot_be_carried(office: Of
     assert "NOT CARRIED  tool\\x1b[2J.exe: " in text
 
 
+def test_what_is_held_names_the_operation_it_waits_for(office: Office) -> None:
+    row = opened(office)
+    log = Attachment(id=AttachmentId("a1"), name="log.txt", size_bytes=10)
+    office.read(DESK, ticket(attachments=(log,)))
+    office.delivers(lambda _: parked(office.now, ParkReason.IN_DOUBT, "no answer"))
+    office.read(TELENOR, incident(attachments=(replace(log, id=AttachmentId("b1")),)))
+    text = explained(office, row)
+    (held,) = [each for each in text.splitlines() if each.startswith("HELD")]
+    assert held == (
+        "HELD  1 attachment on Case-00000002: op 3 may have made it; carried on when 3 is settled  "
+        "syncd ops show 3"
+    )
+    assert "not wanted:      syncd ops discard 3" in text
+
+
 def test_a_pause_is_the_answer_to_why(office: Office) -> None:
     row = opened(office)
     link = office.writes(links.links_of, row)[0]

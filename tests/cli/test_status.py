@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,9 @@ import sqlalchemy as sa
 
 from syncd.cli.facts import status as facts
 from syncd.cli.show import status as show
-from syncd.model.ids import ConnectionName, MappingName
+from syncd.model.ids import AttachmentId, ConnectionName, MappingName
 from syncd.model.operation import ParkReason
+from syncd.model.ticket import Attachment
 from syncd.ports.adapter import PollResult
 from syncd.providers.sipsynergy.cursor import Cursor
 from syncd.providers.sipsynergy.report import Known
@@ -153,6 +155,19 @@ def test_what_a_person_paused_is_no_alarm(office: Office) -> None:
     found = standing(office, running(office))
     assert found.needs == ()
     assert "servicedesk  paused by cli:anna" in shown(office, running(office))
+
+
+def test_what_is_parked_says_what_is_held_until_it_is_settled(office: Office) -> None:
+    in_step(office)
+    log = Attachment(id=AttachmentId("a1"), name="log.txt", size_bytes=10)
+    office.read(DESK, ticket(attachments=(log,)))
+    office.delivers(lambda _: parked(office.now, ParkReason.IN_DOUBT, "no answer"))
+    office.read(TELENOR, incident(attachments=(replace(log, id=AttachmentId("b1")),)))
+    polled(office)
+    (need,) = standing(office, running(office)).needs
+    assert need.what == (
+        "Case-00000002: attachment in doubt: no answer; 1 attachment held until then"
+    )
 
 
 def test_many_parked_operations_are_counted_not_listed(office: Office) -> None:

@@ -1,16 +1,18 @@
 """Comments and attachments while writes of ours are unsettled."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from syncd.core.items import lost_files
 from syncd.core.plan import plan_link, plan_opening
-from syncd.core.state import Opening, PairState
-from syncd.model.ids import Side
+from syncd.core.state import GivenUp, Opening, PairState, Plan
+from syncd.model.ids import LinkRow, Side
 from syncd.model.operation import OperationState, ParkReason, WriteKind
+from syncd.model.ticket import Visibility
 from tests.core.test_plan import linked, only
-from tests.support.link_world import LinkWorld
+from tests.support.link_world import LINK, LinkWorld
 from tests.support.mappings import ALL_WRITES, mapping, traits
 
 NO_MARKERS = {kind: replace(how, marker=False) for kind, how in ALL_WRITES.items()}
@@ -72,10 +74,103 @@ def test_where_comments_carry_no_marker_one_like_ours_is_held_until_ours_is_sett
     ours = world.says(Side.VENDOR, "Ann: hello")
     world.says(Side.VENDOR, "I agree")
     plan = world.plans()
-    assert [each.comment.body for each in plan.operations if each.comment] == ["I agree"]
+    assert plan.is_empty
+    assert [each.operation for each in plan.held] == [head.id] * 2
     assert plan.recheck_s is not None
     world.settle_seen(head.key, ours)
-    assert world.plans().operations == ()
+    assert _said(world.plans()) == ["I agree"]
+
+
+def _said(plan: Plan) -> list[str]:
+    return [each.comment.body for each in plan.operations if each.comment]
+
+
+def test_what_is_said_behind_a_comment_that_is_held_does_not_pass_it() -> None:
+    world = linked(side_traits=dict.fromkeys(Side, traits(writes=NO_MARKERS)))
+    world.says(Side.ITSM, "hello")
+    world.plans()
+    head = world.head(Side.VENDOR)
+    assert head is not None
+    head.state = OperationState.UNKNOWN
+    world.says(Side.VENDOR, "first")
+    world.says(Side.VENDOR, "Ann: hello")
+    world.says(Side.VENDOR, "last")
+    world.says(Side.VENDOR, "not for you", visibility=Visibility.PRIVATE)
+    world.attaches(Side.VENDOR, "log.txt")
+    assert [each.kind for each in world.plans().operations] == ["comment", "attachment"]
+    assert {pair.state for pair in world.pairs.values()} == {PairState.PLANNED, PairState.SKIPPED}
+    world.delivers(Side.ITSM)
+    world.queue.remove(head)
+    assert _said(world.plans()) == ["Ann: hello", "last"]
+
+
+def _given_up(world: LinkWorld, *, link_id: int = LINK) -> GivenUp:
+    """Discard the write at the head, which may have left."""
+    head = world.head(Side.VENDOR)
+    assert head is not None
+    assert head.planned.comment is not None
+    world.queue.remove(head)
+    item = head.planned.item
+    assert item is not None
+    world.pairs[item] = replace(world.pairs[item], state=PairState.GIVEN_UP, key=head.key)
+    return GivenUp(
+        key=head.key,
+        link_id=LinkRow(link_id),
+        target=Side.VENDOR,
+        body=head.planned.comment.body,
+        planned_at=world.now,
+        left_at=world.now,
+    )
+
+
+def _plan_with(world: LinkWorld, given_up: GivenUp) -> Plan:
+    return plan_link(replace(world.state(), given_up=(given_up,)))
+
+
+@pytest.mark.parametrize("is_of_this_link", [True, False])
+def test_a_comment_without_marker_that_was_given_up_in_doubt_does_not_come_back(
+    is_of_this_link: bool,
+) -> None:
+    world = linked(side_traits=dict.fromkeys(Side, traits(writes=NO_MARKERS)))
+    world.says(Side.ITSM, "hello")
+    world.plans()
+    given_up = _given_up(world, link_id=LINK if is_of_this_link else LINK + 1)
+    if not is_of_this_link:
+        world.pairs.clear()
+        world.tickets[Side.ITSM] = replace(world.tickets[Side.ITSM], comments=())
+    ours = world.says(Side.VENDOR, "Ann:  hello")
+    world.says(Side.VENDOR, "Ann: hello")
+    plan = _plan_with(world, given_up)
+    assert _said(plan) == ["Ann: hello"]
+    known = [pair for pair in plan.pairs if pair.key == given_up.key]
+    assert [(pair.target_id or pair.source_id) for pair in known] == [ours]
+    world.store(plan)
+    assert _plan_with(world, given_up).is_empty
+
+
+@pytest.mark.parametrize("when_s", [-3600, 3600])
+def test_a_person_may_say_at_another_time_what_was_given_up(when_s: float) -> None:
+    world = linked(side_traits=dict.fromkeys(Side, traits(writes=NO_MARKERS)))
+    world.says(Side.ITSM, "hello")
+    world.plans()
+    given_up = _given_up(world)
+    world.now += timedelta(seconds=when_s)
+    world.says(Side.VENDOR, "Ann: hello")
+    assert _said(_plan_with(world, given_up)) == ["Ann: hello"]
+
+
+def test_a_person_may_say_what_was_given_up_where_our_comments_bear_another_name() -> None:
+    world = linked(side_traits=dict.fromkeys(Side, traits(writes=NO_MARKERS)))
+    world.says(Side.ITSM, "before")
+    world.plans()
+    head = world.head(Side.VENDOR)
+    assert head is not None
+    world.settle_seen(head.key, world.says(Side.VENDOR, "Ann: before", author="syncd"))
+    world.says(Side.ITSM, "hello")
+    world.plans()
+    given_up = _given_up(world)
+    world.says(Side.VENDOR, "Ann: hello", author="Kari")
+    assert _said(_plan_with(world, given_up)) == ["Ann: hello"]
 
 
 def test_where_comments_carry_no_marker_the_same_words_of_a_person_arrive_after_all() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from syncd.core.items import DIGEST_PLACE
 from syncd.core.state import ItemKind, PairState, PlannedOperation, Reason
+from syncd.core.unmarked import DIGEST_PLACE
 from syncd.model.ids import Side
 from syncd.model.operation import CommentDraft, Finding, OperationState, ProbeResult, WriteKind
 from syncd.model.ticket import CommentKind

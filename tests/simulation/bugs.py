@@ -283,7 +283,7 @@ def _markers_unread(swap: Swap) -> None:
 
 
 def _nothing_held(swap: Swap) -> None:
-    swap(items, "_is_held", lambda *_: False)
+    swap(items, "_suspect", lambda *_: None)
 
 
 def _quotes_are_ours(swap: Swap) -> None:

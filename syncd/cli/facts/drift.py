@@ -109,7 +109,7 @@ def compare(
     tickets = {**parts.tickets, **(live or {})}
     if rules is None or len(tickets) < len(Side):
         return None
-    state = replace(link_state(parts, rules, config, now), tickets=tickets)
+    state = link_state(tx, replace(parts, tickets=tickets), rules, config, now)
     if state.is_fresh:
         return None
     unseen = plan_link(state).operations if live else ()

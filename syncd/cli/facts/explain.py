@@ -1,10 +1,11 @@
 """Everything `explain` says of a ticket: what the store has, and what the mappings make of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from syncd.cli.facts.held import held_of
 from syncd.cli.facts.operations import WholeOperation, whole
 from syncd.cli.facts.traits import features_of, intake_config
 from syncd.core.evaluate import examine, phase_of
@@ -12,10 +13,10 @@ from syncd.core.opening import plan_opening, source_view
 from syncd.core.pacing import Warmth, warmth
 from syncd.core.rules import MappingMode, MappingRules
 from syncd.core.slots import STATUS
-from syncd.core.state import NotOpened, TestResult
+from syncd.core.state import Held, NotOpened, TestResult
 from syncd.intake import IntakeConfig
 from syncd.model.features import Reading
-from syncd.model.ids import ConnectionName, MappingName, OperationId, Side, TicketRow
+from syncd.model.ids import ConnectionName, LinkRow, MappingName, OperationId, Side, TicketRow
 from syncd.model.operation import HEAD_STATES, OPEN_STATES, OperationState, WriteKind
 from syncd.settings.values import Settings
 from syncd.store import connections, feeds, mappings, reports, watching
@@ -82,6 +83,7 @@ class Explained:
         is_running: a daemon works on this store; None where nobody can tell (PostgreSQL).
         now: the instant of all this.
         has_rules: the mappings could be read; else nothing is said of what they would do.
+        held: by link: comments and attachments that wait for the outcome of an operation.
     """
 
     story: reports.Explanation
@@ -95,6 +97,7 @@ class Explained:
     is_running: bool | None
     now: datetime
     has_rules: bool = True
+    held: Mapping[LinkRow, tuple[Held, ...]] = field(default_factory=dict)
 
     @property
     def ticket(self) -> StoredTicket:
@@ -193,6 +196,11 @@ def gather(tx: Tx, settings: Settings, row: TicketRow, now: datetime) -> Explain
         is_running=None if tx.is_postgres else read_holder(settings.store.url) is not None,
         now=now,
         has_rules=not settings.errors,
+        held={
+            each.link.id: held_of(tx, each.link.id, config, now)
+            for each in story.links
+            if each.link.tombstone_at is None
+        },
     )
 
 

@@ -1,5 +1,6 @@
 """How things stand: what needs a person, what is late, and every part's own line."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -7,6 +8,7 @@ from typing import Any
 
 from syncd.app.news import overdue_since
 from syncd.cli.facts.explain import judge
+from syncd.cli.facts.held import held_of
 from syncd.cli.facts.traits import features_of, intake_config, traits_of
 from syncd.cli.text import ago, count, cut, span
 from syncd.core.evaluate import phase_of
@@ -15,6 +17,7 @@ from syncd.core.slots import STATUS
 from syncd.core.status import CLOSING_PHASES
 from syncd.model.features import Reading
 from syncd.model.ids import ConnectionName, Side
+from syncd.model.operation import WriteKind
 from syncd.registry import PROVIDERS
 from syncd.settings.values import ConnectionSettings, Settings
 from syncd.store import reports, troubled, watching
@@ -87,7 +90,7 @@ def gather(tx: Tx, settings: Settings, daemon: Mapping[str, Any] | None, now: da
         daemon=daemon,
         can_ask=can_ask,
         needs=(
-            *_needs(stored, settings, daemon, can_ask=can_ask),
+            *_needs(stored, settings, daemon, _Behind(tx, settings, now)),
             *_not_sent(tx, settings),
             *_without_partner(tx, settings),
         ),
@@ -121,13 +124,30 @@ def _rests_on(
 # --- what needs a person ---------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """Looks up what waits to be carried on until an operation is settled."""
+
+    tx: Tx
+    settings: Settings
+    now: datetime
+
+    def __call__(self, each: OperationRecord) -> str:
+        if each.kind not in (WriteKind.COMMENT, WriteKind.ATTACHMENT) or each.sends == 0:
+            return ""
+        found = held_of(self.tx, each.link_id, intake_config(self.settings), self.now)
+        kinds = Counter(str(one.kind) for one in found if one.operation == each.id)
+        told = ", ".join(count(number, kind) for kind, number in kinds.items())
+        return f"; {told} held until then" if told else ""
+
+
 def _needs(
-    stored: reports.Status, settings: Settings, daemon: Mapping[str, Any] | None, *, can_ask: bool
+    stored: reports.Status, settings: Settings, daemon: Mapping[str, Any] | None, behind: _Behind
 ) -> Iterator[Need]:
-    if daemon is None and can_ask:
+    if daemon is None and not behind.tx.is_postgres:
         yield Need(what="no daemon runs on this store", command="syncd run")
     yield from _paused_by_us(stored)
-    yield from _undecided(stored)
+    yield from _undecided(stored, behind)
     if settings.errors:
         yield _broken(settings)
     elif daemon is not None and daemon.get("revision") != settings.revision:
@@ -156,9 +176,9 @@ def _paused_by_us(stored: reports.Status) -> Iterator[Need]:
             yield Need(what=what, command=f"syncd resume {of}")
 
 
-def _undecided(stored: reports.Status) -> Iterator[Need]:
+def _undecided(stored: reports.Status, behind: _Behind) -> Iterator[Need]:
     for each in stored.parked[:NAMED_MAX]:
-        yield Need(what=_parked(each), command=f"syncd ops show {each.id}")
+        yield Need(what=_parked(each) + behind(each), command=f"syncd ops show {each.id}")
     if stored.parked_count > NAMED_MAX:
         what = f"{stored.parked_count - NAMED_MAX} more operations are parked"
         yield Need(what=what, command="syncd ops list --parked")

@@ -20,9 +20,10 @@ from syncd.cli.show.lines import columns, line
 from syncd.cli.show.operations import advised
 from syncd.cli.text import ago, count, time_of, value
 from syncd.core.pacing import Warmth
-from syncd.core.state import ItemPair, PairState, TestResult
+from syncd.core.state import ItemKind, ItemPair, PairState, TestResult
 from syncd.intake.candidates import DECLINED
 from syncd.model.features import Reading
+from syncd.model.ids import OperationId, Side
 from syncd.model.operation import OperationState, WriteKind
 from syncd.model.ticket import Ticket
 from syncd.store.records import LinkPhase, LinkRecord, OperationRecord, StoredTicket
@@ -53,6 +54,7 @@ def document(explained: Explained) -> dict[str, object]:
         "operations": [each.detail for each in explained.operations.values()],
         "not_linked": explained.not_linked,
         "matches": explained.matches,
+        "held": explained.held,
         "advice": verdict(explained),
         "lines": explained.story.lines,
     }
@@ -68,7 +70,12 @@ def lines(explained: Explained, *, everything: bool = False) -> list[Text]:
     made += [line(), *timeline.lines(explained, everything=everything)]
     parts: list[Text] = []
     for facts in explained.story.links:
-        parts += _open(facts) + _not_carried(facts, explained.ticket) + _conflicts(facts)
+        parts += (
+            _open(facts)
+            + _held_back(facts, explained)
+            + _not_carried(facts, explained.ticket)
+            + _conflicts(facts)
+        )
     parts += _not_linked(explained)
     made += [line(), *parts] if parts else []
     return [*made, line(), *advised(verdict(explained))]
@@ -161,6 +168,24 @@ def _open(facts: LinkFacts) -> list[Text]:
             groups.setdefault(need, Counter())[str(each.kind)] += 1
     parts = [f"{_counted(kinds)} ({need})" for need, kinds in groups.items()]
     return [line(("WAITING  ", "bold"), "; ".join(parts))] if parts else []
+
+
+def _held_back(facts: LinkFacts, explained: Explained) -> list[Text]:
+    """Say what is not carried on before an operation that may have made it is settled."""
+    groups: dict[tuple[Side, ItemKind, OperationId], int] = Counter(
+        (each.side, each.kind, each.operation) for each in explained.held.get(facts.link.id, ())
+    )
+    made = []
+    for (side, kind, operation), number in groups.items():
+        is_here = facts.link.rows.get(side) == explained.ticket.row or facts.partner is None
+        ticket = explained.ticket if is_here else facts.partner or explained.ticket
+        what = f"{count(number, str(kind))} on {_named(ticket)}"
+        which = "the first of them" if number > 1 and kind is ItemKind.COMMENT else "each"
+        which = "it" if number == 1 else which
+        why = f": op {operation} may have made {which}; carried on when {operation} is settled  "
+        command = (f"syncd ops show {operation}", "cyan")
+        made.append(line(("HELD  ", "bold"), what, why, command))
+    return made
 
 
 def _counted(kinds: Counter[str]) -> str:
