@@ -1,5 +1,6 @@
 """The demo's world: a folder with a configuration, simulated systems, a daemon between them."""
 
+import re
 import secrets
 import shutil
 import socket
@@ -249,11 +250,22 @@ _VENDORS: Mapping[str, Callable[[int, Mapping[str, str]], Sandbox]] = {
 
 
 def _leave_out(folder: Path, pairings: Iterable[Pairing]) -> None:
-    """Remove the mappings of vendors that take no part."""
+    """Remove the mappings and the connection of each vendor that takes no part.
+
+    A connection that stayed would be polled in vain, and never be read completely.
+    """
     kept = {name for each in pairings for name in each.mappings}
     for file in (folder / "config" / "mappings").iterdir():
         if file.stem not in kept:
             file.unlink()
+    main = folder / "config" / "syncd.yaml"
+    text = main.read_text(encoding="utf-8")
+    absent = {each.connection for each in PAIRINGS.values()} - {
+        each.connection for each in pairings
+    }
+    for name in absent:
+        text = re.sub(rf"(?m)^  {re.escape(name)}:\n(?:    .*\n)+", "", text)
+    main.write_text(text, encoding="utf-8")
 
 
 def _write_config(folder: Path, port: int, urls: Mapping[str, str]) -> None:

@@ -66,6 +66,7 @@ class Fault:
         status: HTTP status of error_*, statusCode of envelope_*.
         delay_s: seconds a slow answer takes.
         before_effect: whether a slow answer waits before doing what was asked.
+        unless_gone: who waited so does nothing when its client has gone meanwhile.
         retry_after_s: seconds a 429 asks to wait; None leaves the header out.
         lag_s: how far back a stale read or lagging search looks, in seconds.
         body: `html` or `cut`, what garbage looks like; `quote`: an error quotes the request.
@@ -81,6 +82,7 @@ class Fault:
     status: int = 500
     delay_s: float = 0.5
     before_effect: bool = False
+    unless_gone: bool = False
     retry_after_s: float | None = 1.0
     lag_s: float = 2.0
     body: str = "html"

@@ -231,7 +231,7 @@ class Sandbox(ABC):
         except web.HTTPRequestEntityTooLarge:
             answer = self.refuse_size(call)
         except (ConnectionError, web.RequestPayloadError):
-            # The client went away while sending: nothing was asked, nothing happened.
+            # The client went away while sending, or was waited for: nothing happened.
             call.is_lost = True
             answer = web.Response()
         self._note(call, answer)
@@ -272,6 +272,8 @@ class Sandbox(ABC):
             self.tokens.expire(self.credential(call.request) or "")
         if fault.kind is FaultKind.SLOW and fault.before_effect:
             await pause(fault.delay_s)
+            if fault.unless_gone and _is_gone(call.request):
+                raise ConnectionResetError("the client went away before anything was done")
 
     async def _after(self, call: Call, answer: Answer) -> Answer:
         fault = call.fault
@@ -406,6 +408,10 @@ async def _drain(request: web.Request) -> None:
             pass
     except (web.HTTPRequestEntityTooLarge, ConnectionError, asyncio.IncompleteReadError):
         return
+
+
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _drop(request: web.Request, *, reset: bool) -> None:

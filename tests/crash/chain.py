@@ -4,10 +4,12 @@ For each n two lives are ended: one *at work*, at the n-th since people acted on
 and the next one *from its start*, at the n-th of its life, among what the first left half done and
 what people did meanwhile. Then a life is spared until all is at rest, and judged. So each life has
 the same work whatever n is, and n grows until it is more than that work needs: that life passes.
+Polls are no work, and go on for ever: see `Rest`.
 """
 
 import asyncio
 import signal
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,18 +17,20 @@ from enum import StrEnum
 from itertools import islice
 from typing import Protocol
 
-from syncd.demo.verdict import BAD
+from syncd.demo.daemon import DemoFailed
+from syncd.demo.verdict import BAD, Verdict
 from syncd.sandbox import Sandbox
-from tests.crash.place import Place
+from tests.crash.place import REREAD_S, SETTLE_MAX_S, Place, Rest
+from tests.crash.process import Process
 
 CATCH_S = 0.005
 """How often it is looked whether the n-th request has come."""
 HELD_S = 0.4
 """How long that request is held, before or after its effect."""
-LIFE_MAX_S = 60.0
-"""A life that nothing ended in this time, and that came to no rest, goes on to the next."""
-SPARED_S = 1.5
-"""Longer than a poll: who is settled for so long without dying has passed."""
+N_MAX_S = 900.0
+"""Longer than all waits of one n together: what takes longer hangs."""
+OPENINGS = 3
+"""People open tickets in turns of so many (`Place.goes_on`); the work differs with them."""
 PER_WORLD = 6
 """So many n in one world, then a new one: what a desk of many tickets asks for is no work of n."""
 
@@ -67,24 +71,37 @@ class AtCommit:
             place.process.arm(0)
 
 
+class Effect(StrEnum):
+    """What comes of the request that was under way at a death."""
+
+    NONE = "without effect"
+    LATE = "before effect"
+    DONE = "after effect"
+
+
 @dataclass(frozen=True, slots=True)
 class AtRequest:
     """Killed while the n-th request of a kind is held, before or after its effect."""
 
     side: str
-    is_before: bool
+    effect: Effect
     method: str = "POST"
 
     @property
     def name(self) -> str:
-        return f"{self.side} {self.method} {'before' if self.is_before else 'after'} effect"
+        return f"{self.side} {self.method} {self.effect}"
 
     @asynccontextmanager
     async def armed(self, place: Place, n: int) -> AsyncIterator[None]:
         """Hold the n-th request, and kill who sent it."""
         system: Sandbox = place.carrier if self.side == "carrier" else place.world.desk
         system.faults.next(
-            "slow", method=self.method, skip=n - 1, delay_s=HELD_S, before_effect=self.is_before
+            "slow",
+            method=self.method,
+            skip=n - 1,
+            delay_s=HELD_S,
+            before_effect=self.effect is not Effect.DONE,
+            unless_gone=self.effect is Effect.NONE,
         )
         killing = asyncio.create_task(_kill_when_met(place, system))
         try:
@@ -101,25 +118,20 @@ async def _kill_when_met(place: Place, system: Sandbox) -> None:
 
 
 async def lives_on(place: Place) -> bool:
-    """Wait for the end of a life; True: it was settled first, and is ended now.
+    """Wait for the end of a life; True: it came to rest first, and is ended now.
 
     Raises:
-        AssertionError: it ended otherwise than by being killed.
+        AssertionError: it ended otherwise than by being killed, or came to no rest.
     """
-    loop = asyncio.get_running_loop()
-    until_s, settled_s = loop.time() + LIFE_MAX_S, None
-    while loop.time() < until_s:
+    rest, until_s = Rest(place, read_s=REREAD_S), asyncio.get_running_loop().time() + SETTLE_MAX_S
+    while asyncio.get_running_loop().time() < until_s:
         if (status := await place.process.ended(0.1)) is not None:
             assert status == -signal.SIGKILL, f"status {status}: {place.process.said()}"
             return False
-        if not await place.is_settled():
-            settled_s = None
-        elif settled_s is None:
-            settled_s = loop.time()
-        elif loop.time() - settled_s > SPARED_S:
-            break
-    await place.process.kill()
-    return True
+        if await rest.is_over():
+            await place.process.kill()
+            return True
+    raise AssertionError(f"neither dead nor at rest within {SETTLE_MAX_S:.0f} s")
 
 
 @dataclass(slots=True)
@@ -129,7 +141,8 @@ class Tally:
     Attributes:
         lives: of the daemon, the spared ones too.
         deaths: by which life was ended.
-        passed: the n at which a life was not ended any more, by which life.
+        passed: the n from which on a life was not ended any more, by which life.
+        passing: how many n in a row a life was not ended, by which life.
         worlds: new ones that were made.
         left_off: the n at which the time was over; 0: it was not.
         findings: what must not have happened.
@@ -138,14 +151,29 @@ class Tally:
     lives: int = 0
     deaths: dict[str, int] = field(default_factory=dict)
     passed: dict[str, int] = field(default_factory=dict)
+    passing: dict[str, int] = field(default_factory=dict)
     worlds: int = 0
     left_off: int = 0
     findings: list[str] = field(default_factory=list)
 
     @property
     def is_over(self) -> bool:
-        """Whether a life of either kind has passed."""
-        return len(self.passed) == len(When)
+        """Whether lives of either kind have passed."""
+        return all(self.has_passed(when) for when in When)
+
+    def has_passed(self, when: When) -> bool:
+        """Whether a life of this kind was not ended, whichever ticket was opened in it."""
+        return self.passing.get(when, 0) >= OPENINGS
+
+    def count(self, when: When, n: int, *, is_passing: bool) -> None:
+        """Take note of how a life went."""
+        if is_passing:
+            self.passed.setdefault(when, n)
+            self.passing[when] = self.passing.get(when, 0) + 1
+        else:
+            self.deaths[when] = self.deaths.get(when, 0) + 1
+            self.passed.pop(when, None)
+            self.passing.pop(when, None)
 
 
 @dataclass(slots=True)
@@ -170,12 +198,17 @@ class Chain:
             until_s: no other n is begun at this time of the loop.
         """
         left = iter(numbers)
-        while not (self.tally.is_over or self.tally.left_off) and (
+        while not (self.tally.is_over or self.tally.left_off or self.tally.findings) and (
             some := list(islice(left, PER_WORLD))
         ):
             async with self.makes() as (here, death):
                 self.tally.worlds += 1
-                await self._in_one_world(here, death, some, until_s)
+                try:
+                    await self._in_one_world(here, death, some, until_s)
+                except (AssertionError, TimeoutError, DemoFailed):
+                    self.tally.findings.append(traceback.format_exc())
+                if self.tally.findings:
+                    self.tally.findings.append(f"kept: {here.keep()}")
 
     async def _in_one_world(
         self, here: Place, death: Death, numbers: Iterable[int], until_s: float | None
@@ -187,39 +220,64 @@ class Chain:
             if until_s is not None and asyncio.get_running_loop().time() > until_s:
                 self.tally.left_off = n
                 break
-            if When.AT_WORK not in self.tally.passed:
-                async with death.armed(here, n):
-                    here.goes_on()
-                    await self._lived(here, When.AT_WORK, n)
-            await here.process.kill()
-            here.goes_on()
-            if When.FROM_START not in self.tally.passed:
-                async with death.armed(here, n):
-                    await self._start(here)
-                    await self._lived(here, When.FROM_START, n)
-            await self._at_rest(here)
+            async with not_hanging(N_MAX_S, here.process):
+                await self._one(here, death, n)
             self.tells(n, self.tally)
             if self.tally.is_over or self.tally.findings:
                 break
+        # Longer than the reads after writes: nobody looks at this world again.
+        self._judge(here, await here.settled(read_s=REREAD_S))
         status = await here.process.stop()
         violations = here.world.desk.violations + here.carrier.violations
         self.tally.findings += [f"stopped with status {status}"] if status else []
         self.tally.findings += here.world.daemon.crashes()
         self.tally.findings += [f"beyond the document: {each}" for each in violations]
 
+    async def _one(self, here: Place, death: Death, n: int) -> None:
+        if not self.tally.has_passed(When.AT_WORK):
+            async with death.armed(here, n):
+                here.goes_on()
+                self.tally.count(When.AT_WORK, n, is_passing=await lives_on(here))
+        await here.process.kill()
+        here.goes_on()
+        if not self.tally.has_passed(When.FROM_START):
+            async with death.armed(here, n):
+                await self._start(here)
+                self.tally.count(When.FROM_START, n, is_passing=await lives_on(here))
+        await self._at_rest(here)
+
     async def _start(self, here: Place) -> None:
         self.tally.lives += 1
         await here.process.start()
 
-    async def _lived(self, here: Place, when: When, n: int) -> None:
-        if await lives_on(here):
-            self.tally.passed[when] = n
-        else:
-            self.tally.deaths[when] = self.tally.deaths.get(when, 0) + 1
-
     async def _at_rest(self, here: Place) -> None:
         """Spare a life until everything has arrived, and judge."""
         await self._start(here)
-        verdict = await here.settled()
+        self._judge(here, await here.settled())
+
+    def _judge(self, here: Place, verdict: Verdict) -> None:
         self.tally.findings += [str(each) for each in verdict.findings if each.fate in BAD]
         self.tally.findings += here.left
+
+
+@asynccontextmanager
+async def not_hanging(seconds: float, process: Process) -> AsyncIterator[None]:
+    """Tell where everybody stands when something takes too long: in its log, and here.
+
+    Raises:
+        TimeoutError: it took longer than that.
+    """
+    loop = asyncio.get_running_loop()
+
+    def tell() -> None:
+        process.tell_where()
+        for each in asyncio.all_tasks():
+            each.print_stack()
+
+    telling = loop.call_later(seconds, tell)
+    try:
+        # The child's own words come after ours.
+        async with asyncio.timeout(seconds + 2.0):
+            yield
+    finally:
+        telling.cancel()

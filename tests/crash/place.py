@@ -21,9 +21,11 @@ from tests.crash.process import Process
 from tests.support.nursed import nursed
 from tests.support.nursery import Nursery
 
-LOOK_S = 0.3
-QUIET_LOOKS = 5
-"""So many looks in a row must find everything there and nothing open."""
+LOOK_S = 0.2
+READ_S = 0.5
+"""A complete read that ends so long after rest began was begun after it as well."""
+REREAD_S = 2.5
+"""Longer than the reads after writes are put off (`settle` in the demo's configuration)."""
 SETTLE_MAX_S = 180.0
 SITES = ("Fornebu", "Bergen")
 
@@ -122,16 +124,16 @@ class Place:
         """Judge by both systems' records, and what the daemon shows as not crossing."""
         return judge(TELENOR, self.world.itsm_record, self.carrier.record, await self._shown())
 
-    async def is_settled(self) -> bool:
-        """Say whether nothing is open and nothing missing, settling what is in doubt."""
+    async def settled_pulse(self) -> Pulse | None:
+        """Settle what is in doubt; give the pulse, None while something is open or missing."""
         pulse = await self.world.daemon.pulse()
         if pulse is None:
-            return False
+            return None
         if pulse.in_doubt:
             await self.clerk.settle()
-        if not pulse.is_quiet:
-            return False
-        return not await self._is_missing(pulse)
+        if not pulse.is_quiet or await self._is_missing(pulse):
+            return None
+        return pulse
 
     async def _is_missing(self, pulse: Pulse) -> bool:
         if not self._lost(()):
@@ -147,18 +149,26 @@ class Place:
         found = judge(TELENOR, self.world.itsm_record, self.carrier.record, shown)
         return found.count(Fate.LOST) > 0
 
-    async def settled(self) -> Verdict:
-        """Wait until everything has arrived, and judge; after so long what is missing is lost."""
-        loop = asyncio.get_running_loop()
-        quiet, until_s = 0, loop.time() + SETTLE_MAX_S
-        while quiet < QUIET_LOOKS:
+    async def settled(self, *, read_s: float = READ_S) -> Verdict:
+        """Wait until everything has arrived, and judge; after so long what is missing is lost.
+
+        Args:
+            read_s: as for `Rest`.
+        """
+        rest, until_s = Rest(self, read_s=read_s), _now_s() + SETTLE_MAX_S
+        while not await rest.is_over():
             assert self.process.is_alive, f"it ended by itself: {self.process.said()}"
-            if loop.time() > until_s:
+            if _now_s() > until_s:
                 self.left = [f"not at rest within {SETTLE_MAX_S:.0f} s", *await self._open()]
                 break
-            quiet = quiet + 1 if await self.is_settled() else 0
             await asyncio.sleep(LOOK_S)
         return await self.verdict()
+
+    def keep(self) -> Path:
+        """Keep the folder with configuration, store, logs and what both systems recorded."""
+        self.world.is_kept = True
+        self.world.save_records()
+        return self.world.folder
 
     async def _open(self) -> list[str]:
         """Say what the daemon still has to do, for who wonders why something did not arrive."""
@@ -177,6 +187,38 @@ class Place:
 
 
 _FINE = (Fate.SUPERSEDED, Fate.SHOWN)
+
+
+@dataclass(slots=True)
+class Rest:
+    """Looks whether a life is at rest: all has arrived, nothing is open, and all was read since.
+
+    A life polls for ever, so rest has no end of its own. It is called over once every connection
+    was read completely `read_s` after it began: what the last writes brought would have shown.
+
+    Attributes:
+        place: where it lives.
+        read_s: how long after the beginning of rest those reads must end.
+        since_s: time of the loop when it was first seen at rest; None: it is not.
+    """
+
+    place: Place
+    read_s: float
+    since_s: float | None = None
+
+    async def is_over(self) -> bool:
+        """Look once."""
+        pulse = await self.place.settled_pulse()
+        if pulse is None:
+            self.since_s = None
+            return False
+        if self.since_s is None:
+            self.since_s = _now_s()
+        return _now_s() - self.since_s - pulse.polled_s > self.read_s
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from dataclasses import dataclass
 
 from syncd.demo.daemon import Running
@@ -79,6 +80,11 @@ class Process:
         status = await self.ended(STOP_MAX_S)
         assert status is not None, "it did not stop"
         return status
+
+    def tell_where(self) -> None:
+        """Let it write into its log where each of its threads stands."""
+        if self.child is not None:
+            self.child.send_signal(signal.SIGUSR1)
 
     def said(self, lines: int = 5) -> str:
         """Give the end of its log."""

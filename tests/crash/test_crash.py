@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.crash.chain import AtCommit, AtRequest, Chain, Death, When
+from tests.crash.chain import AtCommit, AtRequest, Chain, Death, Effect, When
 from tests.crash.place import Place, place
 from tests.support.nursery import nursery
 
 DEATHS = {
     AtCommit(): (7,),
-    AtRequest("carrier", is_before=False): (1,),
+    AtRequest("carrier", Effect.DONE): (1,),
 }
 
 

@@ -11,6 +11,7 @@ of the daemon is changed.
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import importlib
 import os
@@ -225,6 +226,8 @@ def _be_born(asked: Mapping[str, object]) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     if asked["armed"]:
         _make_mortal(Path(str(asked["armed"])))
+    # Asked where it stands, it tells its log: who hangs cannot be asked otherwise.
+    faulthandler.register(signal.SIGUSR1)
     sys.argv = ["syncd", *arguments]
     status = 1
     try:
