@@ -57,11 +57,13 @@ async def test_its_configuration_loads() -> None:
     assert not made.folder.exists()
 
 
-async def test_vendors_that_are_left_out_have_no_mapping_and_no_sandbox() -> None:
+async def test_vendors_that_are_left_out_have_no_mapping_no_connection_and_no_sandbox() -> None:
     async with world(DemoOptions(seed=1, vendors=("b612",)), 1) as made:
         settings = load(made.daemon.config, secrets=SecretSource(environ=made.daemon.secrets))
         assert list(made.vendors) == ["b612"]
     assert list(settings.mappings) == ["b612-hands"]
+    # One that stayed would be asked in vain, and the demo would wait for it in the end.
+    assert set(settings.connections) == {"automation", "servicedesk", "hands"}
 
 
 @pytest.mark.parametrize("pairing", PAIRINGS.values(), ids=PAIRINGS)

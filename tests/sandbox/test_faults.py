@@ -1,5 +1,6 @@
 """Each kind of fault over real HTTP, and how rules and rates choose (issue 2, item 10)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -118,6 +119,22 @@ async def test_a_slow_answer_takes_its_time(create: Create, telenor: TelenorSand
     assert [(await create()).status, (await create()).status] == [201, 201]
     effects, answered = telenor.record.of("ticket_created"), telenor.record.requests()
     assert len(effects) == len(answered) == 2
+
+
+@pytest.mark.parametrize(("unless_gone", "happened"), [(True, 0), (False, 1)])
+async def test_what_is_held_is_done_for_a_client_that_went_away_unless_told_otherwise(
+    create: Create, telenor: TelenorSandbox, unless_gone: bool, happened: int
+) -> None:
+    telenor.faults.next("slow", delay_s=0.2, before_effect=True, unless_gone=unless_gone)
+    asking = asyncio.ensure_future(create())
+    while telenor.faults.pending:  # noqa: ASYNC110 - a sandbox rings no bell
+        await asyncio.sleep(0)
+
+    asking.cancel()
+    while not telenor.record.requests("create_incident"):  # noqa: ASYNC110 - nor here
+        await asyncio.sleep(0)
+
+    assert len(telenor.tickets()) == happened
 
 
 async def test_garbage_can_be_a_cut_answer(call: Caller, telenor: TelenorSandbox) -> None:
