@@ -105,19 +105,23 @@ class Shown:
     apart: tuple[Apart, ...] = ()
     lost: tuple[tuple[float, float], ...] = ()
 
-    def is_history(self, side: Side, ticket_id: TicketId, carried: str | bytes, index: int) -> bool:
+    def is_history(
+        self, side: Side, ticket_id: TicketId, carried: str | bytes, index: int, turn: int
+    ) -> bool:
         """Whether something was said or attached on a side while the pair was apart.
 
         Args:
             side, ticket_id: where it was said.
             carried: the words as they are carried, or the file.
             index: how much people of that side had said, or attached, before.
+            turn: how often the same had been said there before.
         """
         for apart in self.apart:
             if apart.tickets[side] != ticket_id:
                 continue
             ends = apart.said if isinstance(carried, str) else apart.filed
-            if carried not in apart.copied[side] and index < ends.get(side, index + 1):
+            is_copied = turn < apart.copied[side][carried]
+            if not is_copied and index < ends.get(side, index + 1):
                 return True
         # A restored store does not know of every parting.
         return bool(self.lost) and ticket_id in self.parted
@@ -217,8 +221,9 @@ class Checker:
             partner = self.partners[side].get(ticket_id)
             if partner is not None:
                 words = _copied(side, author, text)
-                wanted.setdefault(partner, Counter())[words] += 1
-                if self.shown.is_history(side, ticket_id, words, index):
+                turn = wanted.setdefault(partner, Counter())[words]
+                wanted[partner][words] += 1
+                if self.shown.is_history(side, ticket_id, words, index, turn):
                     history.setdefault(partner, Counter())[words] += 1
         for ticket in self.vendors[side.other].tickets():
             found = Counter(self._copies(side.other, ticket.id))
@@ -275,8 +280,9 @@ class Checker:
         for index, (ticket_id, _, body) in enumerate(self.people[side].deeds.files):
             partner = self.partners[side].get(ticket_id)
             if partner is not None:
-                wanted.setdefault(partner, Counter())[body] += 1
-                if self.shown.is_history(side, ticket_id, body, index):
+                turn = wanted.setdefault(partner, Counter())[body]
+                wanted[partner][body] += 1
+                if self.shown.is_history(side, ticket_id, body, index, turn):
                     history.setdefault(partner, Counter())[body] += 1
         if not self.vendors[side.other].profile.takes_files:
             return
