@@ -110,6 +110,11 @@ class Ledger:
             return await self._db.write(outbox.mark_sending, op.id, op.owner, op.attempt, now)
         return await self._db.write(_mark_sending, op, write, now=now)
 
+    async def keep_sending(self, op: ClaimedOperation) -> bool:
+        """Commit that bytes still may leave; False: somebody took it over, send nothing."""
+        until = self._clock.now() + timedelta(seconds=self._options.lease_s)
+        return await self._db.write(outbox.keep_sending, op.id, op.owner, op.attempt, until)
+
     async def settle(self, op: ClaimedOperation, verdict: Verdict) -> Settled:
         """Commit an outcome and what goes with it."""
         now = self._clock.now()

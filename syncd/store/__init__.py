@@ -37,8 +37,8 @@ One module per subject; records.py has the values returned, errors.py the errors
     sides        load_sides: both tickets of a link
     plans        apply_plan
     fuses        count_links, moves_since, awaiting_decision
-    outbox       claim, mark_sending, attach_file, settle, settle_seen, extend_lease, release_owner,
-                 recover, rechecks_due, record_recheck, unsettled_creates, next_due
+    outbox       claim, mark_sending, keep_sending, attach_file, settle, settle_seen, extend_lease,
+                 release_owner, recover, rechecks_due, record_recheck, unsettled_creates, next_due
     lanes        the queue of one target ticket, and its head
     settling     what an outcome changes; effects: what a write that was applied changes
     operations   list_operations, of_link, show, retry, discard, adopt

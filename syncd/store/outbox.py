@@ -331,6 +331,23 @@ def mark_sending(
     return mark_many_sending(tx, [((operation_id, owner, attempt, now), {})])[0]
 
 
+def keep_sending(
+    tx: Tx, operation_id: OperationId, owner: str, attempt: int, until: datetime
+) -> bool:
+    """Note anew that the first byte is about to leave, where the last note is old.
+
+    Returns:
+        False when the operation was taken over meanwhile: it must not be sent.
+    """
+    ours = (
+        _o.id == operation_id,
+        _o.lease_owner == owner,
+        _o.attempt == attempt,
+        t.state_in(OperationState.SENDING),
+    )
+    return tx.run(sa.update(t.operation).where(*ours).values(lease_until=until)) == 1
+
+
 def attach_file(tx: Tx, operation_id: OperationId, *, size_bytes: int, digest: str) -> None:
     """Note size and digest of an attachment once the spool has it."""
     found = tx.scalar(sa.select(_o.payload).where(_o.id == operation_id))

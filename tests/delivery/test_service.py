@@ -512,6 +512,29 @@ async def test_an_owner_whose_lease_was_taken_over_sends_nothing(world: World) -
     assert len(world.vendor.sends) == 1
 
 
+@pytest.mark.parametrize("is_taken_over", [True, False])
+async def test_an_owner_that_stood_still_between_noting_and_sending_sends_only_what_is_its_own(
+    world: World, is_taken_over: bool
+) -> None:
+    (update_id,) = await world.plan(await world.link(), update(title="new"))
+    slow, other = world.delivery(owner="slow"), world.delivery(owner="other")
+    honest = slow._ledger.mark_sending
+
+    async def mark_and_stand_still(*arguments: Any) -> bool:
+        marked = await honest(*arguments)
+        turn(world, 2 * world.options.lease_s)
+        if is_taken_over:
+            await other.recover()
+            await world.drive(other)
+        return marked
+
+    slow._ledger.mark_sending = mark_and_stand_still  # type: ignore[assignment,method-assign]
+    result = await slow.run_round()
+    assert result.lost == is_taken_over
+    assert await world.state(update_id) is OperationState.APPLIED
+    assert len(world.vendor.sends) == 1
+
+
 async def test_an_answer_that_comes_after_somebody_else_settled_changes_nothing(
     world: World,
 ) -> None:
