@@ -6,6 +6,7 @@ tickets therefore have equal bytes, and their digest is compared instead of thei
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, cast
 
@@ -27,6 +28,10 @@ from syncd.model.ticket import (
 from syncd.store.types import from_micros, to_micros
 
 DIGEST_BYTES = 16
+LATELY_MAX = 64
+"""Tickets kept at hand after they were decoded."""
+LATELY_CHARS_MAX = 16_384
+"""Longest of them, so that all of them together stay small."""
 
 Json = dict[str, Any]
 Item = tuple[ItemKind, Side, str]
@@ -68,7 +73,14 @@ def encode_ticket(ticket: Ticket) -> tuple[str, bytes]:
 
 
 def decode_ticket(text: str) -> Ticket:
-    """Read a ticket's canonical text."""
+    """Read a ticket's canonical text.
+
+    One decision asks for the same ticket more than once; what was read lately is at hand.
+    """
+    return _read_lately(text) if len(text) <= LATELY_CHARS_MAX else _read_ticket(text)
+
+
+def _read_ticket(text: str) -> Ticket:
     raw = load(text)
     return Ticket(
         id=TicketId(raw["id"]),
@@ -81,6 +93,9 @@ def decode_ticket(text: str) -> Ticket:
         updated_at=_instant(raw.get("updated_at")),
         keys=_keys(raw),
     )
+
+
+_read_lately = lru_cache(LATELY_MAX)(_read_ticket)
 
 
 def _ticket(ticket: Ticket) -> Json:

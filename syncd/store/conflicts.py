@@ -19,10 +19,8 @@ _c = t.conflict.c
 
 def list_open(tx: Tx, *, link_id: LinkRow | None = None) -> list[ConflictRecord]:
     """Return the conflicts that wait for a person, oldest first."""
-    query = _QUERY.where(_c.resolved_at.is_(None)).order_by(_c.id)
-    if link_id is not None:
-        query = query.where(_c.link == link_id)
-    return [_record(row) for row in tx.rows(query)]
+    rows = tx.rows(_OPEN) if link_id is None else tx.rows(_OPEN_OF, {"of_link": link_id})
+    return [_record(row) for row in rows]
 
 
 _itsm, _vendor = t.ticket.alias(), t.ticket.alias()
@@ -37,6 +35,8 @@ _QUERY = (
     .outerjoin(_itsm, _itsm.c.id == t.link.c.itsm_ticket)
     .outerjoin(_vendor, _vendor.c.id == t.link.c.vendor_ticket)
 )
+_OPEN = _QUERY.where(_c.resolved_at.is_(None)).order_by(_c.id)
+_OPEN_OF = _OPEN.where(_c.link == sa.bindparam("of_link"))
 
 
 def _record(row: Row) -> ConflictRecord:

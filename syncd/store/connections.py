@@ -29,6 +29,7 @@ _PAUSED = sa.select(t.connection).where(_c.paused_at.is_not(None))
 _LAST_READ = sa.select(sa.func.max(t.ticket.c.read_at)).where(
     t.ticket.c.connection == _c.name, t.ticket.c.read_at.is_not(None)
 )
+_NAMED = sa.select(t.connection).where(_c.name == sa.bindparam("asked"))
 _LAST_WRITE = sa.select(sa.func.max(t.operation.c.settled_at)).where(
     t.operation.c.connection == _c.name,
     t.operation.c.state == sa.literal_column(f"'{OperationState.APPLIED}'"),
@@ -46,7 +47,7 @@ def pin(tx: Tx, pinned: ConnectionPin) -> None:
     Raises:
         CommandRefused: they differ: its tickets would be taken for another system's.
     """
-    row = tx.first(sa.select(t.connection).where(_c.name == pinned.name))
+    row = tx.first(_NAMED, {"asked": pinned.name})
     if row is None:
         values = {
             "name": pinned.name,

@@ -15,7 +15,7 @@ from syncd.store import codec, lanes
 from syncd.store import tables as t
 from syncd.store.tickets import load_tickets
 from syncd.store.tx import Tx
-from syncd.store.types import Instant
+from syncd.store.types import EPOCH, Instant
 
 _c, _t, _j, _o = t.link.c, t.ticket.c, t.journal.c, t.operation.c
 _P = sa.bindparam
@@ -26,6 +26,9 @@ _PLANNED = (
     .where(_o.slots != "{}", _o.state != OperationState.SUPERSEDED)
     .order_by(_o.id)
 )
+_LIVE_LINKS = sa.select(sa.func.count()).where(
+    _c.mapping == _P("mapping"), _c.tombstone_at.is_(None)
+)
 _NEWEST = sa.select(sa.func.max(_o.id))
 _CHANGES = (
     sa.select(_o.id, _o.mapping, _o.link, _o.target, _o.kind, _o.rank, _o.planned_at, _o.source_row)
@@ -33,6 +36,20 @@ _CHANGES = (
     .where(_o.kind.in_((WriteKind.UPDATE, WriteKind.STATUS)), _o.reason != Reason.REFERENCE)
     .order_by(_o.id)
 )
+
+
+_AWAITING = [
+    sa.select(_c.mapping, _c.id)
+    .join(t.ticket, _t.id == column)
+    .where(
+        _t.decide_due_at.is_not(None),
+        _t.decide_due_at <= _P("now"),
+        _t.decide_due_at >= _P("after"),
+        _c.tombstone_at.is_(None),
+        _c.paused_at.is_(None),
+    )
+    for column in (_c.itsm_ticket, _c.vendor_ticket)
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +113,7 @@ def changes_since(
 
 def count_links(tx: Tx, mapping: MappingName) -> int:
     """Count a mapping's links that are not removed."""
-    mine = (_c.mapping == mapping, _c.tombstone_at.is_(None))
-    return int(tx.scalar(sa.select(sa.func.count()).where(*mine)) or 0)
+    return int(tx.scalar(_LIVE_LINKS, {"mapping": mapping}) or 0)
 
 
 def moves_since(tx: Tx, link_id: LinkRow, since: datetime) -> list[Move]:
@@ -124,17 +140,9 @@ def awaiting_decision(
         now: due by then.
         after: only those that became due then or later; None: all.
     """
-    due = [_t.decide_due_at.is_not(None), _t.decide_due_at <= now]
-    if after is not None:
-        due.append(_t.decide_due_at >= after)
     found: dict[MappingName, dict[LinkRow, None]] = {}
-    for column in (_c.itsm_ticket, _c.vendor_ticket):
-        query = (
-            sa.select(_c.mapping, _c.id)
-            .join(t.ticket, _t.id == column)
-            .where(*due, _c.tombstone_at.is_(None), _c.paused_at.is_(None))
-        )
-        for row in tx.rows(query):
+    for query in _AWAITING:
+        for row in tx.rows(query, {"now": now, "after": after or EPOCH}):
             found.setdefault(MappingName(row.mapping), {})[LinkRow(row.id)] = None
     # Sorted here: asked for there, SQLite would walk all links in that order.
     return {name: sorted(ids) for name, ids in found.items()}

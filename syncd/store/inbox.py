@@ -2,13 +2,15 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
 from syncd.model.ids import ConnectionName
 from syncd.store import tables as t
 from syncd.store.records import InboxItem
-from syncd.store.tx import Tx
+from syncd.store.tx import Tx, among
 
 _c = t.inbox.c
 _P = sa.bindparam
@@ -65,16 +67,26 @@ def take(tx: Tx, *, limit: int, connection: ConnectionName | None = None) -> lis
 
 def lock(tx: Tx, ids: Collection[int]) -> frozenset[int]:
     """Keep items for this transaction; give those that nobody else has or has done."""
-    query = sa.select(_c.id).where(tx.among(_c.id, ids), _c.done_at.is_(None)).order_by(_c.id)
-    return frozenset(
-        tx.scalars(query.with_for_update(skip_locked=True) if tx.is_postgres else query)
-    )
+    return frozenset(tx.scalars(_locking(tx.is_postgres), {"ids": tx.many(ids)}))
+
+
+@cache
+def _locking(is_postgres: bool) -> sa.Select[Any]:
+    wanted = among(_c.id, "ids", is_postgres=is_postgres)
+    query = sa.select(_c.id).where(wanted, _c.done_at.is_(None)).order_by(_c.id)
+    return query.with_for_update(skip_locked=True) if is_postgres else query
 
 
 def done(tx: Tx, ids: Collection[int], *, now: datetime) -> None:
     """Note that items were taken care of."""
     if ids:
-        tx.run(sa.update(t.inbox).where(tx.among(_c.id, ids)).values(done_at=now))
+        tx.run(_doing(tx.is_postgres), {"ids": tx.many(ids), "now": now})
+
+
+@cache
+def _doing(is_postgres: bool) -> sa.Update:
+    wanted = among(_c.id, "ids", is_postgres=is_postgres)
+    return sa.update(t.inbox).where(wanted).values(done_at=_P("now"))
 
 
 def forget_before(tx: Tx, at: datetime, *, limit: int) -> int:

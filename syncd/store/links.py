@@ -34,7 +34,7 @@ from syncd.store.records import (
 from syncd.store.sharing import open_operation
 from syncd.store.sides import load_sides
 from syncd.store.tx import Row, Tx, among, locking
-from syncd.store.types import sooner
+from syncd.store.types import Instant, sooner
 
 __all__ = ["apply_plan"]
 
@@ -484,7 +484,15 @@ def count_opened_since(
         unless_told: tickets about which this was journalled up to then do not count.
         unless_asked: nor do those about which this was journalled ever.
     """
+    query = _opened_since(unless_told, unless_asked)
+    return int(tx.scalar(query, {"of_mapping": mapping, "since": since}) or 0)
+
+
+@cache
+def _opened_since(unless_told: str, unless_asked: str) -> sa.Select[Any]:
     o, j = t.operation.c, t.journal.c
+    mapping = sa.bindparam("of_mapping", type_=sa.Text())
+    since = sa.bindparam("since", type_=Instant())
     source = sa.case((_c.origin == Side.ITSM, _c.itsm_ticket), else_=_c.vendor_ticket)
     told = sa.exists().where(
         j.ticket == source, j.event == unless_told, j.mapping == mapping, j.at <= since
@@ -500,7 +508,7 @@ def count_opened_since(
     if unless_asked:
         mine = (j.ticket == source, j.mapping == mapping, j.event == unless_asked)
         query = query.where(~sa.exists().where(*mine))
-    return int(tx.scalar(query) or 0)
+    return query
 
 
 def set_partner(tx: Tx, link_id: LinkRow, partner: tuple[ConnectionName, str]) -> None:

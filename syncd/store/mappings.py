@@ -16,6 +16,11 @@ from syncd.store.types import sooner
 
 _c = t.mapping_state.c
 _NAMED = sa.select(t.mapping_state).where(_c.name == sa.bindparam("asked", type_=sa.Text()))
+_GOES_LIVE = (
+    sa.update(t.mapping_state)
+    .where(_c.name == sa.bindparam("asked"), _c.first_live_at.is_(None))
+    .values(first_live_at=sa.bindparam("now"))
+)
 _LOCKED = _NAMED.with_for_update()
 _PAUSED = sa.select(t.mapping_state).where(_c.paused_at.is_not(None)).order_by(_c.name)
 
@@ -45,7 +50,7 @@ def sync(
     """
     if was is not None:
         _rename(tx, was, name)
-    row = tx.first(sa.select(t.mapping_state).where(_c.name == name))
+    row = tx.first(_NAMED, {"asked": name})
     if row is None:
         tx.run(sa.insert(t.mapping_state), {"name": name, "mode": "", "revision": ""})
     if row is None or (row.mode, row.revision) != (mode, revision):
@@ -103,8 +108,7 @@ def _rename(tx: Tx, old: MappingName, new: MappingName) -> None:
 
 def first_live(tx: Tx, name: MappingName, now: datetime) -> datetime:
     """Return when a mapping first went live: now, when it did not yet."""
-    unset = sa.update(t.mapping_state).where(_c.name == name, _c.first_live_at.is_(None))
-    tx.run(unset.values(first_live_at=now))
+    tx.run(_GOES_LIVE, {"asked": name, "now": now})
     at = get(tx, name).first_live_at
     return at or now
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,7 +34,7 @@ from syncd.store.bulk import Writes
 from syncd.store.effects import ACCOUNT, save_pairs
 from syncd.store.records import Line, PlanContext
 from syncd.store.settling import settle_seen
-from syncd.store.tx import Tx
+from syncd.store.tx import Tx, among
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,20 +155,33 @@ def _line(home: _Home, context: PlanContext, **values: Any) -> Line:
 # --- operations ------------------------------------------------------------------------------
 
 
+@cache
+def _superseding(is_postgres: bool) -> tuple[sa.Select[Any], sa.Update]:
+    o = t.operation.c
+    mine = (o.link == sa.bindparam("of_link"), among(o.id, "ids", is_postgres=is_postgres))
+    superseding = (
+        sa.update(t.operation)
+        .where(*mine)
+        .values(
+            state=sa.literal_column(f"'{OperationState.SUPERSEDED}'"),
+            settled_at=sa.bindparam("now"),
+            park_reason=None,
+        )
+    )
+    unsent = sa.select(o.id, o.lane, o.kind).where(*mine, t.state_in(*t.REPLACEABLE))
+    return unsent, superseding
+
+
 def _supersede(
     tx: Tx, home: _Home, superseded: Sequence[OperationId], context: PlanContext
 ) -> set[str]:
     if not superseded:
         return set()
-    o = t.operation.c
-    mine = (o.link == home.link_id, tx.among(o.id, superseded))
-    found = tx.rows(sa.select(o.id, o.lane, o.kind).where(*mine, t.state_in(*t.REPLACEABLE)))
+    given = {"of_link": home.link_id, "ids": tx.many(superseded)}
+    unsent, superseding = _superseding(tx.is_postgres)
+    found = tx.rows(unsent, given)
     ensure(len(found) == len(set(superseded)), "only unsent operations are replaced")
-    tx.run(
-        sa.update(t.operation)
-        .where(*mine)
-        .values(state=OperationState.SUPERSEDED, settled_at=context.now, park_reason=None)
-    )
+    tx.run(superseding, given | {"now": context.now})
     journal.append(
         tx,
         *(

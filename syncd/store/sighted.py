@@ -1,6 +1,6 @@
 """What a feed or scan saw, against what is known: digests compared, new rows made, others moved."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -42,7 +42,8 @@ def sight_chunk(
     fresh = [seen for found, seen in chunk.items() if found in others and not others[found]]
     moved = [seen for found, seen in chunk.items() if others.get(found)]
     if fresh:
-        tx.run(
+        _run_each(
+            tx,
             insertion(tx.is_postgres),
             [
                 new_values(connection, kind, seen.ref.id, seen.ref.number, now=now, watched=watched)
@@ -104,13 +105,19 @@ def _move(
     tx: Tx, connection: ConnectionName, kind: str, moved: Sequence[Sighting], now: datetime
 ) -> None:
     here = {"seen_on": connection, "seen_kind": kind, "now": now}
-    tx.run(
+    _run_each(
+        tx,
         _MOVE,
         [
             here | {"seen_id": seen.ref.id, "seen_digest": seen.digest, "seen_cause": seen.seen}
             for seen in moved
         ],
     )
+
+
+def _run_each(tx: Tx, statement: sa.Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+    # One is carried out as one: a list of one costs more.
+    tx.run(statement, rows[0] if len(rows) == 1 else rows)
 
 
 def new_values(

@@ -351,22 +351,23 @@ def _hastening(is_postgres: bool) -> sa.Update:
 
 _DECIDE_DUE = (
     sa.select(_c.id)
-    .where(
-        _c.decide_due_at.is_not(None),
-        _c.decide_due_at <= _P("now"),
-        _c.connection.not_in(_P("but_of", expanding=True)),
-    )
+    .where(_c.decide_due_at.is_not(None), _c.decide_due_at <= _P("now"))
     .order_by(_c.decide_due_at, _c.id)
     .limit(_P("most", type_=sa.Integer()))
 )
+# Hardly ever needed, and a list is spelt out anew each time.
+_DECIDE_DUE_BUT = _DECIDE_DUE.where(_c.connection.not_in(_P("but_of", expanding=True)))
 
 
 def decide_due(
     tx: Tx, *, now: datetime, limit: int, but_of: Collection[ConnectionName] = ()
 ) -> list[TicketRow]:
     """Return tickets about which a decision is due, longest waiting first; none of `but_of`."""
-    given = {"now": now, "but_of": list(but_of), "most": limit}
-    return [TicketRow(found) for found in tx.scalars(_DECIDE_DUE, given)]
+    given: dict[str, Any] = {"now": now, "most": limit}
+    if not but_of:
+        return [TicketRow(found) for found in tx.scalars(_DECIDE_DUE, given)]
+    given["but_of"] = list(but_of)
+    return [TicketRow(found) for found in tx.scalars(_DECIDE_DUE_BUT, given)]
 
 
 def set_decide_due(tx: Tx, row: TicketRow, at: datetime | None) -> None:
@@ -475,12 +476,18 @@ def _after_read(due: DueRead, stored: Row, next_poll_at: datetime | None) -> dic
 
 
 def _discard(tx: Tx, row: TicketRow, now: datetime) -> SaveResult:
-    tx.run(
-        sa.update(t.ticket)
-        .where(_c.id == row, _c.read_due_at.is_(None))
-        .values(read_due_at=now, cause="a write overlapped the last read")
-    )
+    tx.run(_READ_AGAIN, {"row": row, "now": now})
     return SaveResult.DISCARDED
+
+
+_READ_AGAIN = (
+    sa.update(t.ticket)
+    .where(_c.id == _P("row"), _c.read_due_at.is_(None))
+    .values(read_due_at=_P("now"), cause=sa.literal_column("'a write overlapped the last read'"))
+)
+
+
+_FAILURES = sa.select(_c.read_failures, _c.gone_at).where(_c.id == _P("row"))
 
 
 def read_failed(
@@ -507,7 +514,7 @@ def read_failed(
     Returns:
         Failures in a row, this one included.
     """
-    stored = tx.first(sa.select(_c.read_failures, _c.gone_at).where(_c.id == row))
+    stored = tx.first(_FAILURES, {"row": row})
     failures = 1 + (0 if stored is None else stored.read_failures)
     values: dict[str, Any] = {"read_failures": failures, "read_error": error[:2_000]}
     if stored is not None and stored.gone_at is not None:
