@@ -146,7 +146,7 @@ async def test_a_ticket_that_quotes_a_comment_of_ours_is_a_ticket_like_any_other
     await world.settle()
     (key,) = marker.split(world.carrier.raw_said(vendor)[-1][1])[1]
     quoting = world.carrier.open(title="see the other case")
-    world.carrier._cases[quoting].keys = (key,)
+    world.carrier.mark(quoting, key)
     await world.settle()
     assert not (await world.stored(world.carrier, quoting)).stray
     assert len(world.desk.tickets()) == 2
@@ -174,7 +174,7 @@ async def test_a_ticket_of_the_other_system_that_quotes_a_creates_marker_is_one_
     await world.deliver()
     world.carrier.fate = lambda _call: Fate.OK
     quoting = world.noc(title="what became of this?")
-    world.desk._cases[quoting].keys = (write.key,)
+    world.desk.mark(quoting, write.key)
     await world.notify(quoting)
     await world.read()
     assert (await world.ops(WriteKind.CREATE))[0].state is OperationState.UNKNOWN
@@ -208,7 +208,7 @@ async def test_where_creates_carry_no_marker_new_tickets_wait_until_ours_is_sett
     world.carrier.fate = lambda _call: Fate.OK
     (create,) = await world.ops(WriteKind.CREATE)
     made = world.carrier.tickets()[-1].id
-    world.carrier._cases[made].keys = ()
+    world.carrier.mark(made)
     world.carrier.set(old, title="its title changed")
     await world.settle()
     assert len(world.desk.tickets()) == 2  # nothing was opened for what may be ours

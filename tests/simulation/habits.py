@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from random import Random
 
 from syncd.core import marker
@@ -18,7 +19,7 @@ from syncd.model.operation import Receipt, Write, WriteKind
 from syncd.model.ticket import Ticket, Value
 from syncd.ports.adapter import PollResult, Sighting, TicketRef
 from tests.simulation.traits import Profile
-from tests.simulation.vendor import KIND, SKEW, US, Vendor
+from tests.simulation.vendor import KIND, SKEW, US, Vendor, features_of
 from tests.support.clock import FakeClock
 
 LATE_MAX_S = 20.0
@@ -87,6 +88,13 @@ def habits_of(name: str, profile: Profile, seed: int) -> tuple[Habits, Random]:
     return habits, luck
 
 
+@cache
+def _unmarked(profile: Profile) -> Features:
+    made = features_of(profile)
+    comment = replace(made.writes[WriteKind.COMMENT], marker=False)
+    return replace(made, writes={**made.writes, WriteKind.COMMENT: comment})
+
+
 class HabitualVendor(Vendor):
     """A ticket system with habits.
 
@@ -116,11 +124,7 @@ class HabitualVendor(Vendor):
 
     @property
     def features(self) -> Features:
-        made = super().features
-        if not self.habits.keeps_no_marker:
-            return made
-        comment = replace(made.writes[WriteKind.COMMENT], marker=False)
-        return replace(made, writes={**made.writes, WriteKind.COMMENT: comment})
+        return (_unmarked if self.habits.keeps_no_marker else features_of)(self.profile)
 
     async def poll(self, kind: str, cursor: str | None) -> PollResult:
         told = await super().poll(kind, cursor)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 
 from syncd.core import marker
 from syncd.core.state import SideTraits
@@ -75,6 +76,8 @@ class _Case:
     updated_at: datetime
     keys: tuple[OperationKey, ...] = ()
     said: list[_Said] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+    alike: Counter[str] = field(default_factory=Counter)
     files: dict[AttachmentId, tuple[str, bytes, datetime, str]] = field(default_factory=dict)
     history: list[tuple[datetime, Ticket]] = field(default_factory=list)
     set_by_people: set[tuple[str, Value]] = field(default_factory=set)
@@ -88,6 +91,33 @@ _Told = tuple[TicketId, str]
 
 async def _no_step(_name: str) -> None:
     return
+
+
+@cache
+def features_of(profile: Profile) -> Features:
+    """What a system of a sort can do."""
+
+    def how(kind: WriteKind) -> WriteFeature:
+        finds = profile.finds_creates or kind is not WriteKind.CREATE
+        return WriteFeature(
+            can_probe=finds,
+            settle_s=profile.write_settle_s,
+            looks=2,
+            absence=Absence.RESEND if finds else Absence.PARK,
+            returns_id=profile.comment_ids,
+            marker=kind in (WriteKind.CREATE, WriteKind.COMMENT),
+        )
+
+    kinds = [each for each in WriteKind if each is not WriteKind.ATTACHMENT]
+    return Features(
+        reading=profile.reading,
+        kinds=frozenset({KIND}),
+        writes={kind: how(kind) for kind in (WriteKind if profile.takes_files else kinds)},
+        comment_kinds=frozenset(CommentKind),
+        attachments=profile.takes_files,
+        settle_s=profile.settle_s,
+        limits=Limits(concurrency=4),
+    )
 
 
 class Vendor:
@@ -162,6 +192,12 @@ class Vendor:
         key = AttachmentId(self._next("a"))
         self._cases[ticket_id].files[key] = (name, body, self.clock.now(), author)
         self._touch(ticket_id, "attached")
+
+    def mark(self, ticket_id: TicketId, *keys: OperationKey) -> None:
+        """A reference field is filled in or emptied, and nothing tells of it."""
+        case = self._cases[ticket_id]
+        case.keys = keys
+        case.history[-1] = (case.history[-1][0], self._rendered(case))
 
     def remove(self, ticket_id: TicketId) -> None:
         """Somebody deletes a ticket."""
@@ -256,29 +292,7 @@ class Vendor:
 
     @property
     def features(self) -> Features:
-        profile = self.profile
-
-        def how(kind: WriteKind) -> WriteFeature:
-            finds = profile.finds_creates or kind is not WriteKind.CREATE
-            return WriteFeature(
-                can_probe=finds,
-                settle_s=profile.write_settle_s,
-                looks=2,
-                absence=Absence.RESEND if finds else Absence.PARK,
-                returns_id=profile.comment_ids,
-                marker=kind in (WriteKind.CREATE, WriteKind.COMMENT),
-            )
-
-        kinds = [each for each in WriteKind if each is not WriteKind.ATTACHMENT]
-        return Features(
-            reading=profile.reading,
-            kinds=frozenset({KIND}),
-            writes={kind: how(kind) for kind in (WriteKind if profile.takes_files else kinds)},
-            comment_kinds=frozenset(CommentKind),
-            attachments=profile.takes_files,
-            settle_s=profile.settle_s,
-            limits=Limits(concurrency=4),
-        )
+        return features_of(self.profile)
 
     def traits(self) -> SideTraits:
         """What the core knows of it."""
@@ -426,7 +440,7 @@ class Vendor:
     def _touch(self, ticket_id: TicketId, what: str) -> None:
         case = self._cases[ticket_id]
         case.updated_at = self.clock.now().replace(microsecond=0)
-        case.history.append((self.clock.true(), self._ticket(case)))
+        case.history.append((self.clock.true(), self._rendered(case)))
         self._activities.append((ticket_id, what))
         self.changed(ticket_id)
 
@@ -438,12 +452,16 @@ class Vendor:
         )
 
     def _ticket(self, case: _Case) -> Ticket:
+        # Whatever changes a case touches it.
+        return case.history[-1][1]
+
+    def _rendered(self, case: _Case) -> Ticket:
         return Ticket(
             id=case.id,
             number=self.number(case.id),
             kind=KIND,
             fields=dict(case.fields),
-            comments=tuple(self._comments(case)),
+            comments=self._comments(case),
             attachments=tuple(
                 Attachment(id=key, name=name, size_bytes=len(body), created_at=at, author=by)
                 for key, (name, body, at, by) in case.files.items()
@@ -455,29 +473,28 @@ class Vendor:
             keys=case.keys,
         )
 
-    def _comments(self, case: _Case) -> list[Comment]:
-        seen: Counter[str] = Counter()
-        comments = []
-        for one in case.said:
-            body, keys = marker.split(one.text)
-            comment_id = one.id
-            if not self.profile.comment_ids:
-                content = json.dumps([one.author, one.at.isoformat(), body, keys, one.kind])
-                digest = hashlib.blake2b(f"{content}#{seen[content]}".encode(), digest_size=8)
-                seen[content] += 1
-                comment_id = CommentId(digest.hexdigest())
-            comments.append(
-                Comment(
-                    id=comment_id,
-                    body=body,
-                    author=one.author,
-                    created_at=one.at,
-                    visibility=one.visibility,
-                    kind=one.kind,
-                    keys=keys,
-                )
-            )
-        return comments
+    def _comments(self, case: _Case) -> tuple[Comment, ...]:
+        shown = case.comments
+        shown.extend(self._comment(case, one) for one in case.said[len(shown) :])
+        return tuple(shown)
+
+    def _comment(self, case: _Case, one: _Said) -> Comment:
+        body, keys = marker.split(one.text)
+        comment_id = one.id
+        if not self.profile.comment_ids:
+            content = json.dumps([one.author, one.at.isoformat(), body, keys, one.kind])
+            digest = hashlib.blake2b(f"{content}#{case.alike[content]}".encode(), digest_size=8)
+            case.alike[content] += 1
+            comment_id = CommentId(digest.hexdigest())
+        return Comment(
+            id=comment_id,
+            body=body,
+            author=one.author,
+            created_at=one.at,
+            visibility=one.visibility,
+            kind=one.kind,
+            keys=keys,
+        )
 
     def _earlier(self, case: _Case) -> Ticket:
         until = self.clock.true() - timedelta(seconds=self.lag_s())
