@@ -323,10 +323,7 @@ class World:
         self.operator.note_met()
         if died:
             await self._die()
-            self.begin_life()
-            if self.reforms:
-                await self._together([self.tell_store()])
-            await self._together([self.delivery.recover()])
+            await self._begin_again(is_told=self.reforms)
 
     async def _read_as_the_daemon(self) -> None:
         """Let each connection be read by its own task while the others go on, as in a daemon."""
@@ -465,10 +462,20 @@ class World:
         given = {"prefix": f"again{self.lives}"}
         await self.db.write(commands.db_restored, given, "op", self.clock.now())
         self.prefix = given["prefix"]
-        self.begin_life()
         self.operator.look_around()
-        await self._together([self.tell_store()])
-        await self._together([self.delivery.recover()])
+        await self._begin_again(is_told=True)
+
+    async def _begin_again(self, *, is_told: bool) -> None:
+        """Start a daemon as it starts itself, once more whenever that is its death."""
+        while True:
+            self.begin_life()
+            steps = [*([self.tell_store] if is_told else []), self.delivery.recover]
+            for step in steps:
+                if await self._together([step()]):
+                    break
+            else:
+                return
+            await self._die()
 
     async def _end_hard(self) -> None:
         """Have people act once more, and something go wrong while that is taken in."""
