@@ -45,7 +45,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One turn: what syncd took and, where there is one, the floor right before it."""
+    """One turn: what syncd took and, where there is one, the floor right before or after it."""
 
     value: float
     floor: float | None = None
@@ -172,11 +172,16 @@ async def in_turns(
     floor: Callable[[], Awaitable[float]] | None,
     ours: Callable[[], Awaitable[float]],
 ) -> list[Round]:
-    """Measure floor and ours in turns."""
+    """Measure floor and ours in turns, each of them first every other time."""
     rounds: list[Round] = []
     for number in range(1, setting.rounds + 1):
-        least = await floor() if floor is not None else None
-        one = Round(value=await ours(), floor=least)
+        if floor is None or number % 2:
+            least = await floor() if floor is not None else None
+            one = Round(value=await ours(), floor=least)
+        else:
+            # Whoever comes second meets what the first left behind: pages to be written, garbage.
+            value = await ours()
+            one = Round(value=value, floor=await floor())
         rounds.append(one)
         setting.say(f"{name} {number}/{setting.rounds}: {_round_text(one)}")
     return rounds

@@ -64,7 +64,9 @@ def test_a_floor_of_nothing_gives_no_ratio() -> None:
     assert (row.floor, row.ratio, row.met) == (0, None, True)
 
 
-async def test_floor_and_ours_are_measured_in_turns(tmp_path: Path) -> None:
+async def test_floor_and_ours_are_measured_in_turns_and_each_is_first_every_other_time(
+    tmp_path: Path,
+) -> None:
     order: list[str] = []
 
     async def floor() -> float:
@@ -76,7 +78,7 @@ async def test_floor_and_ours_are_measured_in_turns(tmp_path: Path) -> None:
         return 1.0
 
     rounds = await in_turns(Setting(rounds=3, folder=tmp_path), "r", floor, ours)
-    assert order == ["floor", "ours"] * 3
+    assert order == ["floor", "ours", "ours", "floor", "floor", "ours"]
     assert [one.ratio for one in rounds] == [0.5] * 3
 
 
