@@ -98,6 +98,28 @@ def test_a_secret_is_hidden_by_type_name_looks_and_known_text() -> None:
     assert '"known":"it was ***, or ***"' in text
 
 
+def test_a_text_written_before_is_hidden_once_it_is_known_to_be_a_secret() -> None:
+    sink, redactor = json_log()
+    structlog.get_logger().info("a.thing", known="hunter2")
+    redactor.learn([Secret("hunter2")])
+    structlog.get_logger().info("a.thing", known="hunter2")
+    assert [line["known"] for line in sink.lines()] == ["hunter2", "***"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token=s3cret", "client_secret=s3cret", "PASSWORD=s3cret", "api_key=s3cret",
+        "Bearer s3cret", "BASIC s3cret", "Authorization: Digest s3cret", "ftp://me:s3cret@host/",
+        "\u212aey pa\u017fsword=s3cret", "é token=s3cret",
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_secret_is_hidden_in_any_spelling(text: str) -> None:
+    sink, _ = json_log()
+    structlog.get_logger().info("a.thing", said=text)
+    assert "s3cret" not in sink.getvalue().decode()
+
+
 def test_a_secret_in_a_traceback_is_hidden() -> None:
     sink, redactor = json_log()
     redactor.learn([Secret("topsecrettext")])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from syncd.app.collector import calm
 from syncd.app.daemon import run_daemon
 from syncd.app.options import DaemonOptions
 from syncd.log import LogFormat, LogOptions, Redactor, set_up
@@ -34,6 +35,7 @@ def run(config_path: Path, *, port_file: Path | None = None) -> int:
     redactor = Redactor()
     set_log = partial(_set_log, redactor)
     set_log(settings.log)
+    calm()
     options = DaemonOptions(port_file=port_file, redactor=redactor, set_log=set_log)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -208,12 +208,16 @@ def applied(op: ClaimedOperation, progress: Progress, receipt: Receipt, terms: T
 
     Where bytes may have left before, it is looked at once more after the settle time (R3).
     """
-    outcome = replace(
-        _blank(progress, terms, None),
+    # The one that every write comes to when all is well: made in one go, not changed after.
+    outcome = Outcome(
         kind=OutcomeKind.APPLIED,
+        started_at=progress.started_at,
+        ended_at=max(terms.now, progress.started_at),
+        what=_what(progress),
         receipt=receipt,
         recheck_at=_recheck_at(op, before=1, terms=terms),
         detail=f"request {receipt.request_id}" if receipt.request_id else "",
+        request=one_line(progress.request),
     )
     return _verdict(outcome, progress, terms)
 
@@ -334,11 +338,15 @@ def _blank(progress: Progress, terms: Terms, error: BaseException | None) -> Out
         kind=OutcomeKind.LATER,
         started_at=progress.started_at,
         ended_at=max(terms.now, progress.started_at),
-        what="probe" if progress.stage is Stage.LOOK else "send",
+        what=_what(progress),
         detail=_said(error) if error is not None else "",
         status=error.context.status if isinstance(error, RemoteError) else None,
         request=one_line(progress.request),
     )
+
+
+def _what(progress: Progress) -> str:
+    return "probe" if progress.stage is Stage.LOOK else "send"
 
 
 def _said(error: BaseException) -> str:

@@ -111,6 +111,8 @@ async def _is_still_ours(op: ClaimedOperation, tools: Tools, noted_at: datetime)
 
 def normalised(receipt: Receipt, normalise: Normalise) -> Receipt:
     """Return the receipt with the answer's values in N's form, as baselines are kept (R5)."""
+    if not receipt.fields:
+        return receipt
     fields = {name: normalise(name, value) for name, value in receipt.fields.items()}
     return replace(receipt, fields=fields)
 
