@@ -61,7 +61,7 @@ async def adopt(
     1 when something is doubtful, 2 when a system could not be read: then nothing is linked.
     """
     settings = cli.settings(with_secrets=True)
-    from syncd.cli.facts.adopt import Gathering, Wish
+    from syncd.cli.facts.adopt import ConfiguredSite, Gathering, Wish
     from syncd.cli.show import adopt as show
 
     rules = settings.mappings[finding.need_mapping(settings, mapping)]
@@ -71,7 +71,7 @@ async def adopt(
     numbers |= _numbers(rules, Side.VENDOR, vendor_numbers)
     with _progress() as tell:
         wish = Wish(numbers=numbers, share=pace, keep=not dry_run, tell=tell)
-        found = await Gathering(settings, rules, wish).find()
+        found = await Gathering(ConfiguredSite(settings), rules, wish).find()
         done: dict[str, object] = {"dry_run": dry_run}
         if not dry_run and not found.failed:
             if open_unmatched:

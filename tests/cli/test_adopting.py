@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from syncd.cli.facts.adopt import GROUP, Findings, Gathering, Wish
+from syncd.cli.facts.adopt import GROUP, ConfiguredSite, Findings, Gathering, Wish
 from syncd.model.ids import ConnectionName, Side, TicketRow
 from syncd.model.ticket import Ticket
 from syncd.sandbox import TelenorSandbox
@@ -95,7 +95,7 @@ class Desk:
     def gather(self, wish: Wish) -> Findings:
         settings = load(self.office.config, secrets=SecretSource(environ=SECRETS))
         (rules,) = settings.mappings.values()
-        return asyncio.run(Gathering(settings, rules, wish).find())
+        return asyncio.run(Gathering(ConfiguredSite(settings), rules, wish).find())
 
     def pairs(self) -> set[tuple[str, str]]:
         found = self.office.writes(links.overview)

@@ -7,11 +7,12 @@ run that was cut off goes on from there. The store is held only while a group is
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from syncd.cli import plants, stores, writing
-from syncd.cli.facts.traits import features_of, intake_config
+from syncd.cli.facts.traits import intake_config
 from syncd.core import marker
 from syncd.core.evaluate import as_text, evaluate
 from syncd.core.opening import plan_birth, source_view
@@ -80,15 +81,55 @@ class Findings:
     failed: tuple[str, ...]
 
 
+class Site(Protocol):
+    """What gathering goes out from: a configuration, its store and its connections."""
+
+    config: IntakeConfig
+
+    def looking(self) -> AbstractAsyncContextManager[Database]:
+        """Open the store for reading."""
+        ...
+
+    def adapter(
+        self, name: ConnectionName, *, share: float
+    ) -> AbstractAsyncContextManager[Adapter]:
+        """Open a connection, to use so much of its rate; CommandRefused: only a daemon may."""
+        ...
+
+    async def carry_out(self, command: str, arguments: Mapping[str, object]) -> None:
+        """Carry a command of the store out, committed when this returns."""
+        ...
+
+
+class ConfiguredSite:
+    """The site that settings describe."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open nothing yet."""
+        self.config = intake_config(settings)
+        self._settings = settings
+
+    def looking(self) -> AbstractAsyncContextManager[Database]:
+        return stores.looking(self._settings)
+
+    def adapter(
+        self, name: ConnectionName, *, share: float
+    ) -> AbstractAsyncContextManager[Adapter]:
+        return plants.adapter(self._settings, name, share=share)
+
+    async def carry_out(self, command: str, arguments: Mapping[str, object]) -> None:
+        await writing.carry_out(self._settings, command, arguments)
+
+
 class Gathering:
     """Gathers both sides' tickets of one mapping."""
 
-    def __init__(self, settings: Settings, rules: MappingRules, wish: Wish) -> None:
+    def __init__(self, site: Site, rules: MappingRules, wish: Wish) -> None:
         """Look at nothing yet."""
-        self._settings = settings
+        self._site = site
         self._rules = rules
         self._wish = wish
-        self._config: IntakeConfig = intake_config(settings)
+        self._config = site.config
         self._known: dict[Side, dict[Who, Known]] = {side: {} for side in Side}
         self._words: dict[ConnectionName, set[str]] = {}
         self._keys: dict[Who, tuple[OperationKey, ...]] = {}
@@ -106,13 +147,13 @@ class Gathering:
             StoreUnavailable: it cannot be reached.
         """
         places = [(side, name) for side in Side for name in self._rules.connections(side)]
-        async with stores.looking(self._settings) as db:
+        async with self._site.looking() as db:
             await self._load(db, places)
         for side, name in places:
             await self._list(side, name)
         for side in Side:
             await self._follow(side)
-        async with stores.looking(self._settings) as db:
+        async with self._site.looking() as db:
             await self._own(db)
         pairing = pair(
             self._rules.name,
@@ -207,7 +248,7 @@ class Gathering:
         """Read what a connection's list or feed names, and the numbers that were given."""
         kind = self._rules.kind(side)
         refs = [TicketRef(kind=kind, number=word) for word in self._wish.numbers.get(name, ())]
-        if features_of(self._settings, name).reading is Reading.WATCH:
+        if self._config.traits[name].features.reading is Reading.WATCH:
             if not refs:
                 self._notes.append(
                     f"{name} has no list: known are the tickets the store has and those named on "
@@ -292,7 +333,7 @@ class Gathering:
     async def _read_group(
         self, name: ConnectionName, refs: Sequence[TicketRef], may_be_none: bool
     ) -> list[Ticket]:
-        concurrency = features_of(self._settings, name).limits.concurrency
+        concurrency = self._config.traits[name].features.limits.concurrency
         turns = asyncio.Semaphore(max(1, round(concurrency * self._wish.share)))
         async with self._adapter(name) as adapter:
             if adapter is None:
@@ -328,7 +369,7 @@ class Gathering:
 
     async def _learn(self, name: ConnectionName, kind: str, texts: list[str]) -> None:
         arguments = {"connection": name, "kind": kind, "tickets": texts}
-        await writing.carry_out(self._settings, "adopt.learn", arguments)
+        await self._site.carry_out("adopt.learn", arguments)
 
     @asynccontextmanager
     async def _adapter(self, name: ConnectionName) -> AsyncIterator[Adapter | None]:
@@ -339,7 +380,7 @@ class Gathering:
         async with AsyncExitStack() as stack:
             adapter: Adapter | None = None
             try:
-                opening = plants.adapter(self._settings, name, share=self._wish.share)
+                opening = self._site.adapter(name, share=self._wish.share)
                 adapter = await stack.enter_async_context(opening)
             except CommandRefused as error:
                 self._notes.append(f"{name}: as the store knows it ({error})")
