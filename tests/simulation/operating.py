@@ -19,6 +19,7 @@ from syncd.store.records import OperationRecord
 from syncd.store.tx import Row, Tx
 from tests.simulation.checker import Apart, GivenUp
 from tests.simulation.life import NAMES, Killed
+from tests.simulation.pressing import made_by
 from tests.simulation.scenarios import with_policy
 from tests.simulation.vendor import US
 
@@ -254,13 +255,10 @@ class Operator:
         vendor = self._vendors[one.target]
         effect = vendor.effect_of(one.key)
         if one.park_reason in (ParkReason.IN_DOUBT, ParkReason.EXHAUSTED) and effect is not None:
-            made = effect.made or str(effect.ticket_id)
-            if effect.kind == "create":
-                made = vendor.number(effect.ticket_id)  # What stands on the screen.
-            if effect.made and not vendor.profile.comment_ids and effect.kind == "comment":
-                made = ""
             self._count("adopt an operation")
-            await self._world.db.write(operations.adopt, one.id, made, by="op", now=now)
+            await self._world.db.write(
+                operations.adopt, one.id, made_by(vendor, effect), by="op", now=now
+            )
             return
         can_probe = vendor.features.writes[one.kind].can_probe
         with contextlib.suppress(Exception):

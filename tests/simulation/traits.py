@@ -103,3 +103,16 @@ class OwnClock:
     def true(self) -> datetime:
         """What it would show if nobody ever set it."""
         return self._began + timedelta(seconds=self._clock.monotonic_s())
+
+
+FATES: dict[str, tuple[Fate, ...]] = {
+    "poll": (Fate.UNREACHABLE, Fate.RATE_LIMITED, Fate.ODD),
+    "read": (Fate.LAG, Fate.LAG, Fate.UNREACHABLE, Fate.RATE_LIMITED, Fate.ODD, Fate.MISSING),
+    "write": (
+        *(Fate.LOST, Fate.LOST, Fate.CUT, Fate.CUT, Fate.LATE, Fate.LATE),
+        *(Fate.UNREACHABLE, Fate.RATE_LIMITED, Fate.TOKEN, Fate.CREDENTIALS, Fate.REFUSED),
+    ),
+    "probe": (Fate.UNREACHABLE, Fate.UNCLEAR, Fate.RATE_LIMITED, Fate.ODD),
+    "download": (Fate.UNREACHABLE, Fate.RATE_LIMITED),
+}
+"""Call -> what may befall it."""

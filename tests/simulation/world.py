@@ -10,7 +10,6 @@ import contextvars
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from random import Random
 from typing import Any, TypeVar
@@ -29,64 +28,42 @@ from syncd.model.features import Reading
 from syncd.model.ids import MappingName, Side, TicketId
 from syncd.store import (
     commands,
-    conflicts,
     connections,
     inbox,
-    journal,
-    links,
     mappings,
     meta,
-    operations,
-    tickets,
 )
-from syncd.store import tables as t
 from syncd.store.records import ConnectionPin
 from syncd.store.tx import Tx
+from tests.simulation import parts
 from tests.simulation.checker import Shown
 from tests.simulation.ending import Ending, Sort
 from tests.simulation.habits import HabitualVendor, habits_of
 from tests.simulation.inline import InlineDatabase, Memory
 from tests.simulation.life import DESK, NAMES, Killed, MemorySpool, SeededIds, current
+from tests.simulation.lists import ListedVendor, Pages, read_by
+from tests.simulation.liveness import Rest
 from tests.simulation.operating import Operator
 from tests.simulation.people import People
+from tests.simulation.pressing import press
+from tests.simulation.reckoning import shown
 from tests.simulation.scenarios import Scenario
-from tests.simulation.traits import Fate, Profile
+from tests.simulation.traits import FATES, Fate, Profile
 from tests.simulation.trials import Trial, disordered, luck_of
 from tests.simulation.twin import LEASE_S, Twin
 from tests.simulation.vendor import KIND
+from tests.simulation.ventures import Venture, chance_of
 from tests.support.clock import FakeClock
 
 T = TypeVar("T")
 
 PREFIX = "whole1"
-REFORMS = 0.25
-"""Part of the stories in which the configuration is edited and pairs are taken apart."""
-HURRIED = 0.25
-"""Part of the stories in which feeds have small pages, tell nothing twice, and lives are short."""
-TOKENS_REJECTED = 0.08
-"""Part of the calls whose token is rejected, in stories of such."""
-SEARCHES_LAG = 0.5
-"""Part of the probes that do not see the newest, in stories of such."""
-DISCARDS = 0.4
-"""Part of the rounds in which an operator gives something up, in stories of such."""
-CLOCKS_SET = 0.3
-"""Part of the rounds after which a vendor's clock is set, in stories of such."""
-VENDORS_OFF_S = 15.0
-"""So far vendors' clocks are off at most."""
-BACKUPS = 0.4
-"""Part of the rounds in which a backup is made, in stories of such."""
-RESTORES = 0.15
-"""Part of the rounds after which it is put back."""
-OUTAGES = 0.12
-"""Part of the rounds after which a system goes away, in stories of such."""
 IDLE_READS = 3
 """So many times in a row nothing was there to read: enough for one round."""
 PASSES_MAX = 2_000
 """Passes over the event loop that one round may take."""
 IDLE_PASSES = 30
 """So many passes in which nothing moved: everybody waits for the clock."""
-CALM_ROUNDS_MAX = 120
-"""Rounds without faults in which everything must have come to rest."""
 
 
 class World:
@@ -109,9 +86,10 @@ class World:
         self.random = Random(seed)
         # What came into stories later has luck of its own, so that older ones stay as they were.
         self.luck = Random(f"later {seed}")
-        self.reforms = self.luck.random() < REFORMS
-        self.is_hurried = self.luck.random() < HURRIED
+        self.reforms = self.luck.random() < parts.REFORMS
+        self.is_hurried = self.luck.random() < parts.HURRIED
         self.trials, self.fortune = luck_of(seed)
+        self.venture, self.chance = chance_of(seed)
         self.played: Counter[str] = Counter()
         carrier = scenario.carrier
         if self.is_hurried:
@@ -130,7 +108,7 @@ class World:
         self.told: list[str] = []
         self.acts = self.faults = 0
         self.shown = Shown()
-        self.is_calm = False
+        self.is_calm = self.is_whole = False
         self.steps = 0
         self.kill_at: int | None = None
         self.kills = True
@@ -149,6 +127,7 @@ class World:
             if Trial.FEED in self.trials:
                 vendor.mix = self._mix
         self.away: Side | None = None
+        self.away_as = Fate.UNREACHABLE
         self.prefix = PREFIX
         self.backed_up_at: float | None = None
         self.lost: list[tuple[float, float]] = []
@@ -159,7 +138,20 @@ class World:
         self._trouble = self.random.choice((0.0, 0.05, 0.15, 0.3))
 
     def _vendor(self, name: str, profile: Profile) -> HabitualVendor:
+        if name == "v" and self.venture is Venture.PAGES:
+            pages = self.chance.choice(list(Pages))
+            habits = habits_of(name, profile, self.seed)
+            listed = ListedVendor(self.clock, name, read_by(profile, pages), *habits)
+            listed.tell_by(pages)
+            listed.drift = self._drift
+            return listed
         return HabitualVendor(self.clock, name, profile, *habits_of(name, profile, self.seed))
+
+    def _drift(self) -> None:
+        if not self.is_calm and self.chance.random() < parts.DRIFTS:
+            self.played["pages drift while they are read"] += 1
+            self.acts += 1
+            self.played[self.people[Side.VENDOR].act()] += 1
 
     @property
     def crashes(self) -> int:
@@ -175,12 +167,12 @@ class World:
     def _fate(self, side: Side, call: str) -> Fate:
         fate = Fate.OK
         if not self.is_calm and self.random.random() < self._trouble:
-            fate = self.random.choice(_FATES[call])
+            fate = self.random.choice(FATES[call])
         if self.ending.is_odd(call):
             fate = Fate.ODD
         elif self.away is side:
-            fate = Fate.UNREACHABLE
-        elif Trial.TOKENS in self.trials and self._is_bad_luck(TOKENS_REJECTED):
+            fate = self.away_as
+        elif Trial.TOKENS in self.trials and self._is_bad_luck(parts.TOKENS_REJECTED):
             fate = Fate.TOKEN
         if fate is not Fate.OK:
             self.faults += 1
@@ -192,7 +184,7 @@ class World:
 
     def _search_lag_s(self) -> float:
         # What comes late by itself and shows late in a search keeps within the settle time.
-        lag_s = self.fortune.random() * 5.0 if self._is_bad_luck(SEARCHES_LAG) else 0.0
+        lag_s = self.fortune.random() * 5.0 if self._is_bad_luck(parts.SEARCHES_LAG) else 0.0
         self.played["a search lags"] += lag_s > 0.0
         return lag_s
 
@@ -206,8 +198,8 @@ class World:
         vendor = self.fortune.choice(list(self.vendors.values()))
         # What is from before the mapping went live, by its own system's time, gets no partner.
         since_live_s = (vendor.clock.true() - self.began_at).total_seconds()
-        least_s = -min(VENDORS_OFF_S, since_live_s)
-        vendor.clock.off_s = self.fortune.uniform(least_s, VENDORS_OFF_S)
+        least_s = -min(parts.VENDORS_OFF_S, since_live_s)
+        vendor.clock.off_s = self.fortune.uniform(least_s, parts.VENDORS_OFF_S)
         self.played["a vendor's clock is set"] += 1
 
     async def step(self, name: str) -> None:
@@ -312,14 +304,16 @@ class World:
             self._be_told(),
         ]
         self.random.shuffle(work)
-        if Trial.RESTORE in self.trials and self._is_bad_luck(BACKUPS):
+        if Trial.RESTORE in self.trials and self._is_bad_luck(parts.BACKUPS):
             work.append(self._back_up())
         if self.reforms and not self.is_calm and self.luck.random() < 0.4:
             work.append(self.operator.reform(self.luck))
-        if Trial.DISCARD in self.trials and self._is_bad_luck(DISCARDS):
+        if Trial.DISCARD in self.trials and self._is_bad_luck(parts.DISCARDS):
             work.append(self.operator.discard(self.fortune))
+        if self.venture is Venture.PRESS and not self.is_calm:
+            work.append(press(self, self.chance))
         work += self.twin.work()
-        died = await self._together(work)
+        died = await self.together(work)
         self.operator.note_met()
         if died:
             await self._die()
@@ -341,9 +335,9 @@ class World:
 
     async def _poll(self) -> None:
         for side, name in NAMES.items():
-            if self.vendors[side].profile.reading is Reading.FEED:
+            if self.vendors[side].profile.reading is not Reading.WATCH:
                 while (await self.intake.poll(name)).gap:
-                    if self.random.random() < 0.5:
+                    if not self.is_whole and self.random.random() < 0.5:
                         break
 
     async def _be_told(self) -> None:
@@ -354,7 +348,7 @@ class World:
             if number in self.told:
                 self.told.remove(number)
 
-    async def _together(self, work: Sequence[Coroutine[Any, Any, Any]]) -> bool:
+    async def together(self, work: Sequence[Coroutine[Any, Any, Any]]) -> bool:
         """Let tasks run side by side, turning the clock when all wait; True when killed."""
         self.tasks = [self._in_life(each) for each in work]
         idle, before = 0, -1
@@ -406,6 +400,8 @@ class World:
         self.begin_life()
         meta.initialise(self.store.tx, environment="test", prefix=PREFIX)
         await self.tell_store()
+        if self.venture is Venture.PAGES:
+            await self._begin_reading()
         for _ in range(self.random.randint(4, 18)):
             for _ in range(self.random.choice((0, 1, 2, 3, 4))):
                 self._act()
@@ -416,18 +412,32 @@ class World:
                 self.kill_at = self.steps + self.luck.randint(1, 60)
             await self.live_a_round()
             self.clock.advance(self.random.choice((0.0, 0.3, 1.0, 3.0, 10.0, 30.0)))
-            if self.random.random() < 0.15:
-                await self.operator.operate()
-            if self.scenario.meddles and self.random.random() < 0.3:
-                await self.operator.meddle()
-            if Trial.CLOCKS in self.trials and self._is_bad_luck(CLOCKS_SET):
-                self._set_vendors_clock()
-            if self.backed_up_at is not None and self._is_bad_luck(RESTORES):
-                await self._restore()
-            if Trial.OUTAGE in self.trials and self._is_bad_luck(OUTAGES):
-                await self._be_away()
+            await self._befall()
         await self._end_hard()
-        await self._come_to_rest()
+        await Rest(self).come()
+        self.shown = await self.what_is_shown()
+        await self.db.close()
+
+    async def _begin_reading(self) -> None:
+        """Poll once before anything happens: what stood in a list before is no news to some."""
+        self.is_calm = True
+        await self.together([self._poll()])
+        self.is_calm = False
+
+    async def _befall(self) -> None:
+        """Have happen what happens between two rounds."""
+        if self.random.random() < 0.15:
+            await self.operator.operate()
+        if self.scenario.meddles and self.random.random() < 0.3:
+            await self.operator.meddle()
+        if Trial.CLOCKS in self.trials and self._is_bad_luck(parts.CLOCKS_SET):
+            self._set_vendors_clock()
+        if self.backed_up_at is not None and self._is_bad_luck(parts.RESTORES):
+            await self._restore()
+        if Trial.OUTAGE in self.trials and self._is_bad_luck(parts.OUTAGES):
+            await self._be_away()
+        if self.venture is Venture.STORM and self.chance.random() < parts.STORMS:
+            await self._be_stormy()
 
     async def _be_away(self) -> None:
         """Have one of the two systems away for hours, and people go on meanwhile."""
@@ -438,6 +448,16 @@ class World:
             await self.live_a_round()
             self.clock.advance(hours * 3600.0)
         self.away = None
+
+    async def _be_stormy(self) -> None:
+        """Have one of the two systems answer 429 to everything for some minutes."""
+        self.away, self.away_as = self.chance.choice(list(Side)), Fate.RATE_LIMITED
+        self.played[f"the {self.away} says 429 to everything"] += 1
+        for seconds in self.chance.choices((0.0, 3.0, 20.0, 60.0), k=self.chance.randint(1, 5)):
+            self._act()
+            await self.live_a_round()
+            self.clock.advance(seconds)
+        self.away, self.away_as = None, Fate.UNREACHABLE
 
     async def _back_up(self) -> None:
         """Copy the store at any moment."""
@@ -452,7 +472,7 @@ class World:
         if any(each.habits.forget_us for each in self.vendors.values()):
             return
         self.played["a backup is restored"] += 1
-        self.parked |= (await self.db.read(_shown)).parked
+        self.parked |= (await self.db.read(shown)).parked
         assert self.backed_up_at is not None
         self.lost.append((self.backed_up_at, self.clock.monotonic_s()))
         self.life = -1
@@ -471,7 +491,7 @@ class World:
             self.begin_life()
             steps = [*([self.tell_store] if is_told else []), self.delivery.recover]
             for step in steps:
-                if await self._together([step()]):
+                if await self.together([step()]):
                     break
             else:
                 return
@@ -490,108 +510,17 @@ class World:
         self.clock.advance(2.0)
         self.kill_at, self.kills, ending.is_near = None, True, True
         if ending.sort is Sort.EDIT:
-            await self._together([self.operator.edit(self.luck)])
+            await self.together([self.operator.edit(self.luck)])
         await self.live_a_round()
         ending.is_near = False
 
-    async def _come_to_rest(self) -> None:
-        self.is_calm, self.kill_at = True, None
-        desk = self.vendors[Side.ITSM]
-        for people in self.people.values():
-            people.put_right()
-        if self.reforms:
-            await self._together([self.operator.end_reforms()])
-        # A webhook that failed is sent again.
-        self.told.extend(desk.number(ticket.id) for ticket in desk.tickets())
-        quiet = 0
-        for _ in range(CALM_ROUNDS_MAX):
-            await self.live_a_round()
-            acted = await self.operator.operate() or await self.operator.seek_gone()
-            quiet = quiet + 1 if not acted and await self._is_quiet() else 0
-            if quiet >= 4:
-                break
-            self.clock.advance(12.0)
-        else:
-            raise AssertionError(f"not at rest; {await self._open()}")
-        await self._be_quiet()
-        shown = await self.db.read(_shown)
-        self.shown = replace(
-            shown,
-            parked=shown.parked | self.parked,
+    async def what_is_shown(self) -> Shown:
+        """Look at what the daemon shows of itself."""
+        told = await self.db.read(shown)
+        return replace(
+            told,
+            parked=told.parked | self.parked,
             given_up=tuple(self.operator.given_up),
             apart=tuple(self.operator.apart),
             lost=tuple(self.lost),
         )
-        await self.db.close()
-
-    async def _be_quiet(self) -> None:
-        """Read everything once more: nothing is news, nothing is said."""
-        last = await self.db.read(journal.last_id)
-        self.clock.advance(1_000.0)
-        await self.live_a_round()
-        told = await self.db.read(journal.tail, after_id=last)
-        # A write that left twice is looked at once more when its settle time is over.
-        lines = [one for one in told if one.line.event != "operation.rechecked"]
-        assert not lines, f"not quiet: {[(one.line.event, one.line.detail) for one in lines]}"
-
-    async def _is_quiet(self) -> bool:
-        return not await self._open() and not any(v.is_late() for v in self.vendors.values())
-
-    async def _open(self) -> list[str]:
-        def unit(tx: Tx) -> list[str]:
-            found = [
-                f"{one.kind} {one.state} {one.park_reason} {one.detail}"
-                for one in operations.list_operations(tx)
-            ]
-            soon = self.clock.now() + timedelta(seconds=600)
-            found += [f"decision about {row}" for row in tickets.decide_due(tx, now=soon, limit=99)]
-            found += [f"read of {row.id}" for row in tx.rows(_READS)]
-            found += [f"pushed {one.body}" for one in inbox.take(tx, limit=9)]
-            return found
-
-        return await self.db.read(unit)
-
-
-def _shown(tx: Tx) -> Shown:
-    """Read what an operator can see: what was parked, and which fields are in conflict."""
-    names = {row.id: row.external_id for row in tx.rows(_NAMES)}
-    parked, frozen = set(), set()
-    stopped = set(tx.scalars(_PARKED))
-    for record in links.overview(tx):
-        tickets_of = {side: names[row] for side, row in record.link.rows.items()}
-        if record.link.id in stopped:
-            parked |= set(tickets_of.values())
-        for conflict in conflicts.list_open(tx, link_id=record.link.id):
-            frozen.add((tickets_of[Side.ITSM], conflict.slot))
-    rejoined = tx.rows(_REJOINED)
-    parted = {names[row] for pair in rejoined for row in (pair.itsm_ticket, pair.vendor_ticket)}
-    return Shown(parked=frozenset(parked), frozen=frozenset(frozen), parted=frozenset(parted))
-
-
-_NAMES = t.ticket.select().with_only_columns(t.ticket.c.id, t.ticket.c.external_id)
-_REJOINED = (
-    t.link.select()
-    .with_only_columns(t.link.c.itsm_ticket, t.link.c.vendor_ticket)
-    .where(t.link.c.added_by != "")
-)
-_PARKED = (
-    t.journal.select()
-    .with_only_columns(t.journal.c.link)
-    .where(t.journal.c.event == "operation.parked", t.journal.c.link.is_not(None))
-)
-_READS = (
-    t.ticket.select()
-    .with_only_columns(t.ticket.c.id)
-    .where(t.ticket.c.read_due_at.is_not(None), t.ticket.c.gone_at.is_(None))
-)
-
-_FATES: dict[str, tuple[Fate, ...]] = {
-    "poll": (Fate.UNREACHABLE, Fate.RATE_LIMITED, Fate.ODD),
-    "read": (Fate.LAG, Fate.LAG, Fate.UNREACHABLE, Fate.RATE_LIMITED, Fate.ODD, Fate.MISSING),
-    "write": (
-        *(Fate.LOST, Fate.LOST, Fate.CUT, Fate.CUT, Fate.LATE, Fate.LATE),
-        *(Fate.UNREACHABLE, Fate.RATE_LIMITED, Fate.TOKEN, Fate.CREDENTIALS, Fate.REFUSED),
-    ),
-    "probe": (Fate.UNREACHABLE, Fate.UNCLEAR, Fate.RATE_LIMITED, Fate.ODD),
-    "download": (Fate.UNREACHABLE, Fate.RATE_LIMITED),
-}
