@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syncd.cli import finding, writing
+from syncd.cli import finding
 from syncd.cli.frame import FAILED, FINE, FOUND, Cli, command
 from syncd.model.errors import CommandRefused
 from syncd.model.ids import ConnectionName, Side
 
 if TYPE_CHECKING:
-    from syncd.cli.facts.adopt import Findings, Tell
+    from syncd.cli.facts.adopt import Findings, Site, Tell
     from syncd.core.pairing import Known, Match
     from syncd.core.rules import MappingRules
-    from syncd.settings.values import Settings
 
 LINKED_AT_ONCE = 200
 """Pairs linked in one transaction: an interruption loses no more than these, for a moment."""
@@ -71,13 +70,14 @@ async def adopt(
     numbers |= _numbers(rules, Side.VENDOR, vendor_numbers)
     with _progress() as tell:
         wish = Wish(numbers=numbers, share=pace, keep=not dry_run, tell=tell)
-        found = await Gathering(ConfiguredSite(settings), rules, wish).find()
+        site = ConfiguredSite(settings)
+        found = await Gathering(site, rules, wish).find()
         done: dict[str, object] = {"dry_run": dry_run}
         if not dry_run and not found.failed:
             if open_unmatched:
-                done |= await _open(settings, rules, _wanted(found, side), limit or 0)
+                done |= await open_partners(site, rules, wanted(found, side), limit or 0)
             else:
-                done |= await _link(settings, rules, found, tell)
+                done |= await link_matches(site, rules, found, tell)
     cli.out.show(show.document(found, done), show.lines(found, done))
     if found.failed:
         return FAILED
@@ -138,23 +138,22 @@ def _progress() -> "Iterator[Tell]":
 # --- what is done -------------------------------------------------------------------------------
 
 
-async def _link(
-    settings: "Settings", rules: "MappingRules", found: "Findings", tell: "Tell"
+async def link_matches(
+    site: "Site", rules: "MappingRules", found: "Findings", tell: "Tell"
 ) -> dict[str, object]:
     """Link the matches, some at a time."""
     matches = found.pairing.matches
     linked, refused = 0, []
     for start in range(0, len(matches), LINKED_AT_ONCE):
-        pairs = [_arguments(settings, rules, each) for each in matches[start:][:LINKED_AT_ONCE]]
-        told = await writing.carry_out(settings, "links.add", {"pairs": pairs})
+        pairs = [_arguments(site, rules, each) for each in matches[start:][:LINKED_AT_ONCE]]
+        told = await site.carry_out("links.add", {"pairs": pairs})
         linked += int(told["linked"])
         refused += told["refused"]
         tell(ConnectionName("links"), start + len(pairs), len(matches))
     return {"linked": linked, "refused": refused}
 
 
-def _arguments(settings: "Settings", rules: "MappingRules", match: "Match") -> dict[str, object]:
-    from syncd.cli.facts.traits import features_of
+def _arguments(site: "Site", rules: "MappingRules", match: "Match") -> dict[str, object]:
     from syncd.model.features import Reading
 
     arguments: dict[str, object] = {"mapping": rules.name}
@@ -164,33 +163,33 @@ def _arguments(settings: "Settings", rules: "MappingRules", match: "Match") -> d
             f"{side}_connection": connection,
             f"{side}_kind": rules.kind(side),
             f"{side}_ticket": known.who.id,
-            f"{side}_watched": features_of(settings, connection).reading is Reading.WATCH,
+            f"{side}_watched": site.config.traits[connection].features.reading is Reading.WATCH,
         }
     return arguments
 
 
-def _wanted(found: "Findings", side: Side | None) -> "list[Known]":
+def wanted(found: "Findings", side: Side | None) -> "list[Known]":
     """List the tickets whose partners the mapping would open, oldest first."""
     from syncd.core.pairing import Opens
 
-    wanted = [
+    them = [
         each
         for one, listed in found.pairing.unmatched.items()
         if side in (None, one)
         for each in listed
         if each.opens is Opens.YES
     ]
-    return sorted(wanted, key=lambda each: (str(each.created_at or ""), each.number))
+    return sorted(them, key=lambda each: (str(each.created_at or ""), each.number))
 
 
-async def _open(
-    settings: "Settings", rules: "MappingRules", wanted: "list[Known]", limit: int
+async def open_partners(
+    site: "Site", rules: "MappingRules", tickets: "list[Known]", limit: int
 ) -> dict[str, object]:
     """Ask for the partners of so many tickets; the daemon creates them as any other."""
     from syncd.store.adopting import PAIRS_MAX
 
     asked = 0
-    chosen = wanted[:limit]
+    chosen = tickets[:limit]
     for connection in dict.fromkeys(each.who.connection for each in chosen):
         ids = [each.who.id for each in chosen if each.who.connection == connection]
         for start in range(0, len(ids), PAIRS_MAX):
@@ -199,6 +198,6 @@ async def _open(
                 "connection": connection,
                 "tickets": ids[start : start + PAIRS_MAX],
             }
-            told = await writing.carry_out(settings, "adopt.open", arguments)
+            told = await site.carry_out("adopt.open", arguments)
             asked += int(told["asked"])
-    return {"asked": asked, "left": len(wanted) - len(chosen)}
+    return {"asked": asked, "left": len(tickets) - len(chosen)}

@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from syncd.cli import plants, stores, writing
 from syncd.cli.facts.traits import intake_config
@@ -96,8 +96,8 @@ class Site(Protocol):
         """Open a connection, to use so much of its rate; CommandRefused: only a daemon may."""
         ...
 
-    async def carry_out(self, command: str, arguments: Mapping[str, object]) -> None:
-        """Carry a command of the store out, committed when this returns."""
+    async def carry_out(self, command: str, arguments: Mapping[str, object]) -> dict[str, Any]:
+        """Carry a command of the store out, committed when this returns; gives what it tells."""
         ...
 
 
@@ -117,8 +117,8 @@ class ConfiguredSite:
     ) -> AbstractAsyncContextManager[Adapter]:
         return plants.adapter(self._settings, name, share=share)
 
-    async def carry_out(self, command: str, arguments: Mapping[str, object]) -> None:
-        await writing.carry_out(self._settings, command, arguments)
+    async def carry_out(self, command: str, arguments: Mapping[str, object]) -> dict[str, Any]:
+        return await writing.carry_out(self._settings, command, arguments)
 
 
 class Gathering:
