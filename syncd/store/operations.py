@@ -189,6 +189,10 @@ def record_of(row: Row) -> OperationRecord:
 # --- commands --------------------------------------------------------------------------------
 
 
+SENDS_KEPT = 2
+"""So many sends stay counted when one is tried again: enough that a second effect is looked for."""
+
+
 def retry(
     tx: Tx,
     operation_id: OperationId,
@@ -200,8 +204,8 @@ def retry(
 ) -> OperationState:
     """Let a parked operation, or one that waits for its time, go on now.
 
-    One that may have been sent is probed first; where nothing can be probed it is sent again only
-    when the operator says so.
+    One that may have been sent is probed first, unless the operator knows that it did not happen;
+    where nothing can be probed it is sent again only then. Each time it may be sent once more.
 
     Args:
         tx: the transaction.
@@ -232,13 +236,15 @@ def retry(
             f"surely did not, `syncd ops retry {row.id} --i-know`; if it did, `syncd ops adopt "
             f"{row.id} ID`"
         )
-    probe = maybe_sent and can_probe
+    probe = maybe_sent and can_probe and not i_know
     values: dict[str, Any] = {
         "state": OperationState.UNKNOWN if probe else OperationState.READY,
         "park_reason": None,
         "settled_at": None,
         "not_before": now,
         "attempts": 0,
+        # One send more, or a look that finds nothing would only ask the person again.
+        "sends": min(row.sends, SENDS_KEPT),
         "looks": 0,
         "ask_after_at": None,
     }

@@ -264,7 +264,12 @@ class Operator:
         with contextlib.suppress(Exception):
             self._count("retry")
             await self._world.db.write(
-                operations.retry, one.id, by="op", now=now, i_know=True, can_probe=can_probe
+                operations.retry,
+                one.id,
+                by="op",
+                now=now,
+                i_know=not can_probe,
+                can_probe=can_probe,
             )
 
 

@@ -61,6 +61,14 @@ async def test_retrying_one_in_doubt_probes_first(scene: Scene) -> None:
     assert (op.state, op.sends, op.sent_at) == (OperationState.UNKNOWN, 1, NOW)
 
 
+async def test_who_knows_that_it_did_not_happen_has_it_sent_without_a_probe(scene: Scene) -> None:
+    await scene.linked(comment("c1"))
+    number = await in_doubt(scene)
+    state = await scene.db.write(operations.retry, number, i_know=True, **WHO)
+    assert state is OperationState.READY
+    assert (await scene.operation(number)).sends == 0
+
+
 async def test_where_nothing_can_be_probed_the_operator_must_know(scene: Scene) -> None:
     await scene.linked(comment("c1"))
     number = await in_doubt(scene)

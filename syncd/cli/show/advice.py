@@ -98,7 +98,8 @@ def _unknown(whole: WholeOperation, now: datetime) -> Advice:
 def _doubt_ways(whole: WholeOperation) -> tuple[Way, ...]:
     record = whole.detail.record
     flag = "" if whole.can_probe else " --i-know"
-    note = "probes first" if whole.can_probe else "sends it again, nothing can be asked"
+    skips = "; at once with --i-know" if record.state is OperationState.PARKED else ""
+    note = f"probes first{skips}" if whole.can_probe else "sends it again, nothing can be asked"
     return (
         Way(when="they have it", command=f"syncd ops adopt {record.id} {_example(record)}"),
         Way(when="surely not", command=f"syncd ops retry {record.id}{flag}", note=note),
