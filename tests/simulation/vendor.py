@@ -284,8 +284,9 @@ class Vendor:
         """Let what is late and due happen."""
         due = [item for item in self._late if item[0] <= self.clock.true()]
         self._late = [item for item in self._late if item not in due]
-        for _, write, body in due:
-            with suppress(NotFound):
+        for at, write, body in due:
+            with suppress(NotFound):  # It happened then, however much later anybody looks.
+                self._done_at.setdefault(write.key, at)
                 self._do(write, body)
 
     # --- Adapter -----------------------------------------------------------------------------
