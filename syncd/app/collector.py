@@ -15,9 +15,10 @@ ROUNDS = 20
 def calm() -> None:
     """Leave what the start made out of every later collection, and collect more rarely.
 
-    To be called once everything is imported and the configuration is read: most of that is never
-    freed, and walking over it stops the process for a tenth of a second each time.
+    To be called once everything is imported and the configuration is read: next to nothing of that
+    is garbage, and walking over it stops the process for a tenth of a second each time. Whoever
+    starts the process may have the collector off until here.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_MAX, ROUNDS, ROUNDS)
+    gc.enable()

@@ -1,6 +1,7 @@
 """run, demo, sandbox: what goes on until it is stopped."""
 
 import asyncio
+import gc
 import importlib
 from pathlib import Path
 from typing import Annotated
@@ -33,9 +34,15 @@ def run(
     SIGTERM and Ctrl-C stop it, a second one at once; SIGHUP reads the configuration anew.
     """
     path = cli.config_path()
-    from syncd.app import run as run_process
+    # Until the daemon stands, which turns it on: nothing that is imported is garbage, and looking
+    # at it again and again takes a fifth of the start.
+    gc.disable()
+    try:
+        from syncd.app import run as run_process
 
-    return FINE if run_process(path, port_file=port_file) == 0 else FAILED
+        return FINE if run_process(path, port_file=port_file) == 0 else FAILED
+    finally:
+        gc.enable()
 
 
 def demo(

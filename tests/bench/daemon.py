@@ -6,6 +6,7 @@ from starting the process; memory is looked at after some quiet polls.
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -28,6 +29,7 @@ READY_MAX_S = 120.0
 LOOK_S = 0.01
 STOP_S = 60.0
 MEMORY, START = "memory-links", "start-to-ready"
+_NO_BYTECODE = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ async def running(path: Path) -> AsyncIterator[tuple[int, float]]:
         running = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "syncd", "run", "--config", str(path),
             "--port-file", str(port_file), cwd=process.ROOT, stdout=log, stderr=log,
+            env=_as_installed(path.parents[1] / "bytecode"),
         )  # fmt: skip
         try:
             async with asyncio.timeout(READY_MAX_S):
@@ -58,6 +61,12 @@ async def running(path: Path) -> AsyncIterator[tuple[int, float]]:
                 running.send_signal(signal.SIGTERM)
             async with asyncio.timeout(STOP_S):
                 await running.wait()
+
+
+def _as_installed(bytecode: Path) -> dict[str, str]:
+    """Give an environment in which the sources are compiled once, as installing them does."""
+    kept = {name: value for name, value in os.environ.items() if name not in _NO_BYTECODE}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(bytecode)}
 
 
 async def _until_ready(running: asyncio.subprocess.Process, port_file: Path, path: Path) -> None:
