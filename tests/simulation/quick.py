@@ -7,18 +7,22 @@ SQLAlchemy itself on the same connection.
 """
 
 import sqlite3
+from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine.result import result_tuple
 
 PLANS_MAX = 4_000
 """Statements remembered at once; reaching it forgets all, and they are planned again."""
 
 Process = Callable[[Any], Any]
 Given = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+
+def _nothing(_given: Any) -> tuple[Any, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +39,14 @@ class _Plan:
     Attributes:
         statement: what it is for, kept so that its identity is not given to another.
         sql: what the database is told; empty: SQLAlchemy does it.
-        values: constants and places for parameters, in the order of the question marks.
-        processes: turns each parameter into what the database takes; None: as it is.
+        bind: makes of named parameters those of the question marks.
         row: makes a row of what the database gives; None: there are no rows.
     """
 
     statement: Any
     sql: str = ""
-    values: tuple[Any, ...] = ()
-    processes: tuple[Process | None, ...] = ()
+    bind: Process = _nothing
     row: Process | None = None
-
-    def bind(self, given: Mapping[str, Any]) -> list[Any]:
-        """Put parameters in their places."""
-        bound = []
-        for value, process in zip(self.values, self.processes, strict=True):
-            if type(value) is not _Slot:
-                bound.append(value)
-            elif process is None:
-                bound.append(given[value.key])
-            else:
-                bound.append(process(given[value.key]))
-        return bound
 
 
 class _Result:
@@ -103,17 +93,13 @@ class QuickConnection:
 
     def execute(self, statement: Any, given: Given = None) -> Any:
         """Carry one out."""
-        if given is not None and not isinstance(given, Mapping):
-            return self._full.execute(statement, given)
+        if type(given) is list:
+            return self._execute_many(statement, given)
         key = (id(statement), tuple(given) if given else ())
-        plan = _plans.get(key)
-        if plan is None:
-            if len(_plans) >= PLANS_MAX:
-                _plans.clear()
-            plan = _plans[key] = self._plan(statement, key[1])
+        plan = _plans.get(key) or self._planned(statement, key)
         if not plan.sql:
             return self._full.execute(statement, given)
-        values = plan.bind(given or {})
+        values = plan.bind(given)
         try:
             cursor = self._raw.execute(plan.sql, values)
             row = plan.row
@@ -124,6 +110,16 @@ class QuickConnection:
                 plan.sql, values, error, sqlite3.Error, dialect=dialect
             ) from error
         return _Result(rows, cursor.rowcount, cursor.lastrowid)
+
+    def _execute_many(self, statement: Any, given: list[Mapping[str, Any]]) -> Any:
+        results = [self.execute(statement, each) for each in given]
+        return _Result([], sum(each.rowcount for each in results), None)
+
+    def _planned(self, statement: Any, key: tuple[int, tuple[str, ...]]) -> _Plan:
+        if len(_plans) >= PLANS_MAX:
+            _plans.clear()
+        plan = _plans[key] = self._plan(statement, key[1])
+        return plan
 
     def _plan(self, statement: Any, keys: tuple[str, ...]) -> _Plan:
         compiled, extracted, collected, _ = statement._compile_w_cache(
@@ -136,19 +132,15 @@ class QuickConnection:
             slots, extracted_parameters=extracted, escape_names=False, _collected_params=collected
         )
         processes = [compiled._bind_processors.get(name) for name in compiled.positiontup]
-        return _Plan(
-            statement,
-            compiled.string,
-            tuple(map(_constant, (values[name] for name in compiled.positiontup), processes)),
-            tuple(processes),
-            self._row(compiled),
-        )
+        in_order = [values[name] for name in compiled.positiontup]
+        return _Plan(statement, compiled.string, _binder(in_order, processes), self._row(compiled))
 
     def _row(self, compiled: Any) -> Process | None:
         columns = compiled._result_columns
         if not columns:
             return None
-        make = result_tuple([column.keyname for column in columns])
+        names = [column.keyname for column in columns]
+        make: Any = namedtuple("Found", names, rename=True)._make
         processes = [
             (at, process)
             for at, column in enumerate(columns)
@@ -164,8 +156,26 @@ class QuickConnection:
         return row if processes else make
 
 
-def _constant(value: Any, process: Process | None) -> Any:
-    return value if type(value) is _Slot or process is None else process(value)
+def _binder(values: Sequence[Any], processes: Sequence[Process | None]) -> Process:
+    """Write the function that puts parameters in their places: a loop over them costs twice that.
+
+    Args:
+        values: constants, and slots for parameters, in the order of the question marks.
+        processes: turns each into what the database takes; None: as it is.
+    """
+    around: dict[str, Any] = {}
+    parts = []
+    for at, (value, process) in enumerate(zip(values, processes, strict=True)):
+        if type(value) is not _Slot:
+            around[f"c{at}"] = value if process is None else process(value)
+            parts.append(f"c{at}")
+        elif process is None:
+            parts.append(f"given[{value.key!r}]")
+        else:
+            around[f"p{at}"] = process
+            parts.append(f"p{at}(given[{value.key!r}])")
+    made: Process = eval(f"lambda given: [{', '.join(parts)}]", around)
+    return made
 
 
 def _is_rare(compiled: Any) -> bool:
