@@ -33,6 +33,11 @@ async def probe(op: ClaimedOperation, tools: Tools, progress: Progress) -> Verdi
     progress.stage = Stage.LOOK
     terms = tools.terms(op)
     if not terms.feature.can_probe:
+        if op.closed_at is not None and op.closed_at > terms.now:
+            said = "who was sending it may still be"
+            verdict = outcomes.again(progress, terms, at=op.closed_at, looked_at=said, resend=False)
+            outcome = replace(verdict.outcome, closed_at=op.closed_at, saw_nothing=False)
+            return replace(verdict, outcome=outcome)
         return outcomes.parked(
             progress, ParkReason.IN_DOUBT, "the provider offers nothing to look for it", terms
         )

@@ -1,7 +1,6 @@
 """One operation is sent, once."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 from syncd.core.precondition import Normalise, status_is_unknown, why_status_forbids
 from syncd.core.retry import Stage
@@ -16,6 +15,7 @@ from syncd.model.outbox import ClaimedOperation
 from syncd.model.ticket import Ticket
 from syncd.ports.adapter import Adapter, FileSource, TicketRef
 from syncd.ports.errors import NotFound
+from syncd.ports.leaving import MAY_LEAVE
 from syncd.store.spool import FileTooLarge
 
 
@@ -76,37 +76,30 @@ async def _send(
     it cannot, just before the first byte, so that a crash leaves as little in doubt as can be.
     """
     adapter, terms = tools.adapters[op.connection], tools.terms(op)
-    noted_at = tools.clock.now()
+    is_awake = tools.standstill.watch()
     if terms.feature.can_probe and not await tools.ledger.mark_sending(op, progress.write):
         return None
     async with tools.lanes.slot(op.connection):
         if tools.lanes.is_closing:
             return outcomes.after_interruption(progress, tools.terms(op))
         if not terms.feature.can_probe:
-            noted_at = tools.clock.now()
+            is_awake = tools.standstill.watch()
             if not await tools.ledger.mark_sending(op, progress.write):
                 return None
-        if not await _is_still_ours(op, tools, noted_at):
-            return None
+        while not is_awake():
+            # Another may have looked for it, not found it, and sent it.
+            is_awake = tools.standstill.watch()
+            if not await tools.ledger.keep_sending(op):
+                return None
         # From here on nobody can say any more that nothing left.
         progress.stage, progress.started_at = Stage.SEND, tools.clock.now()
-        receipt = await adapter.write(progress.write, file)
+        asked = MAY_LEAVE.set(is_awake)
+        try:
+            receipt = await adapter.write(progress.write, file)
+        finally:
+            MAY_LEAVE.reset(asked)
     receipt = normalised(receipt, tools.normaliser(op.connection))
     return outcomes.applied(op, progress, receipt, tools.terms(op))
-
-
-async def _is_still_ours(op: ClaimedOperation, tools: Tools, noted_at: datetime) -> bool:
-    """Ask the store again where *sending* was noted long ago.
-
-    Whoever stood still since then (a machine that was suspended) may have been taken for dead, and
-    what it noted may have been looked for, not found, and sent by another.
-    """
-    fresh = timedelta(seconds=tools.options.lease_s / 2.0)
-    while tools.clock.now() - noted_at > fresh:
-        noted_at = tools.clock.now()
-        if not await tools.ledger.keep_sending(op):
-            return False
-    return True
 
 
 def normalised(receipt: Receipt, normalise: Normalise) -> Receipt:

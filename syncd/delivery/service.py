@@ -17,6 +17,7 @@ from syncd.delivery.rechecks import Rechecks
 from syncd.delivery.reports import Reports
 from syncd.delivery.sending import send
 from syncd.delivery.settling import Settler
+from syncd.delivery.standstill import Standstill
 from syncd.delivery.steps import ClockSteps
 from syncd.delivery.tools import Tools
 from syncd.model.ids import ConnectionName
@@ -31,6 +32,8 @@ DUE_WAIT_MIN_S = 0.01
 """Shortest wait for an operation that will be due, in seconds."""
 FAILED_WAIT_MAX_S = 30.0
 """Longest wait after claiming failed, in seconds."""
+STILL_SHARE, BEAT_SHARE = 0.5, 0.05
+"""Of a lease: a standstill too long to send after it, and how often one is looked for."""
 
 
 @dataclass(slots=True)
@@ -85,6 +88,7 @@ class Delivery:
             ids=ids,
             options=options,
             steps=ClockSteps(clock),
+            standstill=Standstill(clock, longest_s=options.lease_s * STILL_SHARE),
             question=hooks.question,
             normalise=hooks.normalise,
         )
@@ -133,6 +137,7 @@ class Delivery:
         """
         beside = [
             asyncio.create_task(self._repeat(self._keep_leases, self._options.lease_s / 3.0)),
+            asyncio.create_task(self._repeat(self._beat, self._options.lease_s * BEAT_SHARE)),
             asyncio.create_task(self._repeat(self._look_again, self._options.poll_s)),
             asyncio.create_task(self._repeat(self._take_over, self._take_over_s)),
         ]
@@ -293,6 +298,9 @@ class Delivery:
             await self._ledger.hold()
         if self._tasks:
             await self._ledger.extend_lease()
+
+    async def _beat(self) -> None:
+        self._tools.standstill.beat()
 
     async def _take_over(self) -> None:
         await self._recover(at_start=False)

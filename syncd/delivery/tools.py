@@ -11,6 +11,7 @@ from syncd.delivery.lanes import Lanes
 from syncd.delivery.ledger import Ledger
 from syncd.delivery.options import Options
 from syncd.delivery.outcomes import BLIND, Terms
+from syncd.delivery.standstill import Standstill
 from syncd.delivery.steps import ClockSteps
 from syncd.model.ids import ConnectionName
 from syncd.model.outbox import ClaimedOperation
@@ -32,6 +33,7 @@ class Tools:
         ids: randomness.
         options: bounds.
         steps: how far the clock was set while writes are unsettled.
+        standstill: whether this process stood still.
         question: what is to be looked for before a create is sent.
         normalise: N with the spellings the settings add; None: the adapter's alone.
     """
@@ -44,6 +46,7 @@ class Tools:
     ids: IdSource
     options: Options
     steps: ClockSteps
+    standstill: Standstill
     question: Callable[[ClaimedOperation], Question | None] = lambda _: None
     normalise: Callable[[ConnectionName, str, Value], Value] | None = None
 

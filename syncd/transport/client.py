@@ -22,6 +22,7 @@ from syncd.ports.errors import (
     TokenRejected,
     Unreachable,
 )
+from syncd.ports.leaving import MAY_LEAVE
 from syncd.transport.auth import Grant, NoAuth, TokenSource
 from syncd.transport.budget import Budget, TurnTooFar
 from syncd.transport.classify import (
@@ -294,6 +295,7 @@ class HttpTransport:
                 headers={name: value.reveal() for name, value in call.grant.headers.items()},
                 timeouts=self._options.timeouts,
                 is_stream=call.is_stream,
+                may_leave=MAY_LEAVE.get() if call.is_write else None,
             )
         except ExchangeFailed as err:
             error = self._failed(call, err, None)
@@ -416,7 +418,7 @@ class HttpTransport:
         )
 
     def _failed(self, call: _Call, err: ExchangeFailed, live: LiveAnswer | None) -> RemoteError:
-        call.healthy = False
+        call.healthy = None if err.is_ours else False
         call.trouble = scrub(err.reason, self._secrets(call))
         context = self._context(call, live)
         if call.is_write and err.left:

@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractStreamWriter
 from syncd.transport.multipart import MultipartBody
 from syncd.transport.options import Timeouts
 from syncd.transport.outgoing import Outgoing
-from syncd.transport.pool import TRIP, Trip
+from syncd.transport.pool import TRIP, StoodStill, Trip
 
 CHUNK_BYTES = 64 * 1024
 """Largest chunk a streamed answer is handed out in."""
@@ -23,13 +23,15 @@ class ExchangeFailed(Exception):
 
     Attributes:
         left: False when provably not one byte of the request left (R3).
+        is_ours: it was given up here; that says nothing about the vendor.
     """
 
-    def __init__(self, reason: str, *, left: bool) -> None:
+    def __init__(self, reason: str, *, left: bool, is_ours: bool = False) -> None:
         """Keep the reason, which names no secret."""
         super().__init__(reason)
         self.reason = reason
         self.left = left
+        self.is_ours = is_ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,7 @@ async def send(
     headers: Mapping[str, str],
     timeouts: Timeouts,
     is_stream: bool = False,
+    may_leave: Callable[[], bool] | None = None,
 ) -> LiveAnswer:
     """Send a request once and wait for the head of its answer.
 
@@ -112,11 +115,12 @@ async def send(
         headers: the token's, added to it.
         timeouts: in seconds.
         is_stream: the answer's body may take long.
+        may_leave: asked just before the first byte; None: it may.
 
     Raises:
         ExchangeFailed: no answer came.
     """
-    trip = Trip()
+    trip = Trip(may_leave=may_leave)
     TRIP.set(trip)
     merged = {**outgoing.headers, **headers}
     multipart = outgoing.body if isinstance(outgoing.body, MultipartBody) else None
@@ -128,6 +132,8 @@ async def send(
                 outgoing.method, outgoing.url, headers=merged, data=outgoing.body,
                 timeout=_aiohttp_timeout(timeouts, is_stream), allow_redirects=False,
             )  # fmt: skip
+    except StoodStill as err:
+        raise ExchangeFailed(str(err), left=False, is_ours=True) from err
     except (aiohttp.ClientError, TimeoutError, OSError) as err:
         raise _failure(err, trip, multipart) from err
     return LiveAnswer(response, trip)

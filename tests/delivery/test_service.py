@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from syncd.core.state import Rank
+from syncd.delivery.standstill import Standstill
 from syncd.model.features import Absence, WriteFeature
 from syncd.model.ids import TicketId
 from syncd.model.operation import (
@@ -535,6 +536,23 @@ async def test_an_owner_that_stood_still_between_noting_and_sending_sends_only_w
     assert len(world.vendor.sends) == 1
 
 
+@pytest.mark.parametrize("wakes_first", ["the sender", "the beat"])
+async def test_a_write_under_way_may_not_leave_after_a_standstill_whoever_wakes_first(
+    world: World, wakes_first: str
+) -> None:
+    standstill = Standstill(world.clock, longest_s=60.0)
+    before = standstill.watch()
+    for _ in range(5):
+        turn(world, 59.0)
+        standstill.beat()
+    assert before()
+    turn(world, 61.0)
+    if wakes_first == "the beat":
+        standstill.beat()
+    assert not before()
+    assert standstill.watch()()
+
+
 async def test_an_answer_that_comes_after_somebody_else_settled_changes_nothing(
     world: World,
 ) -> None:
@@ -555,6 +573,34 @@ async def test_an_answer_that_comes_after_somebody_else_settled_changes_nothing(
     assert "delivery.overtaken" in [line["event"] for line in lines]
     detail = await world.show(create_id)
     assert [attempt.late for attempt in detail.attempts] == [False, True]
+
+
+@pytest.mark.postgres
+async def test_where_nothing_can_be_looked_for_nobody_is_asked_while_it_may_still_be_on_its_way(
+    tmp_path: Path, postgres_store_url: str
+) -> None:
+    async with (
+        await Database.open(postgres_store_url) as others,
+        a_world(tmp_path, url=postgres_store_url) as world,
+    ):
+        world.vendor.writes[WriteKind.CREATE] = WriteFeature(can_probe=False)
+        (create_id,) = await world.plan(await world.opening(), create())
+        slow, other = world.delivery(owner="slow"), world.delivery(owner="other", db=others)
+        states: list[OperationState] = []
+
+        async def meanwhile(name: str) -> None:
+            if name == "after effect":
+                # Nobody holds the session of this owner: it is taken for dead.
+                assert (await other.recover()).unknown == 1
+                for _ in range(2):
+                    await other.run_round()
+                    states.append(await world.state(create_id))
+                    turn(world, 2 * world.options.lease_s)
+
+        world.vendor.step = meanwhile
+        await slow.run_round()
+        assert states == [OperationState.UNKNOWN, OperationState.PARKED]
+        assert len(world.vendor.sends) == 1
 
 
 @pytest.mark.postgres

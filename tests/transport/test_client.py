@@ -20,6 +20,7 @@ from syncd.ports.errors import (
     Unreachable,
     Unsupported,
 )
+from syncd.ports.leaving import MAY_LEAVE
 from syncd.transport.auth import StaticToken
 from syncd.transport.budget import Budget
 from syncd.transport.options import Pace, Timeouts
@@ -64,6 +65,28 @@ async def test_a_request_arrives_as_it_was_asked_for(rig: Rig) -> None:
     assert answer.context == RemoteContext(
         connection="acme", endpoint="POST /v2/tickets/a%2Fb", status=201, request_id="r1"
     )
+
+
+async def test_what_may_not_leave_any_more_is_not_sent_and_says_nothing_of_the_vendor(
+    rig: Rig,
+) -> None:
+    asked: list[int] = []
+
+    def stood_still() -> bool:
+        asked.append(len(server.sent))
+        return False
+
+    async with raw_server(lambda _: http(201, b"{}")) as server:
+        transport = rig.transport(server.url)
+        token = MAY_LEAVE.set(stood_still)
+        for _ in range(20):
+            with pytest.raises(Unreachable, match="stood still"):
+                await transport.write(POST)
+        assert (asked, server.sent) == ([0] * 20, [])
+        await transport.read(GET)
+        MAY_LEAVE.reset(token)
+        await transport.write(POST)
+    assert [each.method for each in server.sent] == ["GET", "POST"]
 
 
 async def test_a_form_is_sent_url_encoded(rig: Rig) -> None:
