@@ -22,7 +22,11 @@ POOL_WAIT_S = 30
 CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_MS = 30_000
 LOCK_TIMEOUT_MS = 20_000
-IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
+"""Below `LOCK_TIMEOUT_MS`: what a daemon that stands still had locked is free before others give
+up. No transaction of a daemon waits for anything but the server."""
+ALONE_IDLE_TIMEOUT_MS = 60_000
+"""Of who copies or upgrades, with one long transaction and nobody beside it."""
 GROUP_MAX = 128
 """Calls of one unit carried out together."""
 TRIES_MAX = 6
@@ -126,6 +130,8 @@ class PostgresDatabase(Database):
         task = asyncio.ensure_future(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        # Whose caller was cancelled fails unheard.
+        task.add_done_callback(lambda over: over.cancelled() or over.exception())
         return task
 
     async def _alone(self, work: Callable[[Tx], T]) -> T:
@@ -288,7 +294,7 @@ async def upgrade_database(url: str) -> None:
         SchemaMismatch: it is newer than this version of syncd.
         StoreUnavailable: it cannot be reached.
     """
-    engine = _engine(url)
+    engine = _engine(url, idle_ms=ALONE_IDLE_TIMEOUT_MS)
 
     async def once() -> None:
         async with engine.begin() as connection:
@@ -320,7 +326,7 @@ async def alone(url: str) -> AsyncIterator[_Alone]:
         SchemaMismatch: it is of another version, or has no tables (SchemaMissing).
         StoreUnavailable: it cannot be reached.
     """
-    engine = _engine(url)
+    engine = _engine(url, idle_ms=ALONE_IDLE_TIMEOUT_MS)
     try:
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
@@ -339,7 +345,7 @@ async def alone(url: str) -> AsyncIterator[_Alone]:
         await engine.dispose()
 
 
-def _engine(url: str) -> AsyncEngine:
+def _engine(url: str, *, idle_ms: int = IDLE_IN_TRANSACTION_TIMEOUT_MS) -> AsyncEngine:
     if sa.make_url(url).drivername != "postgresql+asyncpg":
         raise CommandRefused(f"the store's address names another driver; {ACCEPTED}")
     engine = create_async_engine(
@@ -353,7 +359,7 @@ def _engine(url: str) -> AsyncEngine:
                 "application_name": "syncd",
                 "statement_timeout": str(STATEMENT_TIMEOUT_MS),
                 "lock_timeout": str(LOCK_TIMEOUT_MS),
-                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+                "idle_in_transaction_session_timeout": str(idle_ms),
             },
         },
     )

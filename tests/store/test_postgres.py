@@ -1,6 +1,7 @@
 """What holds on PostgreSQL: deadlocks are repeated, a lost server is said, owners seen alive."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -103,6 +104,21 @@ async def test_a_statement_that_takes_too_long_is_ended(
     async with await Database.open(postgres_store_url) as database:
         with pytest.raises(StoreUnavailable, match="timeout"):
             await database.write(lambda tx: tx.run(sa.text("SELECT pg_sleep(5)")))
+
+
+async def test_a_write_whose_caller_has_gone_fails_unheard(
+    postgres_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT_MS", 100)
+    heard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, said: heard.append(said))
+    async with await Database.open(postgres_store_url) as database:
+        sleeping = sa.text("SELECT pg_sleep(5)")
+        writing = asyncio.ensure_future(database.write(lambda tx: tx.run(sleeping)))
+        await asyncio.sleep(0)
+        writing.cancel()
+    gc.collect()
+    assert (writing.cancelled(), heard) == (True, [])
 
 
 async def test_processes_that_upgrade_together_take_turns(postgres_url: str) -> None:
