@@ -277,6 +277,7 @@ class Daemon:
             ids=self._options.ids,
             options=Options(
                 owner=f"{self._owner}:{self._options.ids.token(4)}",
+                lease_s=self._plant.settings.store.lease_s,
                 concurrencies={
                     name: traits.features.limits.concurrency
                     for name, traits in self._plant.traits.items()

@@ -1,6 +1,7 @@
 """The blocks of syncd.yaml, as models."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -61,6 +62,10 @@ class StoreBlock(Block):
     key: Secret = Field(description="encrypts stored credentials")
     password: Secret | None = Field(default=None, description="of PostgreSQL")
     spool: AbsolutePath | None = Field(default=None, description="attachments on their way")
+    lease: Duration | None = Field(
+        default=None,
+        description="PostgreSQL: how long a write stays with a daemon that died while sending it",
+    )
 
     @field_validator("url")
     @classmethod
@@ -72,8 +77,12 @@ class StoreBlock(Block):
         spool = self.spool
         if spool is None and self.url.startswith("sqlite:"):
             spool = Path(self.url.removeprefix("sqlite:///")).parent / "spool"
-        known = {"spool": spool} if spool is not None else {}
-        return StoreSettings(url=self.url, key=self.key, password=self.password, **known)
+        made = StoreSettings(url=self.url, key=self.key, password=self.password)
+        return replace(
+            made,
+            spool=made.spool if spool is None else spool,
+            lease_s=made.lease_s if self.lease is None else self.lease,
+        )
 
 
 _DAY_S = 86_400.0

@@ -179,7 +179,20 @@ def _daemon(
     if not document.readable or document.is_broken(()):
         return None, Connections({}, None)
     block = validate(DaemonBlock, document.root, (), reading)
-    return block, read_connections(reading, ("connections",), providers)
+    connections = read_connections(reading, ("connections",), providers)
+    if block is not None and block.store.lease is not None:
+        _check_lease(block.store.lease, connections, reading)
+    return block, connections
+
+
+def _check_lease(lease_s: float, connections: Connections, reading: Reading) -> None:
+    """Refuse a lease that may end while a request is on its way: another would look too early."""
+    for name, connection in sorted(connections.made.items()):
+        total_s = connection.timeouts.total_s
+        # What calls us is sent nothing.
+        if connection.base_url and lease_s <= total_s:
+            said = f"a request to {name} may take {total_s:g} s; accepted: longer than that"
+            reading.add(("store", "lease"), said)
 
 
 def _glob(reading: Reading, key: str) -> str | None:

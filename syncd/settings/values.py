@@ -30,12 +30,15 @@ class StoreSettings:
         key: encrypts stored credentials.
         password: of PostgreSQL; None: none is needed.
         spool: folder for attachment bodies on their way.
+        lease_s: how long what a daemon was sending when it died is its own: longer than any request
+            takes, for it may still be on its way. PostgreSQL; elsewhere nobody else is there.
     """
 
     url: str
     key: Secret
     password: Secret | None = None
     spool: Path = Path("/var/lib/syncd/spool")
+    lease_s: float = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
