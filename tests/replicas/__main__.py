@@ -24,28 +24,37 @@ from syncd.demo.report import Result, document
 from syncd.demo.run import _Show
 from syncd.demo.show import Stage
 from syncd.demo.world import world
+from tests.replicas.base import Base, shared_base
 from tests.replicas.fleet import Fleet, fleet_of
 from tests.replicas.throughput import measure
 from tests.support.nursery import nursery
 from tests.support.postgres import running_server
 
-LEASE_S = 120.0
-"""How long a claim is good without being renewed (delivery's options)."""
-PAUSE_DEFAULT_S = LEASE_S + 10.0
-SETTLE_MAX_S = 240.0
-"""Longest wait for the end: what a killed process was sending and did not reach the other side is
-sent again only when its lease is over."""
+SETTLE_MAX_S = 120.0
+"""Longest wait for a move in the end: far longer than what a dead process was sending waits."""
+STILL_SHARE, CUT_SHARE = 0.3, 0.5
+"""Of the disturbances: those that stop a process instead of killing it; of these, those that end
+its sessions on the database as well."""
+SLOW_SHARE, SLOW_S = 0.5, 0.5
+"""Where systems do not misbehave, so many of their answers take so long: who answers at once is
+hardly ever met in the middle of a request."""
 
 FINE, FOUND, FAILED = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One run: how many daemons, one killed every so many seconds, one paused for so long."""
+    """One run.
+
+    Attributes:
+        processes: daemons on one store.
+        disturb_every_s: one of them is killed or stands still so often; 0: none is.
+        still_share: of the disturbances, those that let one stand still.
+    """
 
     processes: int
-    kill_every_s: float
-    pause_s: float
+    disturb_every_s: float
+    still_share: float
 
 
 @dataclass(slots=True)
@@ -54,44 +63,41 @@ class _Replicas(_Show):
 
     asked: Asked | None = None
     fleet: Fleet | None = None
-    paused_s: float = 0.0
+    stills: int = 0
+    cuts: int = 0
 
     async def _act(self) -> None:
         assert self.asked is not None
         assert self.fleet is not None
         if self.options.faults:
             self.world.misbehave()
+        else:
+            for system in self.world.systems:
+                system.faults.rates({"slow": SLOW_SHARE}, delay_s=SLOW_S)
         people = People(self.world.staffs(), self.seed)
-        pausing = asyncio.create_task(self._pause(self.fleet, self.asked))
-        killing = asyncio.create_task(self._kill_some(self.fleet, self.asked))
+        disturbing = asyncio.create_task(self._disturb(self.fleet, self.asked))
         try:
             await people.act(self.options.seconds)
-            killing.cancel()
-            await asyncio.wait([killing])
-            await pausing
         finally:
-            for task in (killing, pausing):
-                task.cancel()
-        await self.fleet.all_started()
+            disturbing.cancel()
+            await asyncio.wait([disturbing])
+        await self.fleet.all_back()
         self.world.behave()
 
-    async def _kill_some(self, fleet: Fleet, asked: Asked) -> None:
+    async def _disturb(self, fleet: Fleet, asked: Asked) -> None:
         chance = random.Random(f"{self.seed}:kills")
-        spared = len(fleet.members) - 1 if asked.pause_s else None
-        while asked.kill_every_s:
-            await asyncio.sleep(asked.kill_every_s)
-            if fleet.kill_one(chance, spared=spared):
-                self.kills += 1
-
-    async def _pause(self, fleet: Fleet, asked: Asked) -> None:
-        if asked.pause_s:
-            await asyncio.sleep(min(1.0, self.options.seconds / 4))
-            self.stage.says(f"one daemon stands still for {asked.pause_s:g} s (SIGSTOP)")
-            await fleet.pause(len(fleet.members) - 1, asked.pause_s)
-            self.paused_s = asked.pause_s
+        while asked.disturb_every_s:
+            await asyncio.sleep(asked.disturb_every_s)
+            if chance.random() >= asked.still_share:
+                self.kills += fleet.kill_one(chance)
+                continue
+            is_cut = chance.random() < CUT_SHARE
+            if await fleet.still_one(chance, is_cut=is_cut):
+                self.stills += 1
+                self.cuts += is_cut
 
 
-async def play(options: DemoOptions, asked: Asked, store_url: str) -> dict[str, object]:
+async def play(options: DemoOptions, asked: Asked, base: Base) -> dict[str, object]:
     """Play one run on an empty database and give its JSON object.
 
     Raises:
@@ -100,7 +106,7 @@ async def play(options: DemoOptions, asked: Asked, store_url: str) -> dict[str, 
     seed = options.seed if options.seed is not None else secrets.randbelow(100_000)
     console = Console(stderr=True, highlight=False)
     async with nursery() as cradle, world(options, seed) as made:
-        fleet = fleet_of(made.daemon, asked.processes, store_url, cradle)
+        fleet = fleet_of(made.daemon, base, cradle)
         made.daemon = fleet
         console.print(f"seed {seed}; the daemons' logs: {fleet.log}", soft_wrap=True)
         with Stage(console, made, is_live=False) as stage:
@@ -111,16 +117,20 @@ async def play(options: DemoOptions, asked: Asked, store_url: str) -> dict[str, 
         if options.keep or not result.is_good:
             result.is_kept = made.is_kept = True
             made.save_records()
-    return document(result) | {"processes": asked.processes, "paused_s": show.paused_s}
+        taken_over = sum(each["unknown"] for each in fleet.told("delivery.recovered"))
+    return document(result) | {
+        "processes": asked.processes,
+        "stood_still": show.stills,
+        "cut_off": show.cuts,
+        "taken_over": taken_over,
+        "late_answers": await base.late_answers(),
+    }
 
 
 async def _run(options: DemoOptions, asked: Asked, folder: Path) -> dict[str, object]:
     with running_server(folder / "postgres") as server:
-        name = await server.create_database()
-        try:
-            return await play(options, asked, server.url(name))
-        finally:
-            await server.drop_database(name)
+        async with shared_base(server, asked.processes) as base:
+            return await play(options, asked, base)
 
 
 def main(given: Sequence[str]) -> int:
@@ -133,9 +143,14 @@ def main(given: Sequence[str]) -> int:
         "--vendors", default="telenor", help="who takes part, by name, with commas; empty: all"
     )
     parser.add_argument("--processes", type=int, default=4, help="daemons on one store")
-    parser.add_argument("--kill-every", type=float, default=1.0, help="seconds; 0: none is killed")
     parser.add_argument(
-        "--pause", type=float, default=PAUSE_DEFAULT_S, help="seconds; 0: none stands still"
+        "--disturb-every", type=float, default=1.0, help="seconds; 0: none is disturbed"
+    )
+    parser.add_argument(
+        "--still",
+        type=float,
+        default=STILL_SHARE,
+        help="share of disturbances that stop a daemon beyond its lease; the others kill one",
     )
     parser.add_argument("--seed", type=int, help="of what people and faults do")
     parser.add_argument("--faults", action="store_true", help="both systems misbehave as well")
@@ -148,7 +163,11 @@ def main(given: Sequence[str]) -> int:
         seconds=said.seconds, seed=said.seed, faults=said.faults, keep=said.keep, json=True,
         settle_max_s=SETTLE_MAX_S, vendors=tuple(filter(None, said.vendors.split(","))),
     )  # fmt: skip
-    asked = Asked(processes=said.processes, kill_every_s=said.kill_every, pause_s=said.pause)
+    asked = Asked(
+        processes=said.processes,
+        disturb_every_s=said.disturb_every,
+        still_share=said.still,
+    )
     try:
         with tempfile.TemporaryDirectory(prefix="syncd-replicas-") as folder:
             told = asyncio.run(_run(options, asked, Path(folder)))
