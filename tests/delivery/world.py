@@ -339,3 +339,9 @@ def attachment(source_id: str, name: str = "x.txt") -> PlannedOperation:
         ),
         item=(ItemKind.ATTACHMENT, Side.ITSM, source_id),
     )
+
+
+def turn(world: World, seconds: float) -> None:
+    """Let time pass on a clock that stands still."""
+    assert isinstance(world.clock, FakeClock)
+    world.clock.advance(seconds)
