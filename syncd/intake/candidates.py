@@ -15,7 +15,7 @@ from syncd.model.ids import AttachmentId, Side, TicketRow
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Ticket
 from syncd.store import journal, mappings, meta, outbox, sharing
-from syncd.store.adopting import ASKED
+from syncd.store.mappings import ASKED
 from syncd.store.records import Line, LinkPhase, LinkRecord, MappingRecord, StoredTicket
 from syncd.store.tx import Tx
 

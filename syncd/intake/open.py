@@ -36,7 +36,7 @@ from syncd.intake.records import Decider, Decision
 from syncd.model.ids import ConnectionName, LinkRow, Side, TicketRow
 from syncd.model.operation import CommentDraft, WriteKind
 from syncd.store import fuses, journal, links, mappings, sharing, tickets
-from syncd.store.adopting import ASKED
+from syncd.store.mappings import ASKED
 from syncd.store.records import Line, LinkParts, PlanContext, StoredTicket
 from syncd.store.tx import Tx
 

@@ -18,11 +18,9 @@ from syncd.model.ids import (
 )
 from syncd.store import codec, journal, links, tickets
 from syncd.store import tables as t
+from syncd.store.mappings import ASKED
 from syncd.store.records import Line, SaveResult, StoredTicket
 from syncd.store.tx import Tx
-
-ASKED = "opening.asked"
-"""Journalled of a ticket for which a person asked a partner, however old it is."""
 
 DECIDE_IN_S = 600.0
 """How long a ticket that was read for pairing is left alone, so that it can be paired first."""

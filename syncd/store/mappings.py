@@ -14,6 +14,9 @@ from syncd.store.records import Line, MappingRecord, Pause
 from syncd.store.tx import Row, Tx
 from syncd.store.types import sooner
 
+ASKED = "opening.asked"
+"""Journalled of a ticket for which a person asked a partner, however old it is."""
+
 _c = t.mapping_state.c
 _NAMED = sa.select(t.mapping_state).where(_c.name == sa.bindparam("asked", type_=sa.Text()))
 _GOES_LIVE = (
@@ -75,7 +78,10 @@ def _decide_anew(
     since: datetime,
     now: datetime,
 ) -> None:
-    """Make the mapping's linked tickets due to be decided, and those made since it is live."""
+    """Make the mapping's linked tickets due to be decided, and those it may open partners for.
+
+    These are the ones made since it is live, and older ones for which a person asked a partner.
+    """
     c, k = t.ticket.c, t.link.c
     is_linked = sa.exists().where(
         sa.or_(k.itsm_ticket == c.id, k.vendor_ticket == c.id),
@@ -84,7 +90,9 @@ def _decide_anew(
     )
     made = sa.func.coalesce(c.provider_created_at, c.first_seen_at) >= since
     here = (sa.and_(c.connection == each, c.kind == kind) for each, kind in sides)
-    which = sa.or_(is_linked, sa.and_(sa.or_(sa.false(), *here), made))
+    j = t.journal.c
+    asked = sa.exists().where(j.ticket == c.id, j.mapping == name, j.event == ASKED)
+    which = sa.or_(is_linked, sa.and_(sa.or_(sa.false(), *here), sa.or_(made, asked)))
     tx.run(
         sa.update(t.ticket)
         .where(which, c.snapshot.is_not(None))

@@ -15,7 +15,7 @@ from syncd.model.ticket import Ticket
 from syncd.sandbox import TelenorSandbox
 from syncd.settings.load import load
 from syncd.settings.secrets import SecretSource
-from syncd.store import adopting, journal, links, operations, tickets
+from syncd.store import adopting, journal, links, mappings, operations, tickets
 from syncd.store.codec import encode_ticket
 from syncd.store.tx import Tx
 from tests.cli.office import DESK, KINDS, TELENOR, Office, incident, ticket
@@ -223,7 +223,7 @@ def _created(desk: Desk) -> list[str]:
 
 def _asked(tx: Tx, rows: list[TicketRow]) -> int:
     name = "telenor-incidents"
-    return sum(journal.was_ever_told(tx, row, (adopting.ASKED,), mapping=name) for row in rows)
+    return sum(journal.was_ever_told(tx, row, (mappings.ASKED,), mapping=name) for row in rows)
 
 
 def test_the_account_a_ticket_chooses_decides_between_two_of_one_number(

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from syncd.core.rules import MappingMode, MappingRules, Rate
 from syncd.model.ids import MappingName, Side
-from syncd.store import mappings
+from syncd.store import adopting, mappings
 from syncd.store.tx import Tx
-from tests.intake.world import World
+from tests.intake.world import DESK, World, rules
 
 
 async def _store_is_told(world: World, changed: MappingRules) -> None:
@@ -111,3 +111,23 @@ async def test_a_ticket_held_by_the_pace_is_opened_also_when_the_mapping_was_ren
     await world.notify(first, second)
     await world.settle()
     assert len(world.carrier.tickets()) == 2
+
+
+async def test_a_partner_asked_for_during_a_dry_run_is_opened_once_the_mapping_is_live(
+    world: World,
+) -> None:
+    ticket = world.noc()
+    world.clock.advance(60)
+    live = rules(name=MappingName("late"))
+    await world.configure(live)
+    await world.notify(ticket)
+    await world.settle()
+    assert world.carrier.tickets() == []
+    await world.configure(replace(live, mode=MappingMode.DRY_RUN, revision="r2"))
+    asked = {"mapping": live.name, "connection": DESK, "tickets": [ticket]}
+    await world.db.write(adopting.ask_opening, asked, "test", world.clock.now())
+    await world.settle()
+    assert world.carrier.tickets() == []
+    await world.configure(replace(live, revision="r3"))
+    await world.settle()
+    assert len(world.carrier.tickets()) == 1

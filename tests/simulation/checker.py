@@ -86,6 +86,28 @@ class Apart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stood:
+    """What stood on both sides before syncd came.
+
+    Attributes:
+        tickets: all of it.
+        pairs: those that an operator linked since.
+        asked: those for which a partner was asked; no other gets one by itself.
+        said, filed: how much people of a side had said and attached by then.
+    """
+
+    tickets: frozenset[TicketId] = frozenset()
+    pairs: frozenset[tuple[TicketId, TicketId]] = frozenset()
+    asked: frozenset[TicketId] = frozenset()
+    said: Mapping[Side, int] = field(default_factory=dict)
+    filed: Mapping[Side, int] = field(default_factory=dict)
+
+    def is_old(self, ticket_id: TicketId, index: int, before: int) -> bool:
+        """Whether words or a file stood on a ticket that was linked with all it had."""
+        return index < before and any(ticket_id in pair for pair in self.pairs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """What the daemon shows of itself.
 
@@ -96,6 +118,7 @@ class Shown:
         frozen: slots in conflict, by the ITSM's ticket.
         given_up: what an operator discarded.
         lost: from when to when a restored backup knew nothing.
+        stood: what stood on both sides before syncd came.
     """
 
     parked: frozenset[TicketId] = frozenset()
@@ -104,6 +127,7 @@ class Shown:
     given_up: tuple[GivenUp, ...] = ()
     apart: tuple[Apart, ...] = ()
     lost: tuple[tuple[float, float], ...] = ()
+    stood: Stood = field(default_factory=Stood)
 
     def is_history(
         self, side: Side, ticket_id: TicketId, carried: str | bytes, index: int, turn: int
@@ -159,6 +183,8 @@ class Checker:
     def judge(self) -> list[Problem]:
         """List everything that is wrong."""
         self.partners = {side: {} for side in Side}
+        for itsm, vendor in self.shown.stood.pairs:
+            self.partners[Side.ITSM][itsm], self.partners[Side.VENDOR][vendor] = vendor, itsm
         for side in Side:
             self._pair_up(side)
         self._judge_keys()
@@ -208,18 +234,25 @@ class Checker:
         """Each ticket of a person that matches has a partner, and no other has."""
         for ticket_id, matches in self.people[side].deeds.opened.items():
             is_due = matches and ticket_id not in self.shown.unborn()
+            may_have = matches
+            if ticket_id in (stood := self.shown.stood).tickets:
+                # A restored store does not know that it was asked.
+                is_due = is_due and ticket_id in stood.asked and not self.shown.lost
+                may_have = ticket_id in stood.asked or any(ticket_id in one for one in stood.pairs)
             if is_due and ticket_id not in self.partners[side]:
                 self._wrong(Wrong.LOST, f"{ticket_id} has no partner")
-            if not matches and ticket_id in self.partners[side]:
+            if not may_have and ticket_id in self.partners[side]:
                 self._wrong(Wrong.LEAKED, f"{ticket_id} has a partner it should not have")
 
     def _judge_words(self, side: Side) -> None:
         """Public words arrive once each, private ones never."""
+        stood = self.shown.stood
         wanted: dict[TicketId, Counter[str]] = {}
         history: dict[TicketId, Counter[str]] = {}
         for index, (ticket_id, author, text) in enumerate(self.people[side].deeds.said):
             partner = self.partners[side].get(ticket_id)
-            if partner is not None:
+            is_old = stood.is_old(ticket_id, index, stood.said.get(side, 0))
+            if partner is not None and not is_old:
                 words = _copied(side, author, text)
                 turn = wanted.setdefault(partner, Counter())[words]
                 wanted[partner][words] += 1
@@ -275,11 +308,13 @@ class Checker:
                 self._wrong(Wrong.OUT_OF_ORDER, f"on {partner}: {copies} instead of {said}")
 
     def _judge_files(self, side: Side) -> None:
+        stood = self.shown.stood
         wanted: dict[TicketId, Counter[bytes]] = {}
         history: dict[TicketId, Counter[bytes]] = {}
         for index, (ticket_id, _, body) in enumerate(self.people[side].deeds.files):
             partner = self.partners[side].get(ticket_id)
-            if partner is not None:
+            is_old = stood.is_old(ticket_id, index, stood.filed.get(side, 0))
+            if partner is not None and not is_old:
                 turn = wanted.setdefault(partner, Counter())[body]
                 wanted[partner][body] += 1
                 if self.shown.is_history(side, ticket_id, body, index, turn):

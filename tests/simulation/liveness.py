@@ -53,6 +53,8 @@ class Rest:
             sends, world.is_whole = self._sends(), bool(due)
             await (self._live_a_whole_round() if due else world.live_a_round())
             acted = await world.operator.operate() or await world.operator.seek_gone()
+            if not acted and quiet and world.standing:
+                acted = await world.standing.end()
             due = 0 if acted else await self._judge(due, sends)
             quiet = quiet + 1 if not acted and await self._is_quiet() else 0
             if quiet >= QUIET_ROUNDS and (not due or due > AGREE_ROUNDS):
@@ -69,6 +71,8 @@ class Rest:
             people.put_right()
         if world.reforms:
             await world.together([world.operator.end_reforms()])
+        if world.standing:
+            world.standing.refer()
         # A webhook that failed is sent again.
         desk = world.vendors[Side.ITSM]
         world.told.extend(desk.number(ticket.id) for ticket in desk.tickets())

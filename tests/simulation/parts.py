@@ -24,3 +24,5 @@ STORMS = 0.3
 """Part of the rounds after which a storm of 429 begins, in stories of such."""
 DRIFTS = 0.3
 """Part of the pages before which people move tickets, where lists are read in pages."""
+ADOPTS = 0.4
+"""Part of the rounds in which an operator runs `syncd adopt`."""

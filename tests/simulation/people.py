@@ -53,6 +53,26 @@ class People:
     forgets: bool = False
     removes: bool = False
 
+    def open_before(self) -> TicketId:
+        """Open a ticket in the days before syncd came."""
+        ticket_id = self.vendor.open(
+            title=self._next("title"),
+            description=self._next("description"),
+            priority=self.random.choice(PRIORITIES[self.side]),
+            assigned_group="NOC",
+        )
+        self.deeds.opened[ticket_id] = True
+        return ticket_id
+
+    def say_before(self, ticket_id: TicketId, text: str) -> None:
+        """Say something in those days, which the other side may have heard by telephone."""
+        self._say_it(ticket_id, "Ann", text)
+
+    def do_before(self, ticket_id: TicketId) -> None:
+        """Do something else in those days."""
+        acts = (self._say, self._whisper, self._attach, self._set_status, self._set_title)
+        self.random.choice(acts)(ticket_id)
+
     def put_right(self) -> None:
         """Bring back what was deleted, and fill in what was forgotten."""
         for ticket_id in self.vendor.removed():

@@ -12,12 +12,14 @@ class Venture(StrEnum):
 
     STORM: a system answers everything with 429 for some minutes. PRESS: an operator presses retry,
     adopt, resolve, resync or pause at any moment of a round. PAGES: the vendor's lists are read in
-    pages, and people move tickets across their borders meanwhile.
+    pages, and people move tickets across their borders meanwhile. ADOPT: tickets stood on both
+    sides before, and an operator runs `syncd adopt` and `link add`.
     """
 
     STORM = "storm"
     PRESS = "press"
     PAGES = "pages"
+    ADOPT = "adopt"
 
 
 _NAME = "chance483740"

@@ -36,7 +36,7 @@ from syncd.store import (
 from syncd.store.records import ConnectionPin
 from syncd.store.tx import Tx
 from tests.simulation import parts
-from tests.simulation.checker import Shown
+from tests.simulation.checker import Shown, Stood
 from tests.simulation.ending import Ending, Sort
 from tests.simulation.habits import HabitualVendor, habits_of
 from tests.simulation.inline import InlineDatabase, Memory
@@ -48,6 +48,7 @@ from tests.simulation.people import People
 from tests.simulation.pressing import press
 from tests.simulation.reckoning import shown
 from tests.simulation.scenarios import Scenario
+from tests.simulation.standing import Standing
 from tests.simulation.traits import FATES, Fate, Profile
 from tests.simulation.trials import Trial, disordered, luck_of
 from tests.simulation.twin import LEASE_S, Twin
@@ -134,6 +135,8 @@ class World:
         self.parked: frozenset[TicketId] = frozenset()
         self.operator = Operator(self)
         self.twin = Twin(self)
+        is_late = self.venture is Venture.ADOPT
+        self.standing = Standing(self, self.chance) if is_late else None
         self.ending = Ending(seed)
         self._trouble = self.random.choice((0.0, 0.05, 0.15, 0.3))
 
@@ -312,6 +315,8 @@ class World:
             work.append(self.operator.discard(self.fortune))
         if self.venture is Venture.PRESS and not self.is_calm:
             work.append(press(self, self.chance))
+        if self.standing and not self.is_calm and self.chance.random() < parts.ADOPTS:
+            work.append(self.standing.work())
         work += self.twin.work()
         died = await self.together(work)
         self.operator.note_met()
@@ -397,6 +402,8 @@ class World:
 
     async def play(self) -> None:
         """Faults, then none."""
+        if self.standing:
+            self.standing.begin()
         self.begin_life()
         meta.initialise(self.store.tx, environment="test", prefix=PREFIX)
         await self.tell_store()
@@ -523,4 +530,5 @@ class World:
             given_up=tuple(self.operator.given_up),
             apart=tuple(self.operator.apart),
             lost=tuple(self.lost),
+            stood=self.standing.stood if self.standing else Stood(),
         )
