@@ -236,8 +236,7 @@ class Checker:
             is_due = matches and ticket_id not in self.shown.unborn()
             may_have = matches
             if ticket_id in (stood := self.shown.stood).tickets:
-                # A restored store does not know that it was asked.
-                is_due = is_due and ticket_id in stood.asked and not self.shown.lost
+                is_due = is_due and ticket_id in stood.asked
                 may_have = ticket_id in stood.asked or any(ticket_id in one for one in stood.pairs)
             if is_due and ticket_id not in self.partners[side]:
                 self._wrong(Wrong.LOST, f"{ticket_id} has no partner")

@@ -125,9 +125,18 @@ class Standing:
         """Have what names one another adopted, once that has been read; says whether any was."""
         before = set(await self._world.db.read(self._live))
         await self._world.together([self._adopt()])
+        if self._world.lost:
+            # A restored store does not know what was asked meanwhile: whoever asked asks again.
+            await self._world.together([self._ask_again()])
         live = set(await self._world.db.read(self._live))
         assert set(self._pairs) <= live, f"of {self._pairs} only {live}: {self._told_last}"
         return live != before
+
+    async def _ask_again(self) -> None:
+        for side, name in NAMES.items():
+            asked = [one for one in [self._lone.get(side)] if one in self._asked]
+            told = {"mapping": self._world.rules.name, "connection": name, "tickets": asked}
+            await self.carry_out("adopt.open", told)
 
     async def _adopt(self) -> None:
         world = self._world
