@@ -169,10 +169,15 @@ class Slots:
         return baseline.value
 
     def is_known_stale(self, side: Side, slot: str, value: Value) -> bool:
-        """Whether a value is what we know stood there before our own write, read too early."""
+        """Whether a value is what we know stood there before our own write, read too early.
+
+        A ticket that our write created shows nothing older, however early it was read.
+        """
         baseline = self.baseline(side, slot)
-        is_older = baseline is not None and value == baseline.previous
-        written_at = None if baseline is None else baseline.written_at
+        if baseline is None or isinstance(baseline.previous, Missing):
+            return False
+        is_older = value == baseline.previous
+        written_at = baseline.written_at
         is_early = written_at is not None and self._age(side, written_at) < timedelta(0)
         return (is_older or is_early) and self.is_stale(side, slot, value)
 

@@ -62,6 +62,19 @@ def test_what_a_vendor_made_of_a_write_that_is_not_settled_is_not_sent_back() ->
     assert world.tickets[Side.ITSM].get("title") == "second"
 
 
+def test_what_a_vendor_made_of_a_new_ticket_is_not_sent_back_however_early_it_was_read() -> None:
+    world = LinkWorld(rules=_both_ways(), traits=SLOW)
+    world.creates(Side.ITSM, title="first", status="New", assigned_group="NOC")
+    assert world.opens(Side.ITSM)
+    world.delivers(Side.VENDOR)
+    world.sets(Side.VENDOR, "title", "FIRST")
+    # Its creation was settled by the very read that met its marker.
+    world.read_at[Side.VENDOR] = world.now - timedelta(seconds=1)
+    plan = world.plans()
+    assert {each.reason for each in plan.operations} == {Reason.REFERENCE}
+    assert "field.altered" in {note.event for note in plan.notes}
+
+
 def test_a_persons_value_is_carried_back_by_the_other_rule() -> None:
     world = linked(_both_ways())
     world.sets(Side.VENDOR, "title", "as the vendor calls it")
