@@ -157,12 +157,17 @@ def _another_takes_what_is_being_sent(swap: Swap) -> None:
 
 
 def _lost_claim_is_sent(swap: Swap) -> None:
-    def mark_sending(tx: Tx, *args: Any, **how: Any) -> bool:
-        right(tx, *args, **how)
-        return True
+    """Neither the store's first word counts, nor that to who asks again because it stood still."""
 
-    right = outbox.mark_sending
-    swap(outbox, "mark_sending", mark_sending)
+    def all_the_same(name: str, right: Callable[..., bool]) -> None:
+        def unit(tx: Tx, *args: Any, **how: Any) -> bool:
+            right(tx, *args, **how)
+            return True
+
+        swap(outbox, name, unit)
+
+    all_the_same("mark_sending", outbox.mark_sending)
+    all_the_same("keep_sending", outbox.keep_sending)
 
 
 def _overtaken_settles(swap: Swap) -> None:
