@@ -25,7 +25,7 @@ FIRST = {
     "a second send has another key": 24,
     "a crash while sending counts as unsent": 1,
     "another takes what is being sent": 12,
-    "who lost a claim sends all the same": 50,
+    "who lost a claim sends all the same": 15,
     "nothing is recovered after a crash": 1,
     "a rejected token counts as delivered": 11,
     "files are cut off": 0,
