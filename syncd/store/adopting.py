@@ -16,9 +16,8 @@ from syncd.model.ids import (
     TicketId,
     TicketRow,
 )
-from syncd.store import codec, journal, links, tickets
+from syncd.store import codec, journal, links, mappings, tickets
 from syncd.store import tables as t
-from syncd.store.mappings import ASKED
 from syncd.store.records import Line, SaveResult, StoredTicket
 from syncd.store.tx import Tx
 
@@ -135,6 +134,7 @@ def ask_opening(tx: Tx, arguments: Mapping[str, object], actor: str, now: dateti
     """
     mapping = MappingName(str(arguments.get("mapping", "")))
     connection = ConnectionName(str(arguments.get("connection", "")))
+    mappings.refuse_former_name(tx, mapping)
     asked: list[TicketRow] = []
     for word in _list(arguments, "tickets"):
         row = tickets.find(tx, connection, external_id=TicketId(str(word)))
@@ -143,7 +143,7 @@ def ask_opening(tx: Tx, arguments: Mapping[str, object], actor: str, now: dateti
         if any(link.mapping == mapping for link in links.links_of(tx, row)):
             continue
         asked.append(row)
-        line = Line(at=now, event=ASKED, ticket=row, mapping=mapping, actor=actor)
+        line = Line(at=now, event=mappings.ASKED, ticket=row, mapping=mapping, actor=actor)
         journal.append(tx, line)
     tickets.decide_by(tx, asked, now)
     return {"asked": len(asked)}

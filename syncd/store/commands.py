@@ -119,10 +119,12 @@ def link_add(tx: Tx, arguments: Arguments, actor: str, now: datetime) -> object:
 
     SIDE_ticket is a number or an id. One not known yet becomes known by that number, and is read.
     """
+    mapping = MappingName(_text(arguments, "mapping"))
+    mappings.refuse_former_name(tx, mapping)
     rows = {side: _ticket_of_side(tx, arguments, side, now) for side in Side}
     link_id = links.add_link(
         tx,
-        mapping=MappingName(_text(arguments, "mapping")),
+        mapping=mapping,
         itsm_row=rows[Side.ITSM],
         vendor_row=rows[Side.VENDOR],
         by=actor,

@@ -133,6 +133,25 @@ def find(tx: Tx, name: MappingName) -> MappingRecord | None:
     return _record(row) if row is not None else None
 
 
+def refuse_former_name(tx: Tx, name: MappingName) -> None:
+    """Refuse to work for a mapping under a name that it no longer has.
+
+    Who gave the command had loaded the configuration before the mapping was renamed. A name that
+    the store never heard of is that of a mapping no daemon has run yet.
+
+    Raises:
+        CommandRefused: it has another name now.
+    """
+    if find(tx, name) is not None:
+        return
+    known = [one.name for one in overview(tx)]
+    asked = [("mapping", str(each)) for each in (name, *known)]
+    first, *firsts = meta.first_names(tx, *asked)
+    for new, first_of_it in zip(known, firsts, strict=True):
+        if first_of_it == first:
+            raise CommandRefused(f"mapping {name} is called {new} now; give the command again")
+
+
 def get(tx: Tx, name: MappingName, *, lock: bool = False) -> MappingRecord:
     """Return a mapping's state.
 

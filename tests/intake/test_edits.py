@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
 from syncd.core.rules import MappingMode, MappingRules, Rate
+from syncd.model.errors import CommandRefused
 from syncd.model.ids import MappingName, Side
 from syncd.store import adopting, mappings
+from syncd.store.commands import COMMANDS
 from syncd.store.tx import Tx
 from tests.intake.world import DESK, World, rules
 
@@ -131,3 +135,19 @@ async def test_a_partner_asked_for_during_a_dry_run_is_opened_once_the_mapping_i
     await world.configure(replace(live, revision="r3"))
     await world.settle()
     assert len(world.carrier.tickets()) == 1
+
+
+async def test_a_mapping_is_not_worked_for_by_a_name_it_no_longer_has(world: World) -> None:
+    itsm, vendor = world.noc(), world.carrier.open(title="theirs")
+    (before,) = world.rules
+    renamed = _renamed(world)
+    await _store_is_told(world, renamed)
+    await _is_exchanged(world, renamed)
+    pair = {f"{side}_{what}": "" for side in Side for what in ("connection", "kind", "ticket")}
+    pair |= {"mapping": before.name, "itsm_ticket": itsm, "vendor_ticket": vendor}
+    pair |= {f"{side}_connection": before.connection(side) for side in Side}
+    pair |= {f"{side}_kind": before.kind(side) for side in Side}
+    asked = {"mapping": before.name, "connection": DESK, "tickets": [itsm]}
+    for name, told in (("link.add", pair), ("adopt.open", asked)):
+        with pytest.raises(CommandRefused, match=f"{before.name} is called other now"):
+            await world.db.write(COMMANDS[name], told, "test", world.clock.now())

@@ -50,11 +50,6 @@ class Habits:
     feeds_late: bool = False
     answers_slowly: bool = False
 
-    @property
-    def forget_us(self) -> bool:
-        """Whether a store that is older than our writes cannot tell them from people's."""
-        return self.rewrites or self.keeps_no_marker
-
 
 _NAME = "kind103265"
 """Chosen so that what was there before systems had habits plays as it did."""

@@ -476,7 +476,8 @@ class World:
 
     async def _restore(self) -> None:
         """Lose the store, put the backup in its place and say so, as the handbook has it."""
-        if any(each.habits.forget_us for each in self.vendors.values()):
+        # Where our words carry no marker, a store from before them cannot tell that they are ours.
+        if any(each.habits.keeps_no_marker for each in self.vendors.values()):
             return
         self.played["a backup is restored"] += 1
         self.parked |= (await self.db.read(shown)).parked
