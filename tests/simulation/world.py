@@ -92,9 +92,8 @@ class World:
         self.trials, self.fortune = luck_of(seed)
         self.venture, self.chance = chance_of(seed)
         self.played: Counter[str] = Counter()
-        carrier = scenario.carrier
-        if self.is_hurried:
-            carrier = replace(carrier, page=2, overlap=0)
+        hurry = {"page": 2, "overlap": 0} if self.is_hurried else {}
+        carrier = replace(scenario.carrier, **hurry)
         self.clock = FakeClock()
         self.began_at = self.clock.now()
         self.vendors = {
