@@ -290,29 +290,41 @@ def _adopt_ticket(tx: Tx, row: Row, receipt: Receipt, now: datetime) -> TicketRo
         number=receipt.ticket_number,
         now=now,
     )
-    c = t.link.c
-    column = c[f"{row.target}_ticket"]
-    taken = sa.select(c.id).where(column == created, c.tombstone_at.is_(None), c.id != row.link)
-    if row.target == Side.ITSM:
-        taken = taken.where(c.mapping == row.mapping)
-    if tx.scalar(taken.limit(1)) is not None:
+    taken, take = _taking(Side(row.target))
+    given = {"ticket_row": created, "of_link": row.link}
+    of_mapping = {"of_mapping": row.mapping} if row.target == Side.ITSM else {}
+    if tx.scalar(taken, given | of_mapping) is not None:
         return None
-    tx.run(
-        sa.update(t.link).where(c.id == row.link).values({column: created, c.phase: LinkPhase.OPEN})
-    )
+    tx.run(take, given)
     # After a restored backup it may have been met before anybody knew whose it is.
     tx.run(_NO_STRANGER, {"row": created})
     if (restored_at := meta.restored_at(tx)) is not None:
         tx.run(_UNREAD, {"row": created, "before": restored_at + SKEW})
-    tx.run(
-        sa.update(t.operation)
-        .where(
-            _o.lane == lanes.of_link(row.link, Side(row.target)),
-            _o.state == sa.literal_column("'waiting'"),
-        )
-        .values(target_row=created, lane=lanes.of_ticket(created))
-    )
+    before, lane = lanes.of_link(row.link, Side(row.target)), lanes.of_ticket(created)
+    tx.run(_REQUEUE, {"ticket_row": created, "before": before, "to_lane": lane})
     return created
+
+
+@cache
+def _taking(target: Side) -> tuple[sa.Select[Any], sa.Update]:
+    """Ask for another link that has a ticket, and give the ticket to this one."""
+    c = t.link.c
+    column = c[f"{target}_ticket"]
+    created = sa.bindparam("ticket_row", type_=c.id.type)
+    link = sa.bindparam("of_link", type_=c.id.type)
+    taken = sa.select(c.id).where(column == created, c.tombstone_at.is_(None), c.id != link)
+    if target is Side.ITSM:
+        taken = taken.where(c.mapping == sa.bindparam("of_mapping"))
+    take = sa.update(t.link).where(c.id == link)
+    take = take.values({column: created, c.phase: sa.text(f"'{LinkPhase.OPEN}'")})
+    return taken.limit(sa.literal_column("1")), take
+
+
+_REQUEUE = (
+    sa.update(t.operation)
+    .where(_o.lane == sa.bindparam("before"), _o.state == sa.literal_column("'waiting'"))
+    .values(target_row=sa.bindparam("ticket_row"), lane=sa.bindparam("to_lane"))
+)
 
 
 def _park_taken(effects: Effects, row: Row, receipt: Receipt, now: datetime) -> None:

@@ -115,18 +115,23 @@ def of_link(tx: Tx, link_id: LinkRow, *, limit: int = 200) -> list[OperationReco
     return [record_of(row) for row in reversed(tx.rows(query))]
 
 
+_SHOWN = _QUERY.where(_o.id == sa.bindparam("operation"))
+_ATTEMPTS = (
+    sa.select(t.attempt).where(t.attempt.c.operation == sa.bindparam("of")).order_by(t.attempt.c.id)
+)
+
+
 def show(tx: Tx, operation_id: OperationId) -> OperationDetail:
     """Return an operation with its attempts.
 
     Raises:
         CommandRefused: there is no such operation.
     """
-    row = tx.first(_QUERY.where(_o.id == operation_id))
+    row = tx.first(_SHOWN, {"operation": operation_id})
     if row is None:
         raise _unknown(operation_id)
     fields, comment, attachment = codec.load_payload(row.payload)
-    c = t.attempt.c
-    attempts = tx.rows(sa.select(t.attempt).where(c.operation == operation_id).order_by(c.id))
+    attempts = tx.rows(_ATTEMPTS, {"of": operation_id})
     return OperationDetail(
         record=record_of(row),
         fields=fields,

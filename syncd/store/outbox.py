@@ -350,10 +350,18 @@ def keep_sending(
 
 def attach_file(tx: Tx, operation_id: OperationId, *, size_bytes: int, digest: str) -> None:
     """Note size and digest of an attachment once the spool has it."""
-    found = tx.scalar(sa.select(_o.payload).where(_o.id == operation_id))
+    found = tx.scalar(_PAYLOAD, {"operation": operation_id})
     payload = codec.load(found)
     payload["attachment"] |= {"size_bytes": size_bytes, "digest": digest}
-    tx.run(sa.update(t.operation).where(_o.id == operation_id).values(payload=codec.dump(payload)))
+    tx.run(_SET_PAYLOAD, {"operation": operation_id, "filled": codec.dump(payload)})
+
+
+_PAYLOAD = sa.select(_o.payload).where(_o.id == sa.bindparam("operation"))
+_SET_PAYLOAD = (
+    sa.update(t.operation)
+    .where(_o.id == sa.bindparam("operation"))
+    .values(payload=sa.bindparam("filled"))
+)
 
 
 # --- recovering ------------------------------------------------------------------------------
@@ -368,6 +376,13 @@ def extend_lease(tx: Tx, owner: str, until: datetime) -> int:
 def release_owner(tx: Tx, owner: str, *, now: datetime) -> int:
     """Give back what an owner claimed and did not send (an orderly stop)."""
     return _give_back(tx, [_o.lease_owner == owner, _o.state == OperationState.CLAIMED], now)
+
+
+_OF_OTHERS = (
+    sa.select(_o.id)
+    .where(t.state_in(*t.IN_FLIGHT), _o.lease_owner != sa.bindparam("owner"))
+    .limit(sa.literal_column("1"))
+)
 
 
 def recover(
@@ -386,6 +401,8 @@ def recover(
         probe_at: when operations that may have been sent are probed at the earliest.
         alone: nobody else can be alive (SQLite, at start): leases are not waited for.
     """
+    if tx.scalar(_OF_OTHERS, {"owner": owner}) is None:
+        return Recovered(ready=0, unknown=0)
     left: list[sa.ColumnElement[bool]] = [_o.lease_owner != owner]
     if tx.is_postgres:
         left.append(_o.lease_owner.in_(_gone_owners(tx, owner)))

@@ -10,7 +10,9 @@ import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from types import CodeType
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -139,8 +141,7 @@ class QuickConnection:
         columns = compiled._result_columns
         if not columns:
             return None
-        names = [column.keyname for column in columns]
-        make: Any = namedtuple("Found", names, rename=True)._make
+        make = _maker(tuple(column.keyname for column in columns))
         processes = [
             (at, process)
             for at, column in enumerate(columns)
@@ -174,8 +175,19 @@ def _binder(values: Sequence[Any], processes: Sequence[Process | None]) -> Proce
         else:
             around[f"p{at}"] = process
             parts.append(f"p{at}(given[{value.key!r}])")
-    made: Process = eval(f"lambda given: [{', '.join(parts)}]", around)
+    made: Process = eval(_written(f"lambda given: [{', '.join(parts)}]"), around)
     return made
+
+
+@cache
+def _written(source: str) -> CodeType:
+    return compile(source, "<parameters>", "eval")
+
+
+@cache
+def _maker(names: tuple[str, ...]) -> Process:
+    made: Any = namedtuple("Found", names, rename=True)  # type: ignore[misc]
+    return cast(Process, made._make)
 
 
 def _is_rare(compiled: Any) -> bool:

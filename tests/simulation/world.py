@@ -207,7 +207,7 @@ class World:
     async def step(self, name: str) -> None:
         """A place where others get their turn, people act, and processes die."""
         life = current.get()
-        if life:
+        if life and self.twin.is_there:
             await self.twin.stall(name)
         if life and life != self.life:
             raise Killed
