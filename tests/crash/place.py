@@ -27,6 +27,8 @@ READ_S = 0.5
 REREAD_S = 2.5
 """Longer than the reads after writes are put off (`settle` in the demo's configuration)."""
 SETTLE_MAX_S = 180.0
+LEASE_S = 8.0
+"""On PostgreSQL: how long what a dead one was sending is waited for; longer than a request."""
 SITES = ("Fornebu", "Bergen")
 
 
@@ -250,5 +252,6 @@ async def place(
 def _use_store(config: Path, url: str, spool: Path) -> None:
     lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
     (at,) = [number for number, line in enumerate(lines) if line.startswith("store:")]
-    lines[at] = f'store: {{url: "{url}", spool: "{spool}", key: {{env: SYNCD_DEMO_STORE_KEY}}}}\n'
+    key = "key: {env: SYNCD_DEMO_STORE_KEY}"
+    lines[at] = f'store: {{url: "{url}", spool: "{spool}", lease: {LEASE_S:g}s, {key}}}\n'
     config.write_text("".join(lines), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,52 @@ from tests.crash.place import Place
 
 SOCKET = ".s.PGSQL.5432"
 CHUNK_BYTES = 64 * 1024
+_PARSE = re.compile(rb"P.{4}(\w*)\0([^\0]*)\0", re.DOTALL)
+_BIND = re.compile(rb"B.{4}\w*\0(\w*)\0", re.DOTALL)
+"""Messages of a daemon: a statement under a name, and that it is carried out."""
+_TABLE = re.compile(rb'(?:INSERT INTO|UPDATE(?! SET)|DELETE FROM)\s+"?(\w+)')
+_WROTE = re.compile(rb"C.{4}(?:INSERT 0 [1-9]|UPDATE [1-9]|DELETE [1-9])", re.DOTALL)
+"""What the server says when a statement changed rows."""
+TAG_BYTES = 24
+"""Longer than that is: it may be cut in two."""
+LEASES = frozenset({b"lease"})
+"""Taken for every poll and every turn of a vendor's pace, for ever; who holds one dies at what it
+was taken for."""
+
+
+@dataclass(slots=True)
+class _Session:
+    """One connection.
+
+    Attributes:
+        statements: name -> tables it may write, but leases.
+        is_asking: what is carried out may write another table than leases.
+        is_writing: the transaction has written one.
+        end: of what the server said last.
+    """
+
+    statements: dict[bytes, set[bytes]] = field(default_factory=dict)
+    is_asking: bool = False
+    is_writing: bool = False
+    end: bytes = b""
+
+    def hear(self, chunk: bytes) -> None:
+        """Listen to the server."""
+        if self.is_asking and _WROTE.search(self.end + chunk):
+            self.is_writing = True
+        self.end = chunk[-TAG_BYTES:]
+
+    def commits(self, chunk: bytes) -> bool:
+        """Listen to the daemon; say whether it commits changes with this."""
+        for name, text in _PARSE.findall(chunk):
+            self.statements[name] = set(_TABLE.findall(text)) - LEASES
+        if bound := _BIND.findall(chunk):
+            self.is_asking = any(self.statements.get(name) for name in bound)
+            self.end = b""
+        if b"COMMIT" not in chunk and b"ROLLBACK" not in chunk:
+            return False
+        was_writing, self.is_writing = self.is_writing, False
+        return was_writing and b"COMMIT" in chunk
 
 
 @dataclass(slots=True)
@@ -19,7 +66,7 @@ class Proxy:
 
     Attributes:
         server: the real server's socket.
-        left: commits until `kill`; 0: nobody is killed.
+        left: commits of changes until `kill`; 0: nobody is killed.
         is_before: that commit is not passed on; else its answer is not passed back.
         kill: ends the daemon.
         is_away: new connections are refused, as while a server restarts.
@@ -39,9 +86,10 @@ class Proxy:
             return
         up_reader, up_writer = await asyncio.open_unix_connection(str(self.server))
         self._open |= {writer, up_writer}
+        session = _Session()
         ways = [
-            asyncio.ensure_future(self._pass_on(reader, up_writer, is_asking=True)),
-            asyncio.ensure_future(self._pass_on(up_reader, writer, is_asking=False)),
+            asyncio.ensure_future(self._pass_on(reader, up_writer, session, is_asking=True)),
+            asyncio.ensure_future(self._pass_on(up_reader, writer, session, is_asking=False)),
         ]
         try:
             # Who is dead holds no session open, nor what it had locked.
@@ -54,11 +102,18 @@ class Proxy:
                 each.transport.abort()
 
     async def _pass_on(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_asking: bool
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        session: _Session,
+        *,
+        is_asking: bool,
     ) -> None:
         with contextlib.suppress(ConnectionError):
             while chunk := await reader.read(CHUNK_BYTES):
-                is_last = is_asking and b"COMMIT" in chunk and self._counted()
+                if not is_asking:
+                    session.hear(chunk)
+                is_last = is_asking and session.commits(chunk) and self._counted()
                 if is_last and self.is_before:
                     await self._end()
                     return
