@@ -1,6 +1,6 @@
 """Killed at its n-th commit or request, the daemon loses nothing and does nothing twice."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -9,7 +9,7 @@ from tests.crash.chain import AtCommit, AtRequest, Chain, Death, Effect, When
 from tests.crash.place import Place, place
 from tests.support.nursery import nursery
 
-DEATHS = {
+DEATHS: Mapping[Death, tuple[int, ...]] = {
     AtCommit(): (7,),
     AtRequest("carrier", Effect.DONE): (1,),
 }
