@@ -30,14 +30,17 @@ SEEDS_OF_A_BUG = 1_000
 """Stories within which each planted bug is to be found."""
 TOLD_CHARS = 200
 """So much is told of what showed a bug."""
+PROGRESS_S = 30.0
+"""So often it is told how far the stories are."""
 FAILURES_MAX = 20
 """How many are named in the answer; all are counted."""
 
 
-def _summary(played: Iterator[Told], began: float) -> dict[str, object]:
+def _summary(played: Iterator[Told], of: int, began: float) -> dict[str, object]:
     counts: Counter[str] = Counter()
     failed: list[str] = []
     acts: Counter[str] = Counter()
+    told_at = began
     for told in played:
         counts.update(seeds=1, crashes=told.crashes, faults=told.faults, acts=told.acts)
         acts.update(told.played)
@@ -46,6 +49,9 @@ def _summary(played: Iterator[Told], began: float) -> dict[str, object]:
         if not told.is_well:
             print(told, file=sys.stderr, flush=True)
             failed.append(str(told.seed))
+        if (now := time.perf_counter()) - told_at >= PROGRESS_S:
+            told_at = now
+            _tell_progress(counts, of, now - began)
     names = ["seeds", "failed", "crashes", "faults", "acts", "unrest", *(w.value for w in Wrong)]
     return {
         **{name: counts[name] for name in names},
@@ -53,6 +59,13 @@ def _summary(played: Iterator[Told], began: float) -> dict[str, object]:
         "played": dict(sorted(acts.items())),
         "seconds": round(time.perf_counter() - began, 1),
     }
+
+
+def _tell_progress(counts: Counter[str], of: int, seconds: float) -> None:
+    done = counts["seeds"]
+    left_s = seconds / done * (of - done)
+    told = f"{done} of {of} stories, {counts['failed']} failed; about {left_s / 60:.0f} min left"
+    print(told, file=sys.stderr, flush=True)
 
 
 def _hunted(found: Iterator[Hunted], began: float) -> dict[str, object]:
@@ -94,7 +107,7 @@ def main(given: Sequence[str]) -> int:
         if asked.bugs is not None:
             answer = _hunted(hunt(asked.bugs or list(BUGS), seeds, template), began)
         else:
-            answer = _summary(stories(seeds, template, asked.bug), began)
+            answer = _summary(stories(seeds, template, asked.bug), len(seeds), began)
     print(orjson.dumps(answer).decode())
     return 1 if answer["failed"] else 0
 
