@@ -12,14 +12,16 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from syncd.core import items, plan, retry, slots
+from syncd.core import items, plan, retry, slots, state
 from syncd.delivery import outcomes, probing
 from syncd.intake import candidates
 from syncd.intake import service as intake
 from syncd.model.operation import Finding, OperationState, ParkReason, ProbeResult, WriteKind
 from syncd.model.outbox import OutcomeKind
 from syncd.ports.errors import OddAnswer, OutcomeUnknown, TokenRejected, Unreachable
-from syncd.store import effects, feeds, mappings, outbox, plans, settling, tables
+from syncd.providers.rt import feed as rt_feed
+from syncd.providers.telenor import feed as telenor_feed
+from syncd.store import effects, feeds, links, mappings, outbox, plans, settling, tables
 from syncd.store.tx import Tx
 from tests.simulation.habits import HabitualVendor
 from tests.simulation.inline import InlineDatabase
@@ -264,6 +266,18 @@ def _a_read_that_failed_is_done(swap: Swap) -> None:
     swap(intake.Intake, "_read_failed", read_failed)
 
 
+def _later_pages_forgotten(swap: Swap) -> None:
+    """One page is read, and all counts as covered."""
+
+    def take(self: Any, *args: Any) -> bool:
+        right(self, *args)
+        return True
+
+    right = rt_feed._Round._take
+    swap(rt_feed._Round, "_take", take)
+    swap(telenor_feed._Round, "_is_end", lambda *_: True)
+
+
 # --- deciding --------------------------------------------------------------------------------
 
 
@@ -334,6 +348,14 @@ def _conflict_unseen(swap: Swap) -> None:
     swap(fields, "_resolve", lambda *_: None)
 
 
+def _what_stood_before_crosses(swap: Swap) -> None:
+    swap(state.LinkState, "is_fresh", property(lambda _self: False))
+
+
+def _linked_is_linked_again(swap: Swap) -> None:
+    swap(links, "_refuse_taken", lambda *_: None)
+
+
 def _everything_is_shared(swap: Swap) -> None:
     def judge(rules: Any, source: Any, ticket: Any, *rest: Any) -> Any:
         shared = replace(ticket, fields={**ticket.fields, "assigned_group": "NOC"})
@@ -393,6 +415,9 @@ BUGS: Mapping[str, Callable[[Swap], None]] = MappingProxyType(
         "words are queued last first": _words_out_of_order,
         "what was sent is replaced": _sent_is_replaced,
         "a change on both sides is not settled": _conflict_unseen,
+        "what lies on later pages is forgotten": _later_pages_forgotten,
+        "what stood there before crosses": _what_stood_before_crosses,
+        "what is linked is linked again": _linked_is_linked_again,
     }
 )
 """What can be planted, by what is wrong."""

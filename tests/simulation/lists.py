@@ -40,8 +40,10 @@ from tests.simulation.traits import Fate, Profile
 from tests.simulation.vendor import KIND
 from tests.support.clock import FakeClock
 
-OVERLAP_S = 60.0
-"""So far behind what is newest the readers look again: more than vendors' clocks are ever set."""
+OVERLAP_S = 2.0
+"""So far behind what is newest the readers look again."""
+CLOCKS_OVERLAP_S = 60.0
+"""The same where the vendor's clock is set: by less than this."""
 EVERY_S = 20.0
 """Within this every open ticket is read, and closed ones are looked through."""
 CLOSED = {"Closed": "Completed"}
@@ -93,18 +95,22 @@ class ListedVendor(HabitualVendor):
         self._reader: _Reader
         self._ours = clock
 
-    def tell_by(self, pages: Pages) -> None:
+    def tell_by(self, pages: Pages, *, overlap_s: float) -> None:
         """Have it read as such pages are."""
         desk: Any = _Desk(self)
         match pages:
             case Pages.SEARCH:
-                asked = RtFeed(page_size=2, pages_max=2, overlap=OVERLAP_S, settle=4.0)
-                self._reader = ChangeFeed(desk, asked, ())
+                search = RtFeed(page_size=2, pages_max=2, overlap=overlap_s, settle=1.0)
+                self._reader = ChangeFeed(desk, search, ())
             case Pages.ACTIVITIES:
-                self._reader = ActivityFeed(
-                    desk,
-                    TelenorFeed(page_size=3, pages_max=3, overlap_s=OVERLAP_S, overlap_items=1),
+                feed = TelenorFeed(
+                    page_size=3,
+                    pages_max=3,
+                    overlap_s=overlap_s,
+                    overlap_items=1,
+                    sort_tolerance_s=overlap_s / 2.0,
                 )
+                self._reader = ActivityFeed(desk, feed)
             case Pages.LISTS:
                 self._reader = ListScan(desk, SCAN)
         self._prober = TicketProber(desk, desk, desk, desk) if pages is Pages.LISTS else None
@@ -189,7 +195,7 @@ class _Desk:
         self.tree = SimpleNamespace(kind=KIND)
         self.own_name = ""
         self.scan = SCAN
-        self.probe = DigitalRealtyProbe(skew_s=OVERLAP_S, looks=2)
+        self.probe = DigitalRealtyProbe(skew_s=CLOCKS_OVERLAP_S, looks=2)
 
     async def search_tickets(self, _sql: str, query: Iterable[tuple[str, str]], _: Any) -> Search:
         """Give a page of Request Tracker's search."""

@@ -13,6 +13,7 @@ from tests.simulation.habits import Habits, habits_of
 from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.story import name_of, play
 from tests.simulation.twin import has_twin
+from tests.simulation.ventures import Venture, chance_of
 
 SEEDS_MAX = 40
 """Stories within which each of these is found, among those in which it can show."""
@@ -52,6 +53,9 @@ FIRST = {
     "words are queued last first": 0,
     "what was sent is replaced": 15,
     "a change on both sides is not settled": 1,
+    "what lies on later pages is forgotten": 19,
+    "what stood there before crosses": 14,
+    "what is linked is linked again": 642,
 }
 """Bug -> where the search begins, counted from nought: a story that showed it.
 
@@ -71,7 +75,14 @@ def _ends(sort: Sort) -> Callable[[int], bool]:
     return lambda seed: Ending(seed).sort is sort
 
 
+def _ventures(what: Venture) -> Callable[[int], bool]:
+    return lambda seed: chance_of(seed)[0] is what
+
+
 NEEDS: Mapping[str, Callable[[int], bool]] = {
+    "what lies on later pages is forgotten": _ventures(Venture.PAGES),
+    "what stood there before crosses": _ventures(Venture.ADOPT),
+    "what is linked is linked again": _ventures(Venture.ADOPT),
     "another takes what is being sent": has_twin,
     "who lost a claim sends all the same": has_twin,
     "new tickets match only by an edit": _ends(Sort.EDIT),

@@ -41,7 +41,7 @@ from tests.simulation.ending import Ending, Sort
 from tests.simulation.habits import HabitualVendor, habits_of
 from tests.simulation.inline import InlineDatabase, Memory
 from tests.simulation.life import DESK, NAMES, Killed, MemorySpool, SeededIds, current
-from tests.simulation.lists import ListedVendor, Pages, read_by
+from tests.simulation.lists import CLOCKS_OVERLAP_S, OVERLAP_S, ListedVendor, Pages, read_by
 from tests.simulation.liveness import Rest
 from tests.simulation.operating import Operator
 from tests.simulation.people import People
@@ -144,7 +144,8 @@ class World:
             pages = self.chance.choice(list(Pages))
             habits = habits_of(name, profile, self.seed)
             listed = ListedVendor(self.clock, name, read_by(profile, pages), *habits)
-            listed.tell_by(pages)
+            is_set = Trial.CLOCKS in self.trials
+            listed.tell_by(pages, overlap_s=CLOCKS_OVERLAP_S if is_set else OVERLAP_S)
             listed.drift = self._drift
             return listed
         return HabitualVendor(self.clock, name, profile, *habits_of(name, profile, self.seed))
