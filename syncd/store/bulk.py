@@ -1,9 +1,9 @@
 """Many changes of one kind as one statement.
 
 A statement is written once, over named values; it is built for one row (plain parameters) or for
-many (the rows as one JSON parameter, joined). Many rows cost one call into the database instead of
-one each: on SQLite every call gives up Python's lock and waits to get it back, which is most of its
-cost.
+many, joined: as one JSON parameter, or on SQLite, where taking a value out of JSON costs a
+microsecond, as a list of parameters. Many rows cost one call into the database instead of one each:
+on SQLite every call gives up Python's lock and waits to get it back, which is most of its cost.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +15,16 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from syncd.model.errors import ensure
 from syncd.store.tx import Tx, insert_into
 from syncd.store.types import Instant, RowId, to_micros
 
 Parameters = Mapping[str, Any]
+
+LISTED_MAX = 256
+"""Rows given as a list of parameters, at most; beyond it they travel as JSON."""
+_GIVEN, _THERE = "given", "there"
+"""What the rows are called in a statement, and the column that is NULL where a row is padding."""
 
 
 class Values(Protocol):
@@ -53,6 +59,7 @@ class Bulk:
         self._build = build
         self._key = itemgetter(*key) if key else None
         self._built: dict[tuple[bool, bool, tuple[str, ...]], sa.Executable] = {}
+        self._texts: dict[tuple[tuple[str, ...], int], str] = {}
 
     def run(self, tx: Tx, rows: Sequence[Parameters]) -> None:
         """Carry it out for rows that all give the same names."""
@@ -61,6 +68,9 @@ class Bulk:
         if self._key is not None:
             rows = list({self._key(row): row for row in rows}.values())
         names = tuple(rows[0])
+        if not tx.is_postgres and 1 < len(rows) <= LISTED_MAX:
+            self._run_listed(tx, names, rows)
+            return
         statement = self._form(names, is_postgres=tx.is_postgres, many=len(rows) > 1)
         if len(rows) == 1:
             tx.run(statement, rows[0])
@@ -77,6 +87,35 @@ class Bulk:
                 statement = self._build(_Many(is_postgres, one.kinds), names)
             self._built[key] = statement
         return self._built[key]
+
+    def _run_listed(self, tx: Tx, names: tuple[str, ...], rows: Sequence[Parameters]) -> None:
+        # Padded up to a power of two: a statement is prepared for few lengths, and once for each.
+        room = 1 << (len(rows) - 1).bit_length()
+        if (names, room) not in self._texts:
+            self._texts[names, room] = self._text(tx, names, room)
+        given: list[Any] = []
+        for row in rows:
+            given.append(1)
+            given += [_bound(row[name]) for name in names]
+        given += [None] * ((len(names) + 1) * (room - len(rows)))
+        tx.connection.exec_driver_sql(self._texts[names, room], tuple(given))
+
+    def _text(self, tx: Tx, names: tuple[str, ...], room: int) -> str:
+        one = _One(is_postgres=False)
+        self._build(one, names)
+        dialect = tx.connection.dialect
+        statement: Any = self._build(_Listed(one.kinds), names)
+        compiled = statement.compile(dialect=dialect)
+        ensure(not compiled.positiontup, "a statement over rows has no parameter of its own")
+        columns = ", ".join(f'"{name}"' for name in (_THERE, *names))
+        row = f"({', '.join('?' * (len(names) + 1))})"
+        return f"WITH {_GIVEN}({columns}) AS (VALUES {', '.join([row] * room)}) {compiled}"
+
+
+def _bound(value: object) -> object:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return _plain(value)
 
 
 def _plain(value: object) -> object:
@@ -127,6 +166,27 @@ class _Many:
         # Without a WHERE, SQLite takes the ON of an upsert for a join's.
         given = sa.select(*values).select_from(self._table).where(sa.true())
         insert = insert_into(table, is_postgres=self.is_postgres)
+        return insert.from_select(list(names), given, include_defaults=False)
+
+
+class _Listed:
+    """Rows of a list of parameters, on SQLite; see `Bulk._run_listed`."""
+
+    is_postgres = False
+
+    def __init__(self, kinds: Mapping[str, Any]) -> None:
+        columns = [sa.column(name, _raw(kind)) for name, kind in kinds.items()]
+        self._table = sa.table(_GIVEN, sa.column(_THERE, sa.Integer()), *columns)
+
+    def __call__(self, name: str, kind: Any) -> sa.ColumnElement[Any]:
+        found: sa.ColumnElement[Any] = self._table.c[name]
+        return found
+
+    def insert(self, table: sa.Table, names: Sequence[str]) -> postgresql.Insert:
+        values = [self(name, table.c[name].type) for name in names]
+        # An update's condition leaves padding out by itself: nothing equals NULL.
+        given = sa.select(*values).where(self._table.c[_THERE].is_not(None))
+        insert = insert_into(table, is_postgres=False)
         return insert.from_select(list(names), given, include_defaults=False)
 
 

@@ -199,6 +199,13 @@ def _free(tx: Tx, table: sa.Table, ids: Collection[int]) -> frozenset[int]:
 
 
 _source, _target = t.ticket.alias("source"), t.ticket.alias("target")
+_CLAIMED = (
+    _o.id, _o.attempt, _o.lease_owner, _o.claimed_from, _o.state, _o.link, _o.mapping,
+    _o.connection, _o.target, _o.target_row, _o.source_connection, _o.source_row, _o.kind, _o.key,
+    _o.ticket_kind, _o.payload, _o.only_from, _o.attempts, _o.sends, _o.looks, _o.sent_at,
+    _o.closed_at, _o.seen_at, _o.planned_at, _o.correlation_id,
+)  # fmt: skip
+"""What delivery is handed of an operation."""
 
 
 def _load(tx: Tx, ids: Sequence[OperationId]) -> list[ClaimedOperation]:
@@ -212,7 +219,7 @@ def _load(tx: Tx, ids: Sequence[OperationId]) -> list[ClaimedOperation]:
 def _loading(is_postgres: bool) -> sa.Select[Any]:
     return (
         sa.select(
-            t.operation,
+            *_CLAIMED,
             _source.c.external_id.label("source_id"),
             _source.c.number.label("source_number"),
             _source.c.kind.label("source_kind"),

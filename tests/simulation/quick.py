@@ -107,11 +107,19 @@ class QuickConnection:
             row = plan.row
             rows = [row(one) for one in cursor.fetchall()] if row is not None else []
         except sqlite3.Error as error:
-            dialect: Any = self.dialect
-            raise sa.exc.DBAPIError.instance(
-                plan.sql, values, error, sqlite3.Error, dialect=dialect
-            ) from error
+            raise self._wrapped(error, plan.sql, values) from error
         return _Result(rows, cursor.rowcount, cursor.lastrowid)
+
+    def exec_driver_sql(self, sql: str, values: tuple[Any, ...]) -> None:
+        """Carry out a text that gives no rows."""
+        try:
+            self._raw.execute(sql, values)
+        except sqlite3.Error as error:
+            raise self._wrapped(error, sql, values) from error
+
+    def _wrapped(self, error: sqlite3.Error, sql: str, values: Sequence[Any]) -> BaseException:
+        dialect: Any = self.dialect
+        return sa.exc.DBAPIError.instance(sql, values, error, sqlite3.Error, dialect=dialect)
 
     def _execute_many(self, statement: Any, given: list[Mapping[str, Any]]) -> Any:
         results = [self.execute(statement, each) for each in given]

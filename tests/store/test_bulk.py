@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from syncd.store import effects, lanes
 from syncd.store import tables as t
-from syncd.store.bulk import Bulk, Writes
+from syncd.store.bulk import LISTED_MAX, Bulk, Writes
 from syncd.store.database import Database, Tx
 from tests.store.scene import NOW, Scene, comment, later
 
@@ -33,7 +33,7 @@ def stored(tx: Tx) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in tx.rows(query)]
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 300])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, LISTED_MAX, LISTED_MAX + 1])
 async def test_rows_are_stored_as_they_are(database: Database, count: int) -> None:
     await database.write(PUT.run, rows(count))
     assert await database.read(stored) == rows(count)
@@ -69,7 +69,7 @@ async def test_rows_gathered_are_the_rows_fetched(database: Database) -> None:
     assert sorted(await database.read(same), key=lambda row: row["name"]) == odd
 
 
-@pytest.mark.parametrize("count", [1, 300])
+@pytest.mark.parametrize("count", [1, 3, 300])
 async def test_rows_are_changed_each_as_it_says(database: Database, count: int) -> None:
     def change(tx: Tx) -> None:
         writes = Writes(tx)
@@ -129,7 +129,16 @@ async def test_no_table_is_walked_for_a_few_rows(
         found = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("[]",)).all()
         return str(found)
 
+    def listed(tx: Tx) -> str:
+        text, parameters = bulk._text(tx, names, 4), (None,) * (4 * (len(names) + 1))
+        found = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", parameters).all()
+        return str(found)
+
     async with await Database.open(sqlite_url) as database:
         found = await database.write(plan)
+        found_listed = await database.write(listed)
     assert "SCAN given VIRTUAL TABLE" in found
     assert found.count("SCAN") == 1
+    assert found_listed.count("SCAN") == 2
+    assert "SCAN 4 CONSTANT ROWS" in found_listed
+    assert "SCAN given" in found_listed
