@@ -35,18 +35,17 @@ def changed_inputs(slots: Slots, rule: FieldRule, view: View) -> bool | None:
     """Whether a rule's inputs changed; None when nothing was ever accounted for."""
     now = fingerprint(view, inputs(rule.expression, slots.state.rules.derive))
     before = slots.accounted(rule.target_side.other, rule.slot)
+    if not isinstance(before, Mapping):
+        return None
     side = rule.target_side.other
-    others = {
-        name
-        for name, value in now.items()
-        if not is_ours(slots, side, name, value)
+    return any(
+        not is_ours(slots, side, name, value)
         and not is_before_ours(slots, side, name, value)
         and not may_be_ours(slots, side, name, value)
         and (rule.relay or not is_of_another_link(slots, view, name))
-    }
-    if not isinstance(before, Mapping):
-        return None
-    return any(name in before and before[name] != now[name] for name in others)
+        for name, value in now.items()
+        if name in before and before[name] != value
+    )
 
 
 def has_stale_input(slots: Slots, rule: FieldRule, view: View) -> bool:

@@ -101,6 +101,8 @@ class Slots:
 
     def carriers(self, slot: str, *, source: Side) -> list[OpenOperation]:
         """List the open and parked operations that account for a slot's change on a side."""
+        if not self.state.operations:
+            return []
         found = [
             operation
             for operation in self.state.operations

@@ -6,7 +6,7 @@ from dataclasses import replace
 from syncd.core.evaluate import DIGEST_PREFIX, as_text
 from syncd.core.rules import MappingRules
 from syncd.core.slots import STATUS
-from syncd.core.state import LinkState
+from syncd.core.state import Baseline, LinkState
 from syncd.model.ids import Side
 from syncd.model.ticket import Missing, Value
 
@@ -27,12 +27,14 @@ def respelled(state: LinkState) -> LinkState:
         found = n(side, slot, value)
         return value if isinstance(found, Missing) else found
 
+    def today(side: Side, slot: str, baseline: Baseline) -> Baseline:
+        value, previous = known(side, slot, baseline.value), n(side, slot, baseline.previous)
+        if value == baseline.value and previous == baseline.previous:
+            return baseline
+        return replace(baseline, value=value, previous=previous)
+
     baselines = {
-        (side, slot): replace(
-            baseline,
-            value=known(side, slot, baseline.value),
-            previous=n(side, slot, baseline.previous),
-        )
+        (side, slot): today(side, slot, baseline)
         for (side, slot), baseline in state.baselines.items()
     }
     operations = tuple(
@@ -48,6 +50,8 @@ def respelled(state: LinkState) -> LinkState:
                 for slot, move in operation.slots.items()
             },
         )
+        if operation.slots
+        else operation
         for operation in state.operations
     )
     return replace(state, baselines=baselines, operations=operations)
