@@ -92,8 +92,8 @@ class World:
         self.trials, self.fortune = luck_of(seed)
         self.venture, self.chance = chance_of(seed)
         self.played: Counter[str] = Counter()
-        hurry = {"page": 2, "overlap": 0} if self.is_hurried else {}
-        carrier = replace(scenario.carrier, **hurry)
+        slow = scenario.carrier
+        carrier = replace(slow, page=2, overlap=0) if self.is_hurried else slow
         self.clock = FakeClock()
         self.began_at = self.clock.now()
         self.vendors = {
