@@ -1,9 +1,11 @@
 """How a story's troubles end: quietly, or with one thing more that nobody hears of twice."""
 
+from dataclasses import replace
 from enum import StrEnum
 from random import Random
 
 from tests.simulation.habits import is_odd
+from tests.simulation.traits import Profile
 
 COMMITS_MAX = 8
 """So many transactions the last life lives to see, at most."""
@@ -41,6 +43,10 @@ class Ending:
         self.acts = luck.randint(1, ACTS_MAX)
         self.is_near = False
         self._commits = luck.randint(1, COMMITS_MAX)
+
+    def told_once(self, profile: Profile) -> Profile:
+        """Have a feed tell nothing twice where it ends in nonsense: no overlap makes up for it."""
+        return replace(profile, overlap=0) if self.sort is Sort.ODD else profile
 
     def kills_at(self, step: str) -> bool:
         """Whether the daemon dies at this step."""

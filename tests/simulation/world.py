@@ -92,12 +92,13 @@ class World:
         self.trials, self.fortune = luck_of(seed)
         self.venture, self.chance = chance_of(seed)
         self.played: Counter[str] = Counter()
-        slow = scenario.carrier
-        carrier = replace(slow, page=2, overlap=0) if self.is_hurried else slow
+        self.ending = Ending(seed)
+        desk, carrier = map(self.ending.told_once, (scenario.desk, scenario.carrier))
+        carrier = replace(carrier, page=2, overlap=0) if self.is_hurried else carrier
         self.clock = FakeClock()
         self.began_at = self.clock.now()
         self.vendors = {
-            Side.ITSM: self._vendor("d", scenario.desk),
+            Side.ITSM: self._vendor("d", desk),
             Side.VENDOR: self._vendor("v", carrier),
         }
         self.people = {side: People(side, self.vendors[side], self.random) for side in Side}
@@ -136,7 +137,6 @@ class World:
         self.twin = Twin(self)
         is_late = self.venture is Venture.ADOPT
         self.standing = Standing(self, self.chance) if is_late else None
-        self.ending = Ending(seed)
         self._trouble = self.random.choice((0.0, 0.05, 0.15, 0.3))
 
     def _vendor(self, name: str, profile: Profile) -> HabitualVendor:
