@@ -97,8 +97,9 @@ def _absent(op: ClaimedOperation, tools: Tools, progress: Progress, result: Prob
     if closed_at is None:
         # A sender that died left no time: its socket was closed before this look began.
         closed_at = progress.started_at
-    # Our clock may have been set: what it had not let pass is still to be waited for.
-    closed_at += tools.steps.forward(op.id)
+    else:
+        # Our clock may have been set: what it had not let pass is still to be waited for.
+        closed_at = tools.steps.closed_at(op.id, closed_at)
     then = after_look(
         Look(
             looks=op.looks,

@@ -2,6 +2,8 @@
 
 When a write's socket was closed is stored by the wall clock, for a daemon that starts again.
 Setting it forward would make the settle time look over: within one process the steady clock tells.
+What an earlier process noted counts from our start at the earliest, for nobody can tell whether the
+clock was set in between: a start costs what is in doubt one settle time more.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -20,6 +22,7 @@ class ClockSteps:
     def __init__(self, clock: Clock) -> None:
         """Remember nothing yet."""
         self._clock = clock
+        self._began_s = clock.monotonic_s()
         self._apart: dict[OperationId, timedelta] = {}
 
     def note(self, operation: OperationId) -> None:
@@ -33,10 +36,18 @@ class ClockSteps:
         """Forget a write that is settled."""
         self._apart.pop(operation, None)
 
-    def forward(self, operation: OperationId) -> timedelta:
-        """Return how far the wall clock was set forward since; zero where nothing was noted."""
-        now = self._between()
-        return max(now - self._apart.get(operation, now), timedelta(0))
+    def closed_at(self, operation: OperationId, stored: datetime) -> datetime:
+        """Return when a write's socket was closed, as our clock counts now.
+
+        Args:
+            operation: the write.
+            stored: the instant that was stored for it.
+        """
+        noted = self._apart.get(operation)
+        if noted is None:
+            uptime = timedelta(seconds=self._clock.monotonic_s() - self._began_s)
+            return max(stored, self._clock.now() - uptime)
+        return stored + max(self._between() - noted, timedelta(0))
 
     def _between(self) -> timedelta:
         return self._clock.now() - _EPOCH - timedelta(seconds=self._clock.monotonic_s())

@@ -252,7 +252,10 @@ async def test_nothing_is_sent_again_before_the_settle_time_and_all_looks(world:
     assert {write.key for write in world.vendor.sends} == {world.keys[create_id]}
 
 
-async def test_setting_our_clock_forward_does_not_make_the_settle_time_pass(world: World) -> None:
+@pytest.mark.parametrize("is_begun_anew", [False, True], ids=["while it runs", "across a start"])
+async def test_setting_our_clock_forward_does_not_make_the_settle_time_pass(
+    world: World, *, is_begun_anew: bool
+) -> None:
     await world.plan(await world.opening(), create())
     world.vendor.script.append(Fault.CUT)
     delivery, clock = world.delivery(), world.clock
@@ -260,10 +263,12 @@ async def test_setting_our_clock_forward_does_not_make_the_settle_time_pass(worl
     began_s = clock.monotonic_s()
     await delivery.run_round()
     clock.jump(3600.0)
+    if is_begun_anew:
+        delivery = world.delivery()
     while len(world.vendor.sends) == 1:
         turn(world, 1.0)
         await delivery.run_round()
-    assert clock.monotonic_s() - began_s >= 30
+    assert 30 <= clock.monotonic_s() - began_s <= 120
 
 
 async def test_a_probe_costs_no_send_and_is_recorded(world: World) -> None:
