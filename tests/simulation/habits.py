@@ -55,16 +55,15 @@ _NAME = "kind103265"
 """Chosen so that what was there before systems had habits plays as it did."""
 ODD = 0.5
 """Part of the stories in which systems have habits, workers a twin, and troubles a hard end."""
-PLAIN = 1_000_000
-"""Stories from here on, which every run of the tests takes some of, have nothing odd: that is for
-`make simulate`, until as many thousands of it have been well."""
+PLAIN = range(1_000_000, 1_000_000_000_000)
+"""Stories that have nothing odd: some of them failed before others had, and are played as then."""
 EACH = 0.2
 """Part of these in which a system has one of the habits."""
 
 
 def is_odd(seed: int) -> bool:
     """Whether a story has anything of this."""
-    return seed < PLAIN and Random(f"{_NAME} {seed}").random() < ODD
+    return seed not in PLAIN and Random(f"{_NAME} {seed}").random() < ODD
 
 
 def habits_of(name: str, profile: Profile, seed: int) -> tuple[Habits, Random]:

@@ -16,8 +16,8 @@ from tests.simulation.story import play
 
 CHUNK, CHUNKS = 20, 25
 """Fresh stories of one run; `make simulate` plays as many more as one likes."""
-FRESH = 1_000_000
-"""Fresh seeds begin behind this; those below are played by hand and named in tests."""
+FRESH = 1_000_000_000_000
+"""Fresh seeds begin here; those below are played by hand and named in tests."""
 FAILED = tuple(
     int(line.split()[0])
     for line in (Path(__file__).parent / "failed_seeds.txt").read_text("utf-8").splitlines()
