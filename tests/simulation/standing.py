@@ -10,6 +10,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
 from syncd.cli.adopting import link_matches, open_partners, wanted
 from syncd.cli.facts.adopt import Gathering, Wish
 from syncd.intake.config import IntakeConfig
@@ -18,6 +20,7 @@ from syncd.model.features import Reading
 from syncd.model.ids import ConnectionName, Side, TicketId
 from syncd.ports.adapter import Adapter
 from syncd.store import adopting
+from syncd.store import tables as t
 from syncd.store.commands import COMMANDS
 from syncd.store.database import Database
 from syncd.store.tx import Tx
@@ -173,7 +176,7 @@ class Standing:
         told = self._told(itsm, self._lone[Side.VENDOR])
 
         def unit(tx: Tx) -> None:
-            if itsm not in {pair[0] for pair in self._live(tx)}:
+            if itsm not in {pair[0] for pair in self._named(tx)}:
                 return
             try:
                 COMMANDS["link.add"](tx, told, ACTOR, self._world.clock.now())
@@ -230,7 +233,7 @@ class Standing:
 
     def _note(self, tx: Tx) -> None:
         stood = {each for pair in self._pairs for each in pair} | set(self._lone.values())
-        for pair in self._live(tx):
+        for pair in self._named(tx):
             if set(pair) <= stood and pair not in self._linked:
                 self._linked.add(pair)
                 tickets = dict(zip(Side, pair, strict=True))
@@ -238,12 +241,45 @@ class Standing:
                 self._world.operator.apart.append(Apart(tickets=tickets, copied=copied))
 
     def _live(self, tx: Tx) -> list[tuple[TicketId, TicketId]]:
-        """Give the pairs that are linked, as the store has it within a transaction."""
+        """Give the pairs that are linked and were both read, as the store has it."""
         return [
             (one.itsm.id, one.vendor.id)
             for one in adopting.pairs(tx, self._world.rules.name, [CARRIER])
             if not one.is_removed and one.itsm is not None and one.vendor is not None
         ]
+
+    def _named(self, tx: Tx) -> list[tuple[TicketId, TicketId]]:
+        """Give the pairs that are linked, also where the store knows but a number as yet."""
+        ids = {
+            side: {self._world.vendors[side].number(each): each for each in self._of(side)}
+            for side in Side
+        }
+
+        def name(side: Side, external_id: str | None, number: str) -> TicketId:
+            return TicketId(external_id) if external_id else ids[side].get(number, TicketId(number))
+
+        return [
+            (
+                name(Side.ITSM, row.itsm_id, row.itsm_number),
+                name(Side.VENDOR, row.vendor_id, row.vendor_number),
+            )
+            for row in tx.rows(_LINKED)
+        ]
+
+
+_itsm, _vendor = t.ticket.alias(), t.ticket.alias()
+_LINKED = (
+    sa.select(
+        _itsm.c.external_id.label("itsm_id"),
+        _itsm.c.number.label("itsm_number"),
+        _vendor.c.external_id.label("vendor_id"),
+        _vendor.c.number.label("vendor_number"),
+    )
+    .join_from(t.link, _itsm, _itsm.c.id == t.link.c.itsm_ticket)
+    .join(_vendor, _vendor.c.id == t.link.c.vendor_ticket)
+    .where(t.link.c.tombstone_at.is_(None))
+    .order_by(t.link.c.id)
+)
 
 
 class _StorySite:
