@@ -126,11 +126,16 @@ def _reborn(state: LinkState, views: Mapping[Side, View]) -> Plan | None:
         ),
     )
     items = plan_items(Slots(state=without, views=views))
+    if any((each.kind, each.side, each.item) in carried for each in items.held):
+        return None  # It is planned already, and cannot be planned anew before another is settled.
     return replace(
         birth.plan,
         operations=(*birth.plan.operations, *items.operations),
         superseded=tuple(each.id for each in gone),
+        applied=tuple(items.applied),
         pairs=tuple(items.pairs),
+        held=tuple(items.held),
+        recheck_s=HELD_RECHECK_S if items.is_rechecked else None,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 
 from syncd.core.keys import SKEW
-from syncd.core.slots import Slots
+from syncd.core.slots import Slots, may_have_left
 from syncd.core.state import GivenUp, ItemKind, ItemPair, LinkState, OpenOperation, PairState
 from syncd.model.ids import Side
 from syncd.model.operation import WriteKind
@@ -29,6 +29,18 @@ def may_show_given_up(state: LinkState) -> bool:
         for side, ticket in state.tickets.items()
         if is_unmarked(state, side)
         for comment in ticket.comments
+    )
+
+
+def may_show_unsettled(state: LinkState, side: Side) -> bool:
+    """Whether a ticket shows words that an unsettled write of ours may have made."""
+    writes = [
+        each
+        for each in (*state.operations, *state.others)
+        if each.target is side and may_have_left(each)
+    ]
+    return is_unmarked(state, side) and any(
+        said_alike(comment)(each) for comment in state.tickets[side].comments for each in writes
     )
 
 

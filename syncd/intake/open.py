@@ -18,6 +18,7 @@ from syncd.core.state import (
     Reason,
     SlotMove,
 )
+from syncd.core.unmarked import may_show_unsettled
 from syncd.intake.candidates import (
     CONTESTED,
     HELD,
@@ -227,6 +228,11 @@ def reconsider_opening(tx: Tx, parts: LinkParts, rules: MappingRules, decider: D
         lost = lost_files(ticket, restored_at=state.restored_at, now=decider.now)
         found = plan_opening(rules, ticket, source, state.traits, foreign, lost=lost)
     if isinstance(found, Opening):
+        if may_show_unsettled(state, source):
+            # Nobody can tell yet whether its words are ours: they would be carried, or be history.
+            row = parts.link.rows[source]
+            tickets.decide_by(tx, [row], decider.now + timedelta(seconds=HELD_S))
+            return Decision(held=1)
         if not _is_within_pace(tx, parts.link.rows[source], rules, decider):
             return Decision(held=1)
         links.note_opened(tx, parts.link.id, decider.now)

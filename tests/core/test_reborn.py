@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 from syncd.core.rules import CommentRules
-from syncd.core.state import PairState
+from syncd.core.state import ItemKind, ItemPair, PairState, Plan, PlannedOperation, Reason
 from syncd.model.features import Limits
 from syncd.model.ids import Side
-from syncd.model.operation import OperationState, ParkReason, WriteKind
+from syncd.model.operation import CommentDraft, OperationState, ParkReason, WriteKind
+from syncd.model.ticket import CommentKind
 from tests.support.link_world import LinkWorld
-from tests.support.mappings import mapping, traits
+from tests.support.mappings import ALL_WRITES, mapping, traits
 
 
 def _opening(world: LinkWorld | None = None) -> LinkWorld:
@@ -119,3 +120,33 @@ def test_of_what_was_said_before_a_quotation_of_ours_is_a_persons() -> None:
     assert world.opens(Side.ITSM)
     world.settles()
     assert _said(world) == ["why? > Not sent: title missing"]
+
+
+def test_words_that_wait_behind_what_may_be_ours_are_not_forgotten_with_the_create() -> None:
+    unmarked = traits(writes={k: replace(how, marker=False) for k, how in ALL_WRITES.items()})
+    world = _opening(LinkWorld(rules=mapping(), traits=dict.fromkeys(Side, unmarked)))
+    told = PlannedOperation(
+        target=Side.ITSM,
+        kind=WriteKind.COMMENT,
+        reason=Reason.PROBLEM_SAID,
+        comment=CommentDraft(body="Not sent: no room", author="", kind=CommentKind.WORK_NOTE),
+    )
+    world.store(Plan(operations=(told,)))
+    world.queue[-1].state = OperationState.UNKNOWN
+    world.says(Side.ITSM, "it got worse")
+    world.plans()
+    ours = world.says(Side.ITSM, "Not sent: no room", author="syncd")
+    ticket = world.tickets[Side.ITSM]
+    world.tickets[Side.ITSM] = replace(ticket, comments=tuple(reversed(ticket.comments)))
+    world.sets(Side.ITSM, "priority", "2")
+    plan = world.plans()
+    assert plan.recheck_s is not None
+    key = next(each.key for each in world.queue if each.planned is told)
+    world.settle_seen(key, ours)
+    known = ItemPair(
+        kind=ItemKind.COMMENT, origin=Side.ITSM, source_id=ours, state=PairState.SKIPPED, key=key
+    )
+    world.store(Plan(pairs=(known,)))
+    world.settles()
+    assert _said(world) == ["Ann: it got worse"]
+    assert world.tickets[Side.VENDOR].get("priority") == "High"

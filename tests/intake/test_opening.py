@@ -1,18 +1,21 @@
 """Which tickets get a partner: problems, pace, age, exclusivity, dry runs (R8, R13)."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from syncd.core.rules import FieldTest, MappingMode, MappingRules, Rate
+from syncd.model.features import Reading
 from syncd.model.ids import MappingName, Side, TicketId
 from syncd.model.operation import OperationState, WriteKind
 from syncd.model.ticket import CommentKind
 from syncd.store import mappings
 from syncd.store.commands import COMMANDS
 from syncd.store.records import LinkPhase
-from tests.intake.world import World, rules
-from tests.simulation.traits import Fate
+from tests.intake.world import DESK, World, rules
+from tests.simulation.habits import Habits, HabitualVendor
+from tests.simulation.traits import Fate, Profile
 
 TELLING = CommentKind.WORK_NOTE
 
@@ -63,6 +66,31 @@ async def test_once_corrected_it_is_opened_with_what_was_said_meanwhile(world: W
     await world.notify(ticket)
     await world.settle()
     assert world.carrier.said(vendor) == [("syncd", "Ann: hello")]
+
+
+async def test_where_comments_carry_no_marker_nothing_is_opened_before_ours_is_known_for_ours(
+    world: World,
+) -> None:
+    habits = Habits(keeps_no_marker=True)
+    desk = HabitualVendor(world.clock, "d", Profile(reading=Reading.WATCH), habits, Random(1))
+    world.desk = world.vendors[DESK] = desk
+    strict = _strict()
+    said = {side: replace(each, history=True) for side, each in strict.comments.items()}
+    await world.configure(replace(strict, comments=said))
+    ticket = world.noc(title="")
+    await world.notify(ticket)
+    await world.read()
+    world.desk.fate = lambda call: Fate.LOST if call == "write" else Fate.OK
+    await world.deliver()
+    world.desk.fate = lambda _call: Fate.OK
+    world.desk.say(ticket, "hello")
+    world.desk.set(ticket, title="Link down")
+    await world.notify(ticket)
+    await world.read()
+    assert await world.ops(WriteKind.CREATE) == []
+    await world.settle(rounds=20)
+    assert world.carrier.said(await world.partner(ticket)) == [("syncd", "Ann: hello")]
+    assert len(_notes(world, ticket)) == 1
 
 
 async def test_another_problem_is_told_again_the_same_one_is_not(world: World) -> None:
