@@ -13,7 +13,7 @@ from syncd.model.ids import ConnectionName, MappingName, OperationId
 from syncd.model.operation import AttachmentDraft, CommentDraft, Receipt, Write
 from syncd.model.outbox import ClaimedOperation
 from syncd.ports.clock import Clock
-from syncd.store import connections, journal, links, mappings, operations, outbox, tickets
+from syncd.store import connections, journal, links, mappings, operations, outbox, sides, tickets
 from syncd.store.database import Database
 from syncd.store.records import Claim, Line, Recovered
 from syncd.store.tx import Tx
@@ -151,8 +151,13 @@ class Ledger:
             if pair.kind is kind and pair.key != op.write.key
         )
 
-    async def rivals(self, op: ClaimedOperation) -> int:
-        """Count other writes, not settled yet, whose effects would look like this operation's."""
+    async def rivals(self, op: ClaimedOperation) -> int | None:
+        """Count other writes, not settled yet, whose effects would look like this operation's.
+
+        None: any number, for some that a restored store forgot are not planned again yet.
+        """
+        if await self._db.read(sides.is_unread, op.link_id):
+            return None
         unsettled = await self._db.read(links.operations_of, op.link_id)
         return sum(
             other.id != op.id

@@ -81,7 +81,8 @@ async def _without_known(op: ClaimedOperation, tools: Tools, result: ProbeResult
         return ProbeResult(finding=Finding.ABSENT, looked_at=seen)
     # As many as writes like this one may have made are theirs, and found by their own probes.
     theirs = await tools.ledger.rivals(op) if len(effects) > 1 else 0
-    return replace(result, receipt=effects[0], others=tuple(effects[1 + theirs :]))
+    ours = effects[:1] if theirs is None else effects[:1] + effects[1 + theirs :]
+    return replace(result, receipt=ours[0], others=tuple(ours[1:]))
 
 
 _ALIKE = {WriteKind.ATTACHMENT: ItemKind.ATTACHMENT, WriteKind.COMMENT: ItemKind.COMMENT}

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from syncd.model.ids import Side
+from syncd.model.ids import LinkRow, Side
 from syncd.model.ticket import Ticket
 from syncd.store import codec
 from syncd.store import tables as t
@@ -39,6 +39,24 @@ class Sides:
     read_at: dict[Side, datetime] = field(default_factory=dict)
     gone: set[Side] = field(default_factory=set)
     unread: set[Side] = field(default_factory=set)
+
+
+_UNREAD = (
+    sa.select(sa.func.count())
+    .select_from(t.link)
+    .join(t.ticket, sa.or_(_t.id == t.link.c.itsm_ticket, _t.id == t.link.c.vendor_ticket))
+    .where(
+        t.link.c.id == _P("link"),
+        _t.gone_at.is_(None),
+        _t.snapshot.is_not(None),
+        _t.digest.is_(None),
+    )
+)
+
+
+def is_unread(tx: Tx, link_id: LinkRow) -> bool:
+    """Whether a link rests until a ticket of it is read anew: back, or the store was restored."""
+    return bool(tx.scalar(_UNREAD, {"link": link_id}))
 
 
 def load_sides(tx: Tx, record: LinkRecord) -> Sides:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from syncd.core.state import ItemKind, PairState, PlannedOperation, Reason
 from syncd.core.unmarked import DIGEST_PLACE
-from syncd.model.ids import Side
+from syncd.model.ids import AttachmentId, Side
 from syncd.model.operation import CommentDraft, Finding, OperationState, ProbeResult, WriteKind
 from syncd.model.ticket import CommentKind
 from syncd.store import links, meta
@@ -92,6 +92,29 @@ async def test_after_a_restored_backup_two_uploads_alike_each_find_their_own_eff
     assert len(world.vendor.effects) == 2
 
 
+async def test_after_a_restored_backup_effects_alike_are_nobodys_until_both_tickets_were_read(
+    world: World,
+) -> None:
+    link_id = await world.link()
+    world.desk.put_file("D1", "f1", "log.txt", b"x")
+    await world.plan(link_id, attachment("f1"))
+    await world.drive(world.delivery())
+    (made,) = (effect.receipt for effect in world.vendor.effects)
+    await world.db.write(meta.initialise, environment="test", prefix="ab12cd")
+    await world.db.write(lambda tx: tx.run(_FORGOTTEN))
+    await world.db.write(lambda tx: tx.run(_UNPAIRED))
+    await world.db.write(lambda tx: tx.run(_READ_ONCE))
+    await world.db.write(meta.begin_epoch, by="kari", now=world.clock.now())
+    # Uploaded in the time that is lost; who uploaded it is planned once its ticket was read.
+    another = replace(made, attachment_id=AttachmentId("another"))
+    seen = ProbeResult(finding=Finding.FOUND, receipt=made, others=(another,), looked_at="two")
+    world.vendor.probe_script.append(seen)
+    await world.drive(world.delivery())
+    (pair,) = await world.db.read(links.pairs_of, link_id)
+    assert (pair.state, pair.target_id) == (PairState.PAIRED, made.attachment_id)
+
+
+_READ_ONCE = sa.update(t.ticket).values(snapshot="{}", digest=b"x")
 _FORGOTTEN = sa.update(t.operation).values(
     state=sa.case((t.operation.c.id == 1, "ready"), else_="waiting"),
     **dict.fromkeys(("settled_at", "sent_at", "receipt", "recheck_at")),

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from syncd.core.rules import ConflictPolicy, MappingMode, MappingRules
 from syncd.core.state import MET
+from syncd.model.errors import CommandRefused
 from syncd.model.ids import MappingName, OperationId, Side, TicketId, TicketRow
 from syncd.model.operation import OperationState, ParkReason, WriteKind
 from syncd.store import codec, commands, conflicts, connections, links, mappings, operations
@@ -240,14 +241,16 @@ class Operator:
     async def _join(self) -> None:
         while self._parted:
             itsm_row, vendor_row = self._parted[-1]
-            await self._world.db.write(
-                links.add_link,
-                mapping=self._world.rules.name,
-                itsm_row=itsm_row,
-                vendor_row=vendor_row,
-                by="op",
-                now=self._clock.now(),
-            )
+            # Refused: somebody who adopts has linked them meanwhile.
+            with contextlib.suppress(CommandRefused):
+                await self._world.db.write(
+                    links.add_link,
+                    mapping=self._world.rules.name,
+                    itsm_row=itsm_row,
+                    vendor_row=vendor_row,
+                    by="op",
+                    now=self._clock.now(),
+                )
             self._parted.pop()
 
     async def _settle(self, one: OperationRecord) -> None:
