@@ -20,9 +20,9 @@ _WROTE = re.compile(rb"C.{4}(?:INSERT 0 [1-9]|UPDATE [1-9]|DELETE [1-9])", re.DO
 """What the server says when a statement changed rows."""
 TAG_BYTES = 24
 """Longer than that is: it may be cut in two."""
-LEASES = frozenset({b"lease"})
-"""Taken for every poll and every turn of a vendor's pace, for ever; who holds one dies at what it
-was taken for."""
+QUIET = frozenset({b"lease", b"feed"})
+"""Written by every poll, for ever: the lease it is held by, and that it is over. Commits of these
+alone are no work; what a poll brings is stored with where it got to, in one commit that counts."""
 
 
 @dataclass(slots=True)
@@ -30,8 +30,8 @@ class _Session:
     """One connection.
 
     Attributes:
-        statements: name -> tables it may write, but leases.
-        is_asking: what is carried out may write another table than leases.
+        statements: name -> tables it may write, but quiet ones.
+        is_asking: what is carried out may write another table than quiet ones.
         is_writing: the transaction has written one.
         end: of what the server said last.
     """
@@ -50,7 +50,7 @@ class _Session:
     def commits(self, chunk: bytes) -> bool:
         """Listen to the daemon; say whether it commits changes with this."""
         for name, text in _PARSE.findall(chunk):
-            self.statements[name] = set(_TABLE.findall(text)) - LEASES
+            self.statements[name] = set(_TABLE.findall(text)) - QUIET
         if bound := _BIND.findall(chunk):
             self.is_asking = any(self.statements.get(name) for name in bound)
             self.end = b""
