@@ -364,10 +364,12 @@ class Checker:
     def _judge_returns(self, side: Side) -> None:
         """A title, which people never give twice, is carried once: it does not come back later.
 
-        Where tickets do not tell when they changed, a read that lags may bring one back; so does a
-        store that was restored.
+        Where tickets do not tell when they changed, or tell an earlier time for a later change
+        because a clock was put back, a read that lags may bring one back; so does a store that was
+        restored.
         """
-        if self.shown.lost or not self.vendors[side.other].profile.tells_updates:
+        other = self.vendors[side.other]
+        if self.shown.lost or not other.profile.tells_updates:
             return
         carried: dict[tuple[TicketId, Value], set[OperationKey]] = {}
         for effect in self.vendors[side].effects:
@@ -375,7 +377,8 @@ class Checker:
                 told = (effect.ticket_id, effect.fields["title"])
                 carried.setdefault(told, set()).add(effect.key)
         for (ticket_id, title), keys in carried.items():
-            if len(keys) > 1:
+            source = self.partners[side].get(ticket_id)
+            if len(keys) > 1 and (source is None or not other.looked_older(source, title)):
                 self._wrong(Wrong.UNCAUSED, f"{title!r} came back to {ticket_id}")
 
     def _answers(self, side: Side, shown: Iterable[Value]) -> list[str | None]:

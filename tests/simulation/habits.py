@@ -116,6 +116,24 @@ class HabitualVendor(Vendor):
         """Whether a title is the system's own spelling of what it was told."""
         return (ticket_id, value) in self.rewritten
 
+    def looked_older(self, ticket_id: TicketId, title: Value) -> bool:
+        """Whether a title that was given told an earlier time than the one it replaced.
+
+        So it is when the system's clock was put back between the two: to whoever reads the other
+        one late, that looks like the newer.
+        """
+        history = self._cases[ticket_id].history
+        lag = timedelta(seconds=self.profile.settle_s)
+        return any(
+            shown.updated_at is not None
+            and earlier.updated_at is not None
+            and shown.get("title") == title != earlier.get("title")
+            and earlier.updated_at > shown.updated_at
+            and history[at + 1][0] + lag > since
+            for upto, (since, shown) in enumerate(history)
+            for at, (_, earlier) in enumerate(history[:upto])
+        )
+
     @property
     def features(self) -> Features:
         return (_unmarked if self.habits.keeps_no_marker else features_of)(self.profile)

@@ -8,11 +8,15 @@ simulate` plays thousands.
 import subprocess
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from tests.simulation.habits import Habits, HabitualVendor
 from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.story import play
+from tests.simulation.traits import Profile
+from tests.support.clock import FakeClock
 
 CHUNK, CHUNKS = 20, 25
 """Fresh stories of one run; `make simulate` plays as many more as one likes."""
@@ -67,3 +71,15 @@ async def test_a_seed_plays_the_same_story_again(sqlite_template: Path) -> None:
     first, second = [await play(21, sqlite_template) for _ in range(2)]
     assert first.effects
     assert first == second
+
+
+def test_a_title_looks_older_than_the_one_before_only_where_a_clock_was_put_back() -> None:
+    clock = FakeClock()
+    vendor = HabitualVendor(clock, "d", Profile(settle_s=4.0), Habits(), Random(1))
+    ticket = vendor.open(title="first")
+    for title, off_s in (("second", 0.0), ("third", -12.0), ("fourth", -12.0)):
+        vendor.clock.off_s = off_s
+        clock.advance(5)
+        vendor.set(ticket, title=title)
+    looked = [vendor.looked_older(ticket, each) for each in ("first", "second", "third", "fourth")]
+    assert looked == [False, False, True, False]
