@@ -11,7 +11,7 @@ from syncd.core.file_names import NAMELESS, clean
 from syncd.core.keys import is_of_lost_time
 from syncd.core.marker import MARKER_CHARS_MAX
 from syncd.core.rules import AttachmentRules, CommentRules, CommentTest
-from syncd.core.slots import Slots, may_have_left
+from syncd.core.slots import Slots
 from syncd.core.state import (
     Held,
     ItemKind,
@@ -22,7 +22,7 @@ from syncd.core.state import (
     PlannedOperation,
     Reason,
 )
-from syncd.core.unmarked import DIGEST_PLACE, given_up_effect, is_unmarked, said_alike
+from syncd.core.unmarked import DIGEST_PLACE, given_up_effect, is_unmarked, said_alike, suspects
 from syncd.model.ids import AttachmentId, OperationId, OperationKey, Side
 from syncd.model.operation import (
     AttachmentDraft,
@@ -49,7 +49,7 @@ class ItemDraft:
         operations: to be planned, in order.
         applied: open operations whose effect was seen, with the effect's id.
         held: set aside until an operation is settled.
-        looks_again: one of those operations may be settled without anybody deciding.
+        is_rechecked: one of those operations may be settled without anybody deciding.
     """
 
     pairs: list[ItemPair]
@@ -411,16 +411,12 @@ def _suspect(
     slots: Slots, items: ItemDraft, side: Side, alike: Callable[[OpenOperation], bool]
 ) -> OperationId | None:
     """Name the unsettled write of ours that may have made something new on a side (R5, held)."""
-    suspects = [
-        operation
-        for operation in (*slots.state.operations, *slots.state.others)
-        if operation.target is side and may_have_left(operation) and alike(operation)
-    ]
+    found = suspects(slots.state, side, alike)
     # What waits for a person wakes the link itself when it is settled.
     items.is_rechecked = items.is_rechecked or any(
-        operation.state is not OperationState.PARKED for operation in suspects
+        operation.state is not OperationState.PARKED for operation in found
     )
-    return min((operation.id for operation in suspects), default=None)
+    return min((operation.id for operation in found), default=None)
 
 
 def _alike(attachment: Attachment) -> Callable[[OpenOperation], bool]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from syncd.core.keys import SKEW
 from syncd.core.slots import Slots, may_have_left
 from syncd.core.state import GivenUp, ItemKind, ItemPair, LinkState, OpenOperation, PairState
-from syncd.model.ids import Side
+from syncd.model.ids import OperationId, Side
 from syncd.model.operation import WriteKind
 from syncd.model.ticket import Comment
 
@@ -22,26 +22,40 @@ def is_unmarked(state: LinkState, side: Side) -> bool:
 
 def may_show_given_up(state: LinkState) -> bool:
     """Whether a ticket shows new words that might be ours although nothing open says so."""
-    known = {pair.source_id for pair in state.pairs if pair.kind is ItemKind.COMMENT}
-    known |= {pair.target_id for pair in state.pairs if pair.kind is ItemKind.COMMENT}
-    return any(
-        comment.id not in known
-        for side, ticket in state.tickets.items()
-        if is_unmarked(state, side)
-        for comment in ticket.comments
-    )
+    return any(is_unmarked(state, side) and _new_comments(state, side) for side in state.tickets)
 
 
-def may_show_unsettled(state: LinkState, side: Side) -> bool:
-    """Whether a ticket shows words that an unsettled write of ours may have made."""
-    writes = [
+def suspects(
+    state: LinkState, side: Side, alike: Callable[[OpenOperation], bool]
+) -> list[OpenOperation]:
+    """List the unsettled writes of ours that may have made something new on a side (R5, held)."""
+    return [
         each
         for each in (*state.operations, *state.others)
-        if each.target is side and may_have_left(each)
+        if each.target is side and may_have_left(each) and alike(each)
     ]
-    return is_unmarked(state, side) and any(
-        said_alike(comment)(each) for comment in state.tickets[side].comments for each in writes
-    )
+
+
+def suspected(state: LinkState, side: Side) -> OperationId | None:
+    """Name the first unsettled write that may have made new words on a ticket; None: none did."""
+    if not is_unmarked(state, side):
+        return None
+    found = [
+        each.id
+        for comment in _new_comments(state, side)
+        for each in suspects(state, side, said_alike(comment))
+    ]
+    return min(found, default=None)
+
+
+def _new_comments(state: LinkState, side: Side) -> list[Comment]:
+    known = {
+        each
+        for pair in state.pairs
+        if pair.kind is ItemKind.COMMENT
+        for each in (pair.source_id, pair.target_id)
+    }
+    return [each for each in state.tickets[side].comments if each.id not in known]
 
 
 def said_alike(comment: Comment) -> Callable[[OpenOperation], bool]:

@@ -18,7 +18,7 @@ from syncd.core.state import (
     Reason,
     SlotMove,
 )
-from syncd.core.unmarked import may_show_unsettled
+from syncd.core.unmarked import suspected
 from syncd.intake.candidates import (
     CONTESTED,
     HELD,
@@ -46,6 +46,9 @@ PROBLEM = "problem"
 
 FUSE = "syncd"
 """Who paused a mapping that opened too many; anybody else is a person."""
+
+WAITS = "opening.waits"
+"""Journalled of a ticket that is not opened before an operation is settled."""
 
 HELD_S = 60.0
 """How soon a ticket is looked at again that was not opened yet though it matches."""
@@ -228,9 +231,11 @@ def reconsider_opening(tx: Tx, parts: LinkParts, rules: MappingRules, decider: D
         lost = lost_files(ticket, restored_at=state.restored_at, now=decider.now)
         found = plan_opening(rules, ticket, source, state.traits, foreign, lost=lost)
     if isinstance(found, Opening):
-        if may_show_unsettled(state, source):
+        if (suspect := suspected(state, source)) is not None:
             # Nobody can tell yet whether its words are ours: they would be carried, or be history.
             row = parts.link.rows[source]
+            why = f"op {suspect} may have made a comment that stands there; it is settled first"
+            _tell(tx, row, rules, decider, (WAITS, why))
             tickets.decide_by(tx, [row], decider.now + timedelta(seconds=HELD_S))
             return Decision(held=1)
         if not _is_within_pace(tx, parts.link.rows[source], rules, decider):

@@ -88,6 +88,8 @@ async def test_where_comments_carry_no_marker_nothing_is_opened_before_ours_is_k
     await world.notify(ticket)
     await world.read()
     assert await world.ops(WriteKind.CREATE) == []
+    (told,) = await world.lines("opening.waits")
+    assert told.startswith("op 1 may have made")
     await world.settle(rounds=20)
     assert world.carrier.said(await world.partner(ticket)) == [("syncd", "Ann: hello")]
     assert len(_notes(world, ticket)) == 1
