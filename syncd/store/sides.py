@@ -14,9 +14,8 @@ from syncd.store.tx import Tx
 
 _t, _P = t.ticket.c, sa.bindparam
 # A gone ticket has lost its digest, and gets it back with the first read after that.
-_IS_GONE = sa.or_(
-    _t.gone_at.is_not(None), sa.and_(_t.snapshot.is_not(None), _t.digest.is_(None))
-).label("is_gone")
+_LACKS_DIGEST = sa.and_(_t.snapshot.is_not(None), _t.digest.is_(None))
+_IS_GONE = sa.or_(_t.gone_at.is_not(None), _LACKS_DIGEST).label("is_gone")
 _SIDES = sa.select(_t.id, _t.number, _t.snapshot, _t.read_at, _t.gone_at, _IS_GONE).where(
     sa.or_(_t.id == _P("one"), _t.id == _P("other"))
 )
@@ -45,12 +44,7 @@ _UNREAD = (
     sa.select(sa.func.count())
     .select_from(t.link)
     .join(t.ticket, sa.or_(_t.id == t.link.c.itsm_ticket, _t.id == t.link.c.vendor_ticket))
-    .where(
-        t.link.c.id == _P("link"),
-        _t.gone_at.is_(None),
-        _t.snapshot.is_not(None),
-        _t.digest.is_(None),
-    )
+    .where(t.link.c.id == _P("link"), _t.gone_at.is_(None), _LACKS_DIGEST)
 )
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from syncd.app.news import overdue_since
@@ -15,6 +16,7 @@ from syncd.core.evaluate import phase_of
 from syncd.core.rules import MappingMode
 from syncd.core.slots import STATUS
 from syncd.core.status import CLOSING_PHASES
+from syncd.intake import IntakeConfig
 from syncd.model.features import Reading
 from syncd.model.ids import ConnectionName, Side
 from syncd.model.operation import WriteKind
@@ -124,7 +126,7 @@ def _rests_on(
 # --- what needs a person ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Behind:
     """Looks up what waits to be carried on until an operation is settled."""
 
@@ -132,10 +134,14 @@ class _Behind:
     settings: Settings
     now: datetime
 
+    @cached_property
+    def _config(self) -> IntakeConfig:
+        return intake_config(self.settings)
+
     def __call__(self, each: OperationRecord) -> str:
         if each.kind not in (WriteKind.COMMENT, WriteKind.ATTACHMENT) or each.sends == 0:
             return ""
-        found = held_of(self.tx, each.link_id, intake_config(self.settings), self.now)
+        found = held_of(self.tx, each.link_id, self._config, self.now)
         kinds = Counter(str(one.kind) for one in found if one.operation == each.id)
         told = ", ".join(count(number, kind) for kind, number in kinds.items())
         return f"; {told} held until then" if told else ""
