@@ -12,7 +12,7 @@ from syncd.model.ids import LinkRow, Side
 from syncd.model.operation import OperationState, ParkReason, WriteKind
 from syncd.model.ticket import Visibility
 from tests.core.test_plan import linked, only
-from tests.support.link_world import LINK, LinkWorld
+from tests.support.link_world import LINK, LinkWorld, Queued
 from tests.support.mappings import ALL_WRITES, mapping, traits
 
 NO_MARKERS = {kind: replace(how, marker=False) for kind, how in ALL_WRITES.items()}
@@ -64,12 +64,18 @@ def test_what_is_held_for_a_person_costs_no_write_and_no_line() -> None:
     assert plan.recheck_s is None
 
 
-def test_where_comments_carry_no_marker_one_like_ours_is_held_until_ours_is_settled() -> None:
+def _saying(words: str) -> tuple[LinkWorld, Queued]:
+    """A link whose comments carry no marker, and a comment that is next to be written."""
     world = linked(side_traits=dict.fromkeys(Side, traits(writes=NO_MARKERS)))
-    world.says(Side.ITSM, "hello")
+    world.says(Side.ITSM, words)
     world.plans()
     head = world.head(Side.VENDOR)
     assert head is not None
+    return world, head
+
+
+def test_where_comments_carry_no_marker_one_like_ours_is_held_until_ours_is_settled() -> None:
+    world, head = _saying("hello")
     head.state = OperationState.UNKNOWN
     ours = world.says(Side.VENDOR, "Ann: hello")
     world.says(Side.VENDOR, "I agree")
@@ -86,11 +92,7 @@ def _said(plan: Plan) -> list[str]:
 
 
 def test_what_is_said_behind_a_comment_that_is_held_does_not_pass_it() -> None:
-    world = linked(side_traits=dict.fromkeys(Side, traits(writes=NO_MARKERS)))
-    world.says(Side.ITSM, "hello")
-    world.plans()
-    head = world.head(Side.VENDOR)
-    assert head is not None
+    world, head = _saying("hello")
     head.state = OperationState.UNKNOWN
     world.says(Side.VENDOR, "first")
     world.says(Side.VENDOR, "Ann: hello")
@@ -160,11 +162,7 @@ def test_a_person_may_say_at_another_time_what_was_given_up(when_s: float) -> No
 
 
 def test_a_person_may_say_what_was_given_up_where_our_comments_bear_another_name() -> None:
-    world = linked(side_traits=dict.fromkeys(Side, traits(writes=NO_MARKERS)))
-    world.says(Side.ITSM, "before")
-    world.plans()
-    head = world.head(Side.VENDOR)
-    assert head is not None
+    world, head = _saying("before")
     world.settle_seen(head.key, world.says(Side.VENDOR, "Ann: before", author="syncd"))
     world.says(Side.ITSM, "hello")
     world.plans()
@@ -174,11 +172,7 @@ def test_a_person_may_say_what_was_given_up_where_our_comments_bear_another_name
 
 
 def test_where_comments_carry_no_marker_the_same_words_of_a_person_arrive_after_all() -> None:
-    world = linked(side_traits=dict.fromkeys(Side, traits(writes=NO_MARKERS)))
-    world.says(Side.ITSM, "hello")
-    world.plans()
-    head = world.head(Side.VENDOR)
-    assert head is not None
+    world, head = _saying("hello")
     head.state = OperationState.UNKNOWN
     ours = world.says(Side.VENDOR, "Ann: hello")
     world.says(Side.VENDOR, "Ann: hello")
